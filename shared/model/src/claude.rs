@@ -1,0 +1,280 @@
+//! What is Claude, and what only looks like it.
+//!
+//! A process is Claude by the *base name* of its executable, of its first argument
+//! or by the kernel's short name; never by a part of an argument. A command line
+//! that merely mentions the word is an editor, a grep, a shell, or the tmux server
+//! itself, whose arguments are those of the first `tmux new-session`.
+
+use crate::record::{DefaultRule, Names};
+
+/// What of a process its name is judged by.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Appearance<'p> {
+    /// Target of `/proc/PID/exe`, where it can be read.
+    pub exe: Option<&'p str>,
+    /// The kernel's short name.
+    pub comm: &'p str,
+    /// The arguments, as bytes.
+    pub args: &'p [&'p [u8]],
+}
+
+/// Programs that run others or that people live in: as a name of Claude they would
+/// make every shell a candidate for a signal.
+const REFUSED: [&str; 25] = [
+    "sh", "bash", "dash", "zsh", "ksh", "ash", "fish", "csh", "tcsh", "login", "su", "sudo", "env",
+    "node", "nodejs", "bun", "deno", "python", "python3", "tmux", "screen", "ssh", "sshd",
+    "docker", "podman",
+];
+
+/// Interpreters whose first script argument names what is running.
+const INTERPRETERS: [&str; 11] =
+    ["node", "nodejs", "bun", "deno", "sh", "bash", "dash", "zsh", "ksh", "ash", "python"];
+
+/// First arguments with which Claude runs as its own background service.
+const DAEMON: [&str; 3] = ["daemon", "--bg-pty-host", "--bg-spare"];
+
+/// Length at which the kernel cuts the short name (`TASK_COMM_LEN` less its NUL).
+const COMM_LEN: usize = 15;
+
+/// The rule that decides whether a process is Claude.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameRule {
+    builtin: bool,
+    names: Vec<String>,
+}
+
+impl NameRule {
+    /// The rule for `names`.
+    ///
+    /// # Errors
+    /// A sentence, for a name that is empty, has a slash, or is that of a shell, an
+    /// interpreter, tmux or a program that runs others.
+    pub fn new(names: &Names) -> Result<NameRule, String> {
+        let (builtin, names): (bool, &[String]) = match names {
+            Names::Rule(DefaultRule::Default) => (true, &[]),
+            Names::Only(names) => (false, names),
+            Names::Also { also } => (true, also),
+        };
+        if !builtin && names.is_empty() {
+            return Err("no name given".to_owned());
+        }
+        if let Some(name) = names.iter().find(|name| is_refused(name)) {
+            return Err(format!(
+                "{name:?} cannot stand for Claude: give the base name of Claude's own executable"
+            ));
+        }
+        let mut names = names.to_vec();
+        if builtin {
+            names.push("claude".to_owned());
+        }
+        Ok(NameRule { builtin, names })
+    }
+
+    /// Whether a process that looks like this is Claude.
+    pub fn matches(&self, process: Appearance<'_>) -> bool {
+        let first = process.args.first().map(|arg| String::from_utf8_lossy(arg));
+        let exe = process.exe.map(without_suffixes);
+        self.has(process.comm) && process.comm.len() <= COMM_LEN
+            || exe.is_some_and(|exe| self.has(base_name(exe)) || self.is_versioned(exe))
+            || first.as_deref().is_some_and(|arg| self.has(base_name(without_suffixes(arg))))
+            || self.runs_script(process, first.as_deref())
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.names.iter().any(|known| known == name)
+    }
+
+    /// Native installations keep one executable per version, named by the version:
+    /// `~/.local/share/claude/versions/2.1.30`.
+    fn is_versioned(&self, exe: &str) -> bool {
+        self.builtin
+            && exe.rsplit_once('/').is_some_and(|(folder, _)| folder.ends_with("/claude/versions"))
+    }
+
+    fn runs_script(&self, process: Appearance<'_>, first: Option<&str>) -> bool {
+        let by_exe = process.exe.map(|exe| base_name(without_suffixes(exe)));
+        let by_arg = first.map(|arg| base_name(without_suffixes(arg)));
+        if ![by_exe, by_arg].into_iter().flatten().any(is_interpreter) {
+            return false;
+        }
+        script(process.args).is_some_and(|script| {
+            self.has(base_name(without_suffixes(&script)))
+                || self.builtin && script.contains("/@anthropic-ai/claude-code/")
+        })
+    }
+}
+
+/// Whether the arguments are those of Claude's own background service, which is
+/// reparented, without a terminal, and alive.
+pub fn is_daemon(args: &[&[u8]]) -> bool {
+    args.get(1).is_some_and(|arg| DAEMON.iter().any(|word| word.as_bytes() == *arg))
+}
+
+/// The script in the arguments of an interpreter: the first that is neither an
+/// option nor the value of one. None when the code stands in the arguments.
+pub fn script(args: &[&[u8]]) -> Option<String> {
+    let mut rest = args.iter().skip(1);
+    while let Some(arg) = rest.next() {
+        match *arg {
+            b"--" => return rest.next().map(|arg| text(arg)),
+            b"-c" | b"-e" | b"-p" | b"-m" | b"-s" | b"--eval" | b"--print" | b"-pe" => return None,
+            b"-r"
+            | b"--require"
+            | b"--import"
+            | b"--loader"
+            | b"--experimental-loader"
+            | b"-C"
+            | b"--conditions"
+            | b"--title"
+            | b"--icu-data-dir"
+            | b"-o"
+            | b"-O"
+            | b"+O"
+            | b"-W"
+            | b"-X"
+            | b"--rcfile"
+            | b"--init-file" => {
+                rest.next()?;
+            }
+            [b'-', ..] => {
+                // A shell takes `-xc CODE` like `-x -c CODE`.
+                if !arg.starts_with(b"--") && arg.ends_with(b"c") {
+                    return None;
+                }
+            }
+            _ => return Some(text(arg)),
+        }
+    }
+    None
+}
+
+fn text(arg: &[u8]) -> String {
+    String::from_utf8_lossy(arg).into_owned()
+}
+
+fn is_refused(name: &str) -> bool {
+    name.is_empty()
+        || name.contains('/')
+        || name.contains(char::is_whitespace)
+        || REFUSED.contains(&name)
+}
+
+fn is_interpreter(name: &str) -> bool {
+    let unversioned = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+    INTERPRETERS.contains(&unversioned)
+}
+
+/// The part of a path after its last slash.
+pub fn base_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// A path without what is no part of a program's name: the padding left by a
+/// rewritten title, the mark of a replaced executable, the ending of another system.
+fn without_suffixes(path: &str) -> &str {
+    let path = path.trim_end();
+    let path = path.strip_suffix(" (deleted)").unwrap_or(path);
+    path.strip_suffix(".exe").unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule() -> NameRule {
+        NameRule::new(&Names::Rule(DefaultRule::Default)).unwrap()
+    }
+
+    fn look(rule: &NameRule, exe: &str, comm: &str, args: &[&str]) -> bool {
+        let args: Vec<&[u8]> = args.iter().map(|arg| arg.as_bytes()).collect();
+        rule.matches(Appearance { exe: (!exe.is_empty()).then_some(exe), comm, args: &args })
+    }
+
+    #[test]
+    fn claude_in_all_its_forms() {
+        for (exe, comm, args) in [
+            ("/usr/bin/claude", "claude", &["claude", "-p", "x"][..]),
+            ("/usr/bin/claude (deleted)", "x", &["x"]),
+            ("/opt/claude.exe", "claude.exe", &["claude.exe"]),
+            ("/h/.local/share/claude/versions/2.1.30", "2.1.30", &["claude"]),
+            ("/h/.local/share/claude/versions/2.1.30", "2.1.30", &["2.1.30"]),
+            (
+                "/usr/bin/node",
+                "node",
+                &["node", "/l/node_modules/@anthropic-ai/claude-code/cli.js"],
+            ),
+            (
+                "/usr/bin/node",
+                "node",
+                &["node", "--no-warnings", "--max-old-space-size=9", "/usr/bin/claude"],
+            ),
+            ("/usr/bin/node", "node", &["node", "-r", "./hook.js", "/usr/bin/claude", "-p"]),
+            ("/usr/bin/node", "MainThread", &["claude          "]),
+            ("", "claude", &[]),
+            ("/bin/bash", "bash", &["/bin/bash", "/usr/local/bin/claude"]),
+            ("/usr/bin/python3.11", "python3.11", &["python3.11", "/x/claude"]),
+        ] {
+            assert!(look(&rule(), exe, comm, args), "{exe} {comm} {args:?}");
+        }
+    }
+
+    #[test]
+    fn what_only_mentions_it() {
+        for (exe, comm, args) in [
+            ("/usr/bin/tmux", "tmux: server", &["tmux", "new-session", "-d", "claude -p x"][..]),
+            (
+                "/usr/bin/tmux",
+                "tmux: server",
+                &["tmux", "-L", "claude", "new-session", "/usr/bin/claude"],
+            ),
+            ("/bin/dash", "sh", &["sh", "-c", "cd /x && claude -p x | tee /claude"]),
+            ("/bin/bash", "bash", &["bash", "-lc", "claude", "claude"]),
+            ("/usr/bin/vim", "vim", &["vim", "claude.md"]),
+            ("/usr/bin/grep", "grep", &["grep", "claude"]),
+            ("/usr/bin/sleep", "sleep", &["sleep", "100", "/home/claude/claude"]),
+            ("/home/claude/bin/other", "other", &["/home/claude/bin/other"]),
+            ("/usr/bin/node", "node", &["node", "-e", "1", "claude"]),
+            ("/usr/bin/node", "node", &["node", "-r", "/usr/bin/claude", "server.js"]),
+            ("/usr/bin/node", "node", &["node", "server.js", "claude"]),
+            ("/usr/bin/Claude", "Claude", &["Claude"]),
+            ("/usr/bin/claude-squad", "claude-squad", &["claude-squad"]),
+            ("/x/claude/versions/2/bin", "bin", &["bin"]),
+        ] {
+            assert!(!look(&rule(), exe, comm, args), "{exe} {comm} {args:?}");
+        }
+    }
+
+    #[test]
+    fn names_replace_or_add() {
+        let only = NameRule::new(&Names::Only(vec!["demo".into()])).unwrap();
+        assert!(look(&only, "/x/demo", "demo", &["demo"]));
+        assert!(!look(&only, "/x/claude", "claude", &["claude"]));
+        assert!(!look(&only, "/x/claude/versions/2.1.30", "2.1.30", &["2.1.30"]));
+        let also = NameRule::new(&Names::Also { also: vec!["demo".into()] }).unwrap();
+        assert!(look(&also, "/x/demo", "demo", &["demo"]));
+        assert!(look(&also, "/x/claude", "claude", &["claude"]));
+    }
+
+    #[test]
+    fn a_name_cut_by_the_kernel_is_no_name() {
+        let long = NameRule::new(&Names::Only(vec!["claude-for-tests-1".into()])).unwrap();
+        assert!(!look(&long, "", "claude-for-test", &[]));
+        assert!(look(&long, "/x/claude-for-tests-1", "claude-for-test", &[]));
+    }
+
+    #[test]
+    fn names_that_would_hit_everything_are_refused() {
+        for name in ["", "bash", "node", "tmux", "/usr/bin/claude", "a b", "sudo"] {
+            assert!(NameRule::new(&Names::Only(vec![name.into()])).is_err(), "{name}");
+        }
+        assert!(NameRule::new(&Names::Only(vec![])).is_err());
+    }
+
+    #[test]
+    fn the_background_service() {
+        assert!(is_daemon(&[b"claude", b"daemon"]));
+        assert!(is_daemon(&[b"claude", b"--bg-spare", b"x"]));
+        assert!(!is_daemon(&[b"claude", b"-p", b"daemon"]));
+        assert!(!is_daemon(&[b"daemon"]));
+    }
+}

@@ -1,0 +1,254 @@
+//! The rules: what has drifted apart between registries, tmux and the process table.
+//!
+//! The judgements about one process, one session and one agent are functions of their
+//! own, because `agentprune` asks them again, about what it sees at the moment of
+//! acting. `judge` is the table of findings, one function each, in the order of the
+//! output.
+
+mod agent;
+mod process;
+mod registry;
+mod session;
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use itertools::Itertools;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::value::RawValue;
+
+pub use agent::{AgentSessions, NameLost};
+pub use process::{Panes, ProcessVerdict};
+pub use registry::miscounted;
+pub use session::{SessionVerdict, is_agent_session};
+
+use crate::evidence::Scene;
+use crate::finding::{Evidence, Finding, Kind, Remedy};
+use crate::record::{Names, Of, Process, Servers, Session};
+use crate::tmux_text::AGENT_PREFIX;
+
+/// How to judge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Sessions with a name that starts like this are agents' sessions.
+    pub prefix: String,
+    /// Processes and sessions younger than this, by their own look, are not judged.
+    pub min_age: SignedDuration,
+    /// What is in no pane is a leak, even if something holds it.
+    pub outside_tmux: bool,
+    /// An agent session without Claude is a zombie, even if something works in it.
+    pub busy: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            prefix: AGENT_PREFIX.to_owned(),
+            min_age: SignedDuration::from_secs(2),
+            outside_tmux: false,
+            busy: false,
+        }
+    }
+}
+
+/// What there is to say besides the findings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Number of findings of each kind.
+    pub counts: BTreeMap<String, u64>,
+    /// Findings with an action.
+    pub actionable: u64,
+    /// Processes and sessions that would be findings if they were older.
+    pub too_young: u64,
+    /// What could not be concluded and why, a sentence each.
+    pub notes: BTreeSet<String>,
+}
+
+/// A finding before the scene puts machine and evidence to it.
+struct Draft<'a> {
+    kind: Kind,
+    action: Option<Remedy>,
+    target: String,
+    reason: String,
+    names: Option<Names>,
+    agent: Option<&'a RawValue>,
+    session: Option<&'a RawValue>,
+    process: Option<&'a RawValue>,
+    registry: Option<&'a RawValue>,
+}
+
+impl Draft<'_> {
+    fn new(kind: Kind, action: Option<Remedy>, target: String, reason: String) -> Self {
+        Draft {
+            kind,
+            action,
+            target,
+            reason,
+            names: None,
+            agent: None,
+            session: None,
+            process: None,
+            registry: None,
+        }
+    }
+}
+
+/// The table of findings, in the order of the output.
+const RULES: [fn(&mut Court<'_, '_>); 8] = [
+    process::leaked,
+    process::untracked,
+    session::zombie,
+    session::busy,
+    agent::ghost,
+    session::orphan,
+    registry::count_mismatch,
+    process::defunct,
+];
+
+/// Judges one scene and hands each finding to `found`. The order of the findings
+/// depends on the records alone, not on the order in which they came.
+pub fn judge(
+    scene: &Scene<'_, '_>,
+    options: &Options,
+    found: &mut dyn FnMut(&Finding<'_>),
+) -> Summary {
+    let mut court = Court::new(scene, options, found);
+    for rule in RULES {
+        rule(&mut court);
+    }
+    court.summary
+}
+
+/// One scene before the rules.
+struct Court<'c, 'a> {
+    scene: &'c Scene<'c, 'a>,
+    options: &'c Options,
+    panes: Panes<'c>,
+    agent_sessions: AgentSessions<'c>,
+    with_claude: HashSet<(i32, &'c str)>,
+    evidence: Evidence,
+    found: &'c mut dyn FnMut(&Finding<'_>),
+    summary: Summary,
+}
+
+impl<'c, 'a> Court<'c, 'a> {
+    fn new(
+        scene: &'c Scene<'c, 'a>,
+        options: &'c Options,
+        found: &'c mut dyn FnMut(&Finding<'_>),
+    ) -> Self {
+        let all = scene.servers() == Some(Servers::All);
+        let panes =
+            Panes::new(scene.sessions.iter().map(|(s, _)| &s.record), scene.server_pids(), all);
+        let with_claude = with_claude(&panes, scene.processes.iter().map(|(p, _)| &p.record));
+        let evidence = Evidence {
+            taken_at: scene.taken_at(),
+            servers: scene.servers(),
+            sockets: scene.sockets(),
+            names: scene.names(),
+            prefix: options.prefix.clone(),
+            outside_tmux: options.outside_tmux,
+            busy: options.busy,
+        };
+        Court {
+            scene,
+            options,
+            agent_sessions: AgentSessions::new(scene.sessions.iter().map(|(s, _)| &s.record)),
+            panes,
+            with_claude,
+            evidence,
+            found,
+            summary: Summary::default(),
+        }
+    }
+
+    fn report(&mut self, draft: Draft<'_>) {
+        let evidence = match draft.names {
+            Some(names) if Some(&names) != self.evidence.names.as_ref() => {
+                Cow::Owned(Evidence { names: Some(names), ..self.evidence.clone() })
+            }
+            _ => Cow::Borrowed(&self.evidence),
+        };
+        let machine = &self.scene.machine;
+        let finding = Finding {
+            kind: draft.kind,
+            action: draft.action,
+            target: draft.target.into(),
+            reason: draft.reason.into(),
+            host: machine.host.as_str().into(),
+            boot_id: machine.boot_id.as_str().into(),
+            pid_ns: machine.pid_ns.as_str().into(),
+            evidence,
+            agent: draft.agent,
+            session: draft.session,
+            process: draft.process,
+            registry: draft.registry,
+        };
+        (self.found)(&finding);
+        *self.summary.counts.entry(draft.kind.word().to_owned()).or_default() += 1;
+        self.summary.actionable += u64::from(draft.action.is_some());
+    }
+
+    fn note(&mut self, note: String) {
+        self.summary.notes.insert(note);
+    }
+
+    /// Notes that nothing is concluded about `what` because of a gap in the evidence.
+    fn withhold(&mut self, what: &str, gap: &str) {
+        self.note(format!("{what} not judged: {gap}"));
+    }
+
+    fn too_young(&mut self, started: Timestamp, taken_at: Timestamp) -> bool {
+        let young = taken_at.duration_since(started) < self.options.min_age;
+        self.summary.too_young += u64::from(young);
+        young
+    }
+
+    fn session_verdict(&self, session: &Session) -> SessionVerdict {
+        let claude = self.with_claude.contains(&(session.server_pid, session.id.as_str()));
+        session::verdict(session, claude, self.options)
+    }
+}
+
+/// The sessions, by server and id, in whose panes a living Claude is.
+pub fn with_claude<'s>(
+    panes: &Panes<'s>,
+    processes: impl IntoIterator<Item = &'s Process>,
+) -> HashSet<(i32, &'s str)> {
+    processes
+        .into_iter()
+        .filter(|process| !process.is_defunct())
+        .flat_map(|process| panes.sessions_of(process))
+        .map(|session| (session.server_pid, session.id.as_str()))
+        .collect()
+}
+
+/// Judges one session again, given what is known of panes and Claude now.
+pub fn session_verdict(session: &Session, claude: bool, options: &Options) -> SessionVerdict {
+    session::verdict(session, claude, options)
+}
+
+/// Judges one process again, given what is known of the panes now.
+pub fn process_verdict(process: &Process, panes: &Panes<'_>, options: &Options) -> ProcessVerdict {
+    process::verdict(process, panes, options)
+}
+
+/// `3 processes`, `1 process`.
+fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// The uids that own the registries looked at, by path.
+fn owners<'c>(scene: &'c Scene<'_, '_>) -> HashMap<&'c str, u32> {
+    scene.registries.iter().map(|(r, _)| (r.record.path.as_str(), r.record.owner_uid)).collect()
+}
+
+/// Counts what is withheld, by reason.
+fn by_reason(gaps: impl IntoIterator<Item = String>) -> BTreeMap<String, usize> {
+    gaps.into_iter().counts().into_iter().collect()
+}
+
+/// Whether a conclusion that needs a look of this kind as a whole can be drawn at all.
+fn gap_of(court: &Court<'_, '_>, of: Of) -> Option<String> {
+    court.scene.gap(of)
+}

@@ -1,0 +1,146 @@
+//! Registry entries: with a session, or ghosts.
+
+use std::collections::{HashMap, HashSet};
+
+use itertools::Itertools;
+
+use super::{Court, Draft, SessionVerdict, by_reason, counted, owners};
+use crate::finding::{Kind, Remedy};
+use crate::record::{Agent, Of, Scope, Session};
+use crate::registry::is_active;
+use crate::tmux_text::{AGENT_PREFIX, name_key, wanted_key};
+
+/// Which session belongs to which agent: by its name as tmux writes it, or by what it
+/// was started for, so that an agent in a renamed session is not a ghost.
+#[derive(Debug)]
+pub struct AgentSessions<'s> {
+    by_name: HashMap<Vec<u8>, Vec<&'s Session>>,
+    by_agent: HashMap<&'s str, Vec<&'s Session>>,
+}
+
+/// The name in the entry is one that tmux expands: nobody can tell the session's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NameLost;
+
+impl<'s> AgentSessions<'s> {
+    /// Collects the sessions that were seen.
+    pub fn new(sessions: impl IntoIterator<Item = &'s Session>) -> AgentSessions<'s> {
+        let mut known = AgentSessions { by_name: HashMap::new(), by_agent: HashMap::new() };
+        for session in sessions {
+            known.by_name.entry(name_key(&session.name)).or_default().push(session);
+            if let Some(agent) = &session.agent {
+                known.by_agent.entry(agent).or_default().push(session);
+            }
+        }
+        known
+    }
+
+    /// The sessions of an entry. One without `tmux_session` has the name that the
+    /// orchestrator gives.
+    ///
+    /// # Errors
+    /// [`NameLost`] when no session was found, and none could be by the name.
+    pub fn of(&self, id: &str, tmux_session: Option<&str>) -> Result<Vec<&'s Session>, NameLost> {
+        let own_name = || format!("{AGENT_PREFIX}{id}");
+        let wanted = tmux_session.map_or_else(own_name, str::to_owned);
+        let key = wanted_key(&wanted);
+        let by_name = key.as_ref().and_then(|key| self.by_name.get(key));
+        let sessions: Vec<_> =
+            by_name.into_iter().chain(self.by_agent.get(id)).flatten().copied().collect();
+        if sessions.is_empty() && key.is_none() { Err(NameLost) } else { Ok(sessions) }
+    }
+
+    /// The sessions of an agent.
+    ///
+    /// # Errors
+    /// As for [`AgentSessions::of`].
+    pub fn of_agent(&self, agent: &Agent<'_>) -> Result<Vec<&'s Session>, NameLost> {
+        self.of(&agent.id, agent.tmux_session.as_deref())
+    }
+
+    /// How many sessions were seen.
+    pub fn count(&self) -> usize {
+        self.by_name.values().map(Vec::len).sum()
+    }
+}
+
+pub(super) fn ghost(court: &mut Court<'_, '_>) {
+    let scene = court.scene;
+    let owners = owners(scene);
+    let zombies = if scene.gap(Of::Processes).is_none() { zombies(court) } else { HashSet::new() };
+    let servers = scene.server_pids().len();
+    let mut gap_of_look: HashMap<(&str, &str), Option<String>> = HashMap::new();
+    let mut gaps = Vec::new();
+    let agents = scene
+        .agents
+        .iter()
+        .sorted_by_key(|(agent, _)| (&*agent.record.registry, &*agent.record.id));
+    for (agent, end) in agents {
+        let Agent { id, status, scope, registry, .. } = &agent.record;
+        if id.is_empty() || *scope == Scope::Task && !is_active(*scope, status.as_deref()) {
+            continue;
+        }
+        let sessions = match court.agent_sessions.of_agent(&agent.record) {
+            Ok(sessions) => sessions,
+            Err(NameLost) => {
+                gaps.push("tmux expands their session names, so nobody can tell them".to_owned());
+                continue;
+            }
+        };
+        if sessions.iter().any(|s| !zombies.contains(&(s.server_pid, s.id.as_str()))) {
+            continue;
+        }
+        let gap = gap_of_look.entry((registry, &end.look)).or_insert_with(|| {
+            match owners.get(&**registry) {
+                Some(uid) => scene.session_gap(*uid, Some(end.taken_at)),
+                None => Some(format!("there is no record of registry {registry}")),
+            }
+        });
+        if let Some(gap) = gap {
+            gaps.push(gap.clone());
+            continue;
+        }
+        let reason = match sessions.first() {
+            Some(session) => format!("session is a zombie: {}", session.name),
+            None if servers == 0 => no_server(owners.get(&**registry), scene.agents.len()),
+            None => {
+                let seen = counted(court.agent_sessions.count(), "session", "sessions");
+                let wanted = agent.record.tmux_session.as_deref();
+                let name = wanted.map_or_else(|| format!("{AGENT_PREFIX}{id}"), str::to_owned);
+                format!("no tmux session {name} among {seen}")
+            }
+        };
+        let remedy = match scope {
+            Scope::Global => Remedy::RemoveEntry,
+            Scope::Task => Remedy::TerminateEntry,
+        };
+        let draft = Draft::new(Kind::GhostAgent, Some(remedy), format!("agent {id}"), reason);
+        court.report(Draft { agent: Some(agent.raw()), ..draft });
+    }
+    for (gap, count) in by_reason(gaps) {
+        court.withhold(&counted(count, "agent", "agents"), &gap);
+    }
+}
+
+fn no_server(uid: Option<&u32>, entries: usize) -> String {
+    let uid = uid.copied().unwrap_or_default();
+    let entries = match entries {
+        1 => "the only entry is a ghost".to_owned(),
+        n => format!("all {n} entries are ghosts"),
+    };
+    format!("no tmux server for uid {uid}: {entries}")
+}
+
+/// The sessions that are findings as zombies: old enough, and with an action.
+fn zombies<'c>(court: &Court<'c, '_>) -> HashSet<(i32, &'c str)> {
+    court
+        .scene
+        .sessions
+        .iter()
+        .filter(|(session, end)| {
+            matches!(court.session_verdict(&session.record), SessionVerdict::Zombie(_))
+                && end.taken_at.duration_since(session.record.created) >= court.options.min_age
+        })
+        .map(|(session, _)| (session.record.server_pid, session.record.id.as_str()))
+        .collect()
+}

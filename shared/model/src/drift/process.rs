@@ -1,0 +1,229 @@
+//! Claude processes: in a pane, held by something, or leaked.
+
+use std::collections::{HashMap, HashSet};
+
+use itertools::Itertools;
+
+use super::{Court, Draft, Options, by_reason, counted};
+use crate::finding::{Kind, Remedy};
+use crate::record::{Namespace, Process, Session, Stdout};
+
+/// The panes of all sessions that were seen, ready to be asked about processes.
+#[derive(Debug)]
+pub struct Panes<'s> {
+    by_pid: HashMap<i32, Vec<&'s Session>>,
+    by_tty: HashMap<&'s str, Vec<&'s Session>>,
+    by_id: HashMap<(i32, &'s str), &'s Session>,
+    servers: HashSet<i32>,
+    all_servers: bool,
+}
+
+impl<'s> Panes<'s> {
+    /// Collects the panes. `servers`: the servers that answered; `all_servers`: whether
+    /// these were all there are.
+    pub fn new(
+        sessions: impl IntoIterator<Item = &'s Session>,
+        servers: HashSet<i32>,
+        all_servers: bool,
+    ) -> Panes<'s> {
+        let mut panes = Panes {
+            by_pid: HashMap::new(),
+            by_tty: HashMap::new(),
+            by_id: HashMap::new(),
+            servers,
+            all_servers,
+        };
+        for session in sessions {
+            // The pid and terminal of a dead pane may belong to somebody else by now.
+            for pane in session.panes.iter().filter(|pane| !pane.dead) {
+                panes.by_pid.entry(pane.pid).or_default().push(session);
+                panes.by_tty.entry(&pane.tty).or_default().push(session);
+                panes.by_id.insert((session.server_pid, &pane.id), session);
+            }
+        }
+        panes
+    }
+
+    /// The sessions a process is in: those with a pane whose process is it or an ancestor
+    /// of it, or whose terminal is its own.
+    pub fn sessions_of(&self, process: &Process) -> impl Iterator<Item = &'s Session> {
+        let by_pid = std::iter::once(&process.pid)
+            .chain(&process.ancestors)
+            .filter_map(|pid| self.by_pid.get(pid));
+        let by_tty = process.tty.as_deref().and_then(|tty| self.by_tty.get(tty));
+        by_pid.chain(by_tty).flatten().copied()
+    }
+
+    /// What is left of the pane that a process was started from.
+    fn origin(&self, process: &Process) -> Option<String> {
+        let origin = process.tmux.as_ref()?;
+        let pane = origin.pane.as_deref()?;
+        if let Some(session) = self.by_id.get(&(origin.server_pid, pane)) {
+            return Some(format!("started from {pane} of {}, detached", session.name));
+        }
+        let unknown = !self.all_servers && !self.servers.contains(&origin.server_pid);
+        unknown.then(|| {
+            format!("started from {pane} of tmux server {}, which was not asked", origin.server_pid)
+        })
+    }
+}
+
+/// What a process is, given the panes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProcessVerdict {
+    /// Dead, not reaped.
+    Defunct,
+    /// In a pane of this session.
+    InPane(String),
+    /// In no pane, but held, and by what.
+    Held(String),
+    /// In no pane and held by nothing; a sentence that says so.
+    Leaked(String),
+}
+
+pub(super) fn verdict(process: &Process, panes: &Panes<'_>, options: &Options) -> ProcessVerdict {
+    if process.is_defunct() {
+        return ProcessVerdict::Defunct;
+    }
+    if let Some(session) = panes.sessions_of(process).next() {
+        return ProcessVerdict::InPane(session.name.clone());
+    }
+    match (never_touched(process), holder(process, panes)) {
+        (Some(why), _) => ProcessVerdict::Held(why),
+        (None, Some(why)) if options.outside_tmux => {
+            ProcessVerdict::Leaked(format!("in no tmux pane (--outside-tmux; held by: {why})"))
+        }
+        (None, Some(why)) => ProcessVerdict::Held(why),
+        (None, None) => ProcessVerdict::Leaked(unheld(process)),
+    }
+}
+
+/// What no flag makes a leak.
+fn never_touched(process: &Process) -> Option<String> {
+    if process.is_self {
+        Some("it runs this command".to_owned())
+    } else if process.daemon {
+        Some("Claude's own background service".to_owned())
+    } else {
+        None
+    }
+}
+
+/// The first thing that holds a process. What could not be found out holds it too.
+fn holder(process: &Process, panes: &Panes<'_>) -> Option<String> {
+    if process.claude_children > 0 {
+        let children = process.claude_children as usize;
+        return Some(format!(
+            "parent of {}",
+            counted(children, "Claude process", "Claude processes")
+        ));
+    }
+    if !process.orphaned {
+        let name = process.parent_name.as_deref().unwrap_or("(unknown)");
+        return Some(format!("parent {} {name}", process.ppid));
+    }
+    if let Some(tty) = &process.tty {
+        return Some(format!("terminal {tty}"));
+    }
+    if let Some(service) = &process.service {
+        return Some(format!("service {service}"));
+    }
+    if process.namespace != Some(Namespace::Own) {
+        return Some(match process.namespace {
+            Some(_) => "another pid namespace (a container)".to_owned(),
+            None => "its pid namespace could not be read".to_owned(),
+        });
+    }
+    panes.origin(process).or_else(|| match (process.stdout, process.stdout_reader) {
+        (Some(Stdout::File), _) => Some("its output goes to a file".to_owned()),
+        (Some(Stdout::Tty), _) => Some("its output goes to a terminal".to_owned()),
+        (Some(Stdout::Socket), _) => Some("its output goes to a socket".to_owned()),
+        (Some(Stdout::Pipe), Some(reader)) => Some(format!("process {reader} reads its output")),
+        (Some(Stdout::Pipe | Stdout::Null | Stdout::Other), _) => None,
+        (None, _) => Some("who reads its output could not be found out".to_owned()),
+    })
+}
+
+fn unheld(process: &Process) -> String {
+    let output = match process.stdout {
+        Some(Stdout::Null) => "output to /dev/null",
+        Some(Stdout::Pipe) => "output to a pipe nobody reads",
+        _ => "output to nowhere",
+    };
+    let parent = process.parent_name.as_deref().unwrap_or("(unknown)");
+    format!(
+        "in no tmux pane; its parent is gone (now {} {parent}); no terminal, no service; {output}",
+        process.ppid
+    )
+}
+
+pub(super) fn leaked(court: &mut Court<'_, '_>) {
+    each(court, |court, draft, verdict, young| match verdict {
+        ProcessVerdict::Leaked(reason) if !young(court) => Some(Draft {
+            kind: Kind::LeakedProcess,
+            action: Some(Remedy::KillProcess),
+            reason,
+            ..draft
+        }),
+        _ => None,
+    });
+}
+
+pub(super) fn untracked(court: &mut Court<'_, '_>) {
+    each(court, |_, draft, verdict, _| match verdict {
+        ProcessVerdict::Held(reason) => {
+            Some(Draft { kind: Kind::UntrackedProcess, reason, ..draft })
+        }
+        _ => None,
+    });
+}
+
+pub(super) fn defunct(court: &mut Court<'_, '_>) {
+    let defunct = court.scene.processes.iter().filter(|(process, _)| process.record.is_defunct());
+    for (process, _) in defunct.sorted_by_key(|(process, _)| process.record.pid) {
+        let Process { pid, ppid, ref parent_name, .. } = process.record;
+        let parent = parent_name.as_deref().unwrap_or("(unknown)");
+        let reason = format!("dead; its parent {ppid} {parent} has not reaped it");
+        let draft = Draft::new(Kind::DefunctProcess, None, format!("process {pid}"), reason);
+        court.report(Draft { process: Some(process.raw()), ..draft });
+    }
+}
+
+type Young<'y, 'c, 'a> = &'y dyn Fn(&mut Court<'c, 'a>) -> bool;
+
+/// Shows every process of which it can be said that it is in no pane, or in one, in
+/// the order of their pids.
+fn each<'c, 'a>(
+    court: &mut Court<'c, 'a>,
+    rule: impl Fn(&mut Court<'c, 'a>, Draft<'a>, ProcessVerdict, Young<'_, 'c, 'a>) -> Option<Draft<'a>>,
+) {
+    let scene = court.scene;
+    let mut gaps = Vec::new();
+    let mut gap_of_uid: HashMap<u32, Option<String>> = HashMap::new();
+    for (process, end) in scene.processes.iter().sorted_by_key(|(process, _)| process.record.pid) {
+        let record = &process.record;
+        let verdict = verdict(record, &court.panes, court.options);
+        if matches!(verdict, ProcessVerdict::InPane(_) | ProcessVerdict::Defunct) {
+            continue;
+        }
+        let gap =
+            gap_of_uid.entry(record.uid).or_insert_with(|| scene.session_gap(record.uid, None));
+        if let Some(gap) = gap {
+            gaps.push(gap.clone());
+            continue;
+        }
+        let target = format!("process {}", record.pid);
+        let draft = Draft {
+            process: Some(process.raw()),
+            names: end.names.clone(),
+            ..Draft::new(Kind::UntrackedProcess, None, target, String::new())
+        };
+        let young = |court: &mut Court<'c, 'a>| court.too_young(record.started, end.taken_at);
+        if let Some(draft) = rule(court, draft, verdict, &young) {
+            court.report(draft);
+        }
+    }
+    for (gap, count) in by_reason(gaps) {
+        court.withhold(&counted(count, "process", "processes"), &gap);
+    }
+}

@@ -1,0 +1,162 @@
+//! Agent sessions: with Claude, busy with something else, or zombies.
+
+use std::collections::HashSet;
+
+use itertools::Itertools;
+
+use super::{Court, Draft, Options, counted, gap_of};
+use crate::finding::{Kind, Remedy};
+use crate::record::{Of, Session};
+
+/// What may remain in a session in which nothing works any more: shells, what waits,
+/// and what copies the output of a Claude that has ended. Names of multi-call
+/// executables stand here because the applet's own name comes with them.
+const INERT: [&str; 17] = [
+    "sh",
+    "bash",
+    "dash",
+    "ash",
+    "zsh",
+    "ksh",
+    "mksh",
+    "fish",
+    "sleep",
+    "tee",
+    "cat",
+    "tail",
+    "less",
+    "more",
+    "busybox",
+    "toybox",
+    "coreutils",
+];
+
+/// What an agent session is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionVerdict {
+    /// Claude is in it, or it is no agent's session.
+    Live,
+    /// No Claude, but not to be ended, and why.
+    Busy(String),
+    /// No Claude and nothing that works; a sentence that says so.
+    Zombie(String),
+}
+
+/// Whether a session is an agent's: by its name, so that a session in which somebody
+/// runs an agent by hand is not taken for one.
+pub fn is_agent_session(session: &Session, prefix: &str) -> bool {
+    session.name.starts_with(prefix)
+}
+
+pub(super) fn verdict(session: &Session, claude: bool, options: &Options) -> SessionVerdict {
+    if claude || !is_agent_session(session, &options.prefix) {
+        return SessionVerdict::Live;
+    }
+    if session.attached > 0 {
+        let clients = counted(session.attached as usize, "client", "clients");
+        return SessionVerdict::Busy(format!("no Claude in it, but {clients} attached"));
+    }
+    let names = |inert: bool| {
+        session
+            .panes
+            .iter()
+            .flat_map(|pane| &pane.running)
+            .filter(move |name| INERT.contains(&name.as_str()) == inert)
+            .unique()
+            .join(", ")
+    };
+    let (working, inert) = (names(false), names(true));
+    if working.is_empty() {
+        let left = if inert.is_empty() { "nothing" } else { &inert };
+        SessionVerdict::Zombie(format!("no Claude in it; {left} left, nobody attached"))
+    } else if options.busy {
+        SessionVerdict::Zombie(format!("no Claude in it (--busy; runs {working}), nobody attached"))
+    } else {
+        SessionVerdict::Busy(format!("no Claude in it, but it runs {working}"))
+    }
+}
+
+pub(super) fn zombie(court: &mut Court<'_, '_>) {
+    each(court, |court, session, taken_at| match court.session_verdict(session) {
+        SessionVerdict::Zombie(reason) if !court.too_young(session.created, taken_at) => {
+            Some((Kind::ZombieSession, Some(Remedy::KillSession), reason))
+        }
+        _ => None,
+    });
+}
+
+pub(super) fn busy(court: &mut Court<'_, '_>) {
+    each(court, |court, session, _| match court.session_verdict(session) {
+        SessionVerdict::Busy(reason) => Some((Kind::BusySession, None, reason)),
+        _ => None,
+    });
+}
+
+type Found = Option<(Kind, Option<Remedy>, String)>;
+
+/// Shows every agent session, if it can be said that no Claude is in one.
+fn each<'c, 'a>(
+    court: &mut Court<'c, 'a>,
+    rule: impl Fn(&mut Court<'c, 'a>, &'c Session, jiff::Timestamp) -> Found,
+) {
+    let scene = court.scene;
+    let prefix = &court.options.prefix;
+    let sessions = scene
+        .sessions
+        .iter()
+        .filter(|(session, _)| is_agent_session(&session.record, prefix))
+        .sorted_by_key(|(session, _)| order(&session.record))
+        .collect_vec();
+    if sessions.is_empty() {
+        return;
+    }
+    if let Some(gap) = gap_of(court, Of::Processes) {
+        let what = counted(sessions.len(), "agent session", "agent sessions");
+        court.withhold(&what, &gap);
+        return;
+    }
+    for (session, end) in sessions {
+        if let Some((kind, action, reason)) = rule(court, &session.record, end.taken_at) {
+            let draft = Draft::new(kind, action, target(&session.record), reason);
+            court.report(Draft { session: Some(session.raw()), ..draft });
+        }
+    }
+}
+
+fn order(session: &Session) -> (&str, i32, &str) {
+    (&session.name, session.server_pid, &session.id)
+}
+
+fn target(session: &Session) -> String {
+    format!("session {}", session.name)
+}
+
+pub(super) fn orphan(court: &mut Court<'_, '_>) {
+    let scene = court.scene;
+    let named: HashSet<(i32, &str)> = scene
+        .agents
+        .iter()
+        .flat_map(|(agent, _)| court.agent_sessions.of_agent(&agent.record).unwrap_or_default())
+        .map(|session| (session.server_pid, session.id.as_str()))
+        .collect();
+    let orphans = scene
+        .sessions
+        .iter()
+        .filter(|(session, _)| is_agent_session(&session.record, &court.options.prefix))
+        .filter(|(s, _)| !named.contains(&(s.record.server_pid, s.record.id.as_str())))
+        .sorted_by_key(|(session, _)| order(&session.record))
+        .collect_vec();
+    if orphans.is_empty() {
+        return;
+    }
+    if let Some(gap) = gap_of(court, Of::Agents) {
+        let what = counted(orphans.len(), "agent session", "agent sessions");
+        court.withhold(&format!("{what} that no entry names"), &gap);
+        return;
+    }
+    for (session, _) in orphans {
+        let reason = "no registry entry names it".to_owned();
+        let draft = Draft::new(Kind::OrphanSession, None, target(&session.record), reason);
+        court.report(Draft { session: Some(session.raw()), ..draft });
+    }
+}

@@ -1,0 +1,137 @@
+//! What the looks of one machine prove.
+//!
+//! "There is no such session" can be said only after a look that would have seen it:
+//! complete, not filtered, of the right user, and not older than what is judged. This
+//! module turns looks into the questions that the rules ask.
+
+use std::collections::HashSet;
+
+use itertools::Itertools;
+use jiff::Timestamp;
+
+use crate::record::{Agent, End, Machine, Names, Of, Process, Registry, Servers, Session};
+use crate::stream::{Look, Malformed, Sourced, subject};
+
+/// Everything that was seen of one machine.
+#[derive(Debug)]
+pub struct Scene<'s, 'a> {
+    /// The machine.
+    pub machine: Machine,
+    /// Registry entries with the end of their look.
+    pub agents: Vec<(&'s Sourced<'a, Agent<'a>>, &'s End)>,
+    /// Registries with the end of their look.
+    pub registries: Vec<(&'s Sourced<'a, Registry>, &'s End)>,
+    /// Sessions, each once, with the end of their look.
+    pub sessions: Vec<(&'s Sourced<'a, Session>, &'s End)>,
+    /// Processes, each once, with the end of their look.
+    pub processes: Vec<(&'s Sourced<'a, Process>, &'s End)>,
+    /// The ends of all looks.
+    pub ends: Vec<&'s End>,
+}
+
+/// Sorts looks by machine.
+///
+/// # Errors
+/// [`Malformed`] when a look at sessions is incomplete: then nothing can be concluded,
+/// because every agent and every process might be in a session that was not seen.
+pub fn scenes<'s, 'a>(looks: &'s [Look<'a>]) -> Result<Vec<Scene<'s, 'a>>, Malformed> {
+    if let Some(look) = looks.iter().find(|l| l.end.of == Of::Sessions && !l.end.complete) {
+        let why = look.end.error.as_deref().unwrap_or("no reason given");
+        let reason = format!("the look at sessions on {} is incomplete: {why}", look.end.host);
+        return Err(Malformed { line: 0, reason });
+    }
+    let by_machine = looks.iter().into_group_map_by(|look| look.end.machine());
+    Ok(by_machine
+        .into_iter()
+        .sorted_by(|(a, _), (b, _)| a.cmp(b))
+        .map(|(machine, looks)| scene(machine, &looks))
+        .collect())
+}
+
+fn scene<'s, 'a>(machine: Machine, looks: &[&'s Look<'a>]) -> Scene<'s, 'a> {
+    // Of what two looks saw, the later one knows better.
+    let newest_first =
+        || looks.iter().copied().sorted_by_key(|l| std::cmp::Reverse(l.end.taken_at));
+    Scene {
+        machine,
+        agents: newest_first()
+            .flat_map(|look| look.agents.iter().map(move |agent| (agent, &look.end)))
+            .unique_by(|(agent, _)| (&agent.record.registry, &agent.record.id))
+            .collect(),
+        registries: newest_first()
+            .flat_map(|look| look.registries.iter().map(move |registry| (registry, &look.end)))
+            .unique_by(|(registry, _)| &registry.record.path)
+            .collect(),
+        sessions: newest_first()
+            .flat_map(|look| look.sessions.iter().map(move |session| (session, &look.end)))
+            .unique_by(|(s, _)| (s.record.server_pid, &s.record.id, s.record.created))
+            .collect(),
+        processes: newest_first()
+            .flat_map(|look| look.processes.iter().map(move |process| (process, &look.end)))
+            .unique_by(|(process, _)| (process.record.pid, &process.record.start_time))
+            .collect(),
+        ends: looks.iter().map(|look| &look.end).collect(),
+    }
+}
+
+impl Scene<'_, '_> {
+    /// The ends of the looks of one kind.
+    pub fn looks(&self, of: Of) -> impl Iterator<Item = &End> {
+        self.ends.iter().copied().filter(move |end| end.of == of)
+    }
+
+    /// Why "nobody has it" cannot be concluded from the looks of this kind; None if it can.
+    pub fn gap(&self, of: Of) -> Option<String> {
+        let what = subject(of);
+        if self.looks(of).next().is_none() {
+            return Some(format!("there is no look at {what}"));
+        }
+        if self.looks(of).any(|end| !end.complete) {
+            return Some(format!("the look at {what} is incomplete"));
+        }
+        self.looks(of).any(|end| end.filtered).then(|| format!("the look at {what} was filtered"))
+    }
+
+    /// Why it cannot be said of a session of `uid` that it is not there. `since`: the
+    /// look must not be older than this, because the orchestrator makes the session
+    /// first and the entry then.
+    pub fn session_gap(&self, uid: u32, since: Option<Timestamp>) -> Option<String> {
+        if let Some(gap) = self.gap(Of::Sessions) {
+            return Some(gap);
+        }
+        let of_uid = |end: &&End| end.uids.as_ref().is_some_and(|uids| uids.contains(&uid));
+        if !self.looks(Of::Sessions).any(|end| of_uid(&end)) {
+            return Some(format!("the sessions of uid {uid} were not looked at"));
+        }
+        self.looks(Of::Sessions)
+            .any(|end| since.is_some_and(|since| end.taken_at < since))
+            .then(|| "the look at sessions is older than the look at agents".to_owned())
+    }
+
+    /// The servers that answered.
+    pub fn server_pids(&self) -> HashSet<i32> {
+        self.looks(Of::Sessions).flat_map(|end| end.server_pids.iter().flatten().copied()).collect()
+    }
+
+    /// Which servers were asked: all, if one look asked all.
+    pub fn servers(&self) -> Option<Servers> {
+        let asked = |servers| self.looks(Of::Sessions).any(|end| end.servers == Some(servers));
+        [Servers::All, Servers::Named].into_iter().find(|servers| asked(*servers))
+    }
+
+    /// Their sockets.
+    pub fn sockets(&self) -> Vec<String> {
+        let sockets = self.looks(Of::Sessions).flat_map(|end| end.sockets.iter().flatten());
+        sockets.cloned().sorted().dedup().collect()
+    }
+
+    /// Which names counted as Claude.
+    pub fn names(&self) -> Option<Names> {
+        self.looks(Of::Processes).find_map(|end| end.names.clone())
+    }
+
+    /// The instant of the earliest look.
+    pub fn taken_at(&self) -> Timestamp {
+        self.ends.iter().map(|end| end.taken_at).min().unwrap_or_default()
+    }
+}

@@ -1,0 +1,185 @@
+//! What `agentdiff` finds and what `agentprune` does about it.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::record::{Machine, Names, Servers, present};
+use crate::text::Text;
+
+/// What is wrong. The order is the order of the rules and of the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A Claude process in no pane that nothing holds.
+    LeakedProcess,
+    /// A Claude process in no pane that something holds.
+    UntrackedProcess,
+    /// An agent session without Claude in which nothing works.
+    ZombieSession,
+    /// An agent session without Claude in which something works.
+    BusySession,
+    /// A registry entry without a session.
+    GhostAgent,
+    /// An agent session that no registry names.
+    OrphanSession,
+    /// A registry whose counters differ from its entries.
+    CountMismatch,
+    /// A Claude process that is dead and not reaped.
+    DefunctProcess,
+}
+
+impl Kind {
+    /// The word used in records.
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::LeakedProcess => "leaked_process",
+            Kind::UntrackedProcess => "untracked_process",
+            Kind::ZombieSession => "zombie_session",
+            Kind::BusySession => "busy_session",
+            Kind::GhostAgent => "ghost_agent",
+            Kind::OrphanSession => "orphan_session",
+            Kind::CountMismatch => "count_mismatch",
+            Kind::DefunctProcess => "defunct_process",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// What can be done about a finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Remedy {
+    /// End the process.
+    KillProcess,
+    /// End the session.
+    KillSession,
+    /// Take the entry out of the global registry.
+    RemoveEntry,
+    /// Mark the entry of a task registry as terminated.
+    TerminateEntry,
+    /// Set the registry's counters to what its entries amount to.
+    SetCounters,
+}
+
+/// What a finding rests on: enough to look again in the same way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The instant of the earliest look it rests on.
+    pub taken_at: Timestamp,
+    /// Which tmux servers were asked; `null` without a look at sessions.
+    #[serde(deserialize_with = "present")]
+    pub servers: Option<Servers>,
+    /// Their sockets.
+    pub sockets: Vec<String>,
+    /// Which names counted as Claude; `null` without a look at processes.
+    #[serde(deserialize_with = "present")]
+    pub names: Option<Names>,
+    /// Whether agent sessions are those that start with this.
+    pub prefix: String,
+    /// Whether `--outside-tmux` was given.
+    pub outside_tmux: bool,
+    /// Whether `--busy` was given.
+    pub busy: bool,
+}
+
+/// One thing that is wrong, and the records it is about, as they were read.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Finding<'a> {
+    /// What is wrong.
+    pub kind: Kind,
+    /// What `agentprune` would do about it; `null`: nothing.
+    #[serde(deserialize_with = "present")]
+    pub action: Option<Remedy>,
+    /// What it is about, for people: `process 4711`, `session agent_x`.
+    #[serde(borrow)]
+    pub target: Text<'a>,
+    /// A sentence that a person can check with `ps` or `tmux ls`.
+    pub reason: Text<'a>,
+    /// Host name of the machine looked at.
+    pub host: Text<'a>,
+    /// Identity of its boot.
+    pub boot_id: Text<'a>,
+    /// Identity of the pid namespace looked at.
+    pub pid_ns: Text<'a>,
+    /// What it rests on.
+    pub evidence: Cow<'a, Evidence>,
+    /// The registry entry.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<&'a RawValue>,
+    /// The session.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<&'a RawValue>,
+    /// The process.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<&'a RawValue>,
+    /// The registry.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub registry: Option<&'a RawValue>,
+}
+
+impl Finding<'_> {
+    /// The machine it was found on.
+    pub fn machine(&self) -> Machine {
+        Machine {
+            host: self.host.to_string(),
+            boot_id: self.boot_id.to_string(),
+            pid_ns: self.pid_ns.to_string(),
+        }
+    }
+}
+
+/// How an action ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Would be done; or is about to be, in the log.
+    Planned,
+    /// Done and confirmed.
+    Done,
+    /// It was gone already.
+    Gone,
+    /// It is no longer what was found: left alone.
+    Skipped,
+    /// It could not be done.
+    Failed,
+    /// It must not be done from here.
+    Refused,
+}
+
+/// The raw text of a removed registry entry: what undoing the removal needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemovedEntry {
+    /// The entry as it stood in the file, with its key where it had one.
+    pub text: String,
+    /// The id of the entry before it; `null` for the first.
+    pub after: Option<String>,
+}
+
+/// What became of one finding.
+#[derive(Debug, Serialize)]
+pub struct Action<'a> {
+    /// What was to be done.
+    pub action: Remedy,
+    /// About what, as in the finding.
+    pub target: &'a str,
+    /// How it ended.
+    pub result: Outcome,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+    /// For a removed registry entry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entry: Option<RemovedEntry>,
+    /// The finding, as it was read.
+    pub finding: &'a RawValue,
+}

@@ -1,0 +1,235 @@
+//! The texts of `/proc/PID/…`, as proc(5) and cgroups(7) describe them.
+//!
+//! Parsing stands apart from reading, so that it is tested without a machine.
+
+/// What `/proc/PID/stat` says of a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stat {
+    /// The kernel's short name, invalid UTF-8 replaced.
+    pub comm: String,
+    /// One letter.
+    pub state: char,
+    /// Parent.
+    pub ppid: i32,
+    /// Process group.
+    pub pgid: i32,
+    /// Session.
+    pub sid: i32,
+    /// Device number of the controlling terminal; 0 is none.
+    pub tty_nr: u64,
+    /// Processor time in user and in system mode, in clock ticks.
+    pub cpu_ticks: u64,
+    /// Start, in clock ticks since the boot.
+    pub start_ticks: u64,
+    /// Resident set, in pages.
+    pub rss_pages: u64,
+}
+
+/// Reads `/proc/PID/stat`. The name in parentheses may itself hold parentheses,
+/// spaces and newlines: the last `)` closes it.
+pub fn stat(text: &[u8]) -> Option<Stat> {
+    let open = text.iter().position(|&b| b == b'(')?;
+    let close = text.iter().rposition(|&b| b == b')')?;
+    let comm = String::from_utf8_lossy(text.get(open + 1..close)?).into_owned();
+    let rest = std::str::from_utf8(&text[close + 1..]).ok()?;
+    let field: Vec<&str> = rest.split_ascii_whitespace().collect();
+    // `rest` begins with field 3 of the manual page.
+    let number = |manual: usize| field.get(manual - 3)?.parse::<i64>().ok();
+    Some(Stat {
+        comm,
+        state: field.first()?.chars().next()?,
+        ppid: number(4)? as i32,
+        pgid: number(5)? as i32,
+        sid: number(6)? as i32,
+        tty_nr: number(7)? as u64,
+        cpu_ticks: number(14)? as u64 + number(15)? as u64,
+        start_ticks: number(22)? as u64,
+        rss_pages: number(24)?.max(0) as u64,
+    })
+}
+
+/// The arguments in `/proc/PID/cmdline`: separated by NUL bytes, the last usually
+/// ended by one. A program that rewrote its title may have left no NUL at all.
+pub fn cmdline(text: &[u8]) -> Vec<&[u8]> {
+    let text = text.strip_suffix(b"\0").unwrap_or(text);
+    if text.is_empty() {
+        return Vec::new();
+    }
+    text.split(|&b| b == 0).collect()
+}
+
+/// The effective uid and the number of pid namespaces in which a process has an id,
+/// from `/proc/PID/status`: the lines `Uid:` (real, effective, saved, file system)
+/// and `NSpid:` (outermost first, from the namespace of this `/proc` on).
+pub fn status(text: &str) -> (Option<u32>, Option<usize>) {
+    let values = |key: &str| {
+        text.lines().find_map(|line| line.strip_prefix(key)).map(str::split_ascii_whitespace)
+    };
+    let uid = values("Uid:").and_then(|mut v| v.nth(1)?.parse().ok());
+    let depth = values("NSpid:").map(Iterator::count).filter(|&n| n > 0);
+    (uid, depth)
+}
+
+/// The value of a variable in `/proc/PID/environ`, which holds the environment the
+/// process was started with.
+pub fn environ<'t>(text: &'t [u8], name: &str) -> Option<&'t [u8]> {
+    text.split(|&b| b == 0)
+        .find_map(|entry| entry.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
+}
+
+/// The path of a process in the hierarchy that service managers use, from
+/// `/proc/PID/cgroup`: version 2 (`0::`) if it says more than the root, else
+/// the named hierarchy `name=systemd`.
+pub fn cgroup_path(text: &str) -> Option<&str> {
+    let path_of = |hierarchy: fn(&str, &str) -> bool| {
+        text.lines().find_map(|line| {
+            let mut parts = line.splitn(3, ':');
+            let (id, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
+            (hierarchy(id, controllers) && path != "/").then_some(path)
+        })
+    };
+    path_of(|id, controllers| id == "0" && controllers.is_empty())
+        .or_else(|| path_of(|_, controllers| controllers == "name=systemd"))
+}
+
+/// Units that start other people's programs: to run below one of them says nothing
+/// about who holds a process.
+const STARTERS: [&str; 8] = [
+    "cron.service",
+    "crond.service",
+    "cronie.service",
+    "anacron.service",
+    "ssh.service",
+    "sshd.service",
+    "atd.service",
+    "systemd-logind.service",
+];
+
+/// The innermost service unit in a cgroup path that holds its processes, if any.
+/// `user@1000.service` holds whole sessions, so it is none; nor are cron, ssh, atd.
+pub fn service_unit(path: &str) -> Option<&str> {
+    path.split('/').rev().find(|part| part.ends_with(".service")).filter(|unit| {
+        !unit.starts_with("user@")
+            && !unit.starts_with("sshd@")
+            && !unit.starts_with("ssh@")
+            && !STARTERS.contains(unit)
+    })
+}
+
+/// The name of a terminal device, as ps(1) writes it. Numbers are encoded as in
+/// stat(2): minor in bits 31–20 and 7–0, major in bits 15–8; majors 136 to 143 are
+/// the pseudo-terminals, 4 the consoles and serial lines.
+pub fn tty_name(tty_nr: u64) -> Option<String> {
+    if tty_nr == 0 {
+        return None;
+    }
+    let major = (tty_nr >> 8) & 0xff;
+    let minor = (tty_nr & 0xff) | ((tty_nr >> 12) & 0xf_ff00);
+    Some(match (major, minor) {
+        (136..=143, _) => format!("pts/{}", (major - 136) * 256 + minor),
+        (4, 0..=63) => format!("tty{minor}"),
+        (4, _) => format!("ttyS{}", minor - 64),
+        (5, 1) => "console".to_owned(),
+        _ => format!("{major}:{minor}"),
+    })
+}
+
+/// The inode in a link such as `pipe:[4711]` or `socket:[4711]` of `/proc/PID/fd`.
+pub fn link_inode(link: &str, kind: &str) -> Option<u64> {
+    link.strip_prefix(kind)?.strip_prefix(":[")?.strip_suffix(']')?.parse().ok()
+}
+
+/// Listening stream sockets in `/proc/net/unix`, as (inode, path). The columns are
+/// `Num RefCount Protocol Flags Type St Inode Path`; a listening socket has the flag
+/// `00010000`, type `0001` is a stream. The path may hold anything.
+pub fn listening_sockets(text: &str) -> Vec<(u64, &str)> {
+    text.lines()
+        .skip(1)
+        .filter_map(|line| {
+            let mut rest = line;
+            let mut column = || {
+                let trimmed = rest.trim_start_matches(' ');
+                let end = trimmed.find(' ').unwrap_or(trimmed.len());
+                let (word, tail) = trimmed.split_at(end);
+                rest = tail;
+                word
+            };
+            let words: [&str; 7] = std::array::from_fn(|_| column());
+            let path = rest.strip_prefix(' ')?;
+            (words[3] == "00010000" && words[4] == "0001")
+                .then(|| Some((words[6].parse().ok()?, path)))
+                .flatten()
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stat_survives_a_name_that_imitates_fields() {
+        let text = b"42 (a) R 1 (b\n)) S 7 42 43 34823 -1 4194304 1 2 3 4 11 22 5 6 20 0 1 0 \
+            9876 1000 250 18446744073709551615 1 1";
+        let stat = stat(text).unwrap();
+        assert_eq!(stat.comm, "a) R 1 (b\n)");
+        assert_eq!((stat.ppid, stat.pgid, stat.sid), (7, 42, 43));
+        assert_eq!((stat.cpu_ticks, stat.start_ticks), (33, 9876));
+        assert_eq!(stat.rss_pages, 250);
+        assert_eq!(tty_name(stat.tty_nr).unwrap(), "pts/7");
+    }
+
+    #[test]
+    fn stat_refuses_what_is_cut_off() {
+        assert_eq!(stat(b"42 (sh) S 7 42"), None);
+        assert_eq!(stat(b""), None);
+    }
+
+    #[test]
+    fn cmdline_keeps_empty_arguments() {
+        assert_eq!(cmdline(b"a\0\0b\0"), [&b"a"[..], b"", b"b"]);
+        assert_eq!(cmdline(b"title only"), [&b"title only"[..]]);
+        assert!(cmdline(b"").is_empty());
+    }
+
+    #[test]
+    fn services_that_hold_and_units_that_do_not() {
+        for (path, unit) in [
+            ("/system.slice/agents.service", Some("agents.service")),
+            (
+                "/user.slice/user-1000.slice/user@1000.service/app.slice/x.service",
+                Some("x.service"),
+            ),
+            ("/user.slice/user-1000.slice/user@1000.service/app.slice/tmux-spawn-1.scope", None),
+            ("/user.slice/user-1000.slice/session-3.scope", None),
+            ("/system.slice/cron.service", None),
+            ("/system.slice/ssh.service", None),
+            ("/", None),
+        ] {
+            assert_eq!(service_unit(path), unit, "{path}");
+        }
+    }
+
+    #[test]
+    fn cgroup_version_2_before_the_named_hierarchy() {
+        assert_eq!(cgroup_path("1:name=systemd:/a\n0::/b\n"), Some("/b"));
+        assert_eq!(cgroup_path("1:name=systemd:/a\n0::/\n"), Some("/a"));
+        assert_eq!(cgroup_path("4:memory:/a\n0::/\n"), None);
+    }
+
+    #[test]
+    fn status_gives_effective_uid_and_namespace_depth() {
+        let text = "Name:\tx\nUid:\t1\t2\t3\t4\nNSpid:\t812\t1\n";
+        assert_eq!(status(text), (Some(2), Some(2)));
+        assert_eq!(status("Name:\tx\n"), (None, None));
+    }
+
+    #[test]
+    fn listening_sockets_with_odd_paths() {
+        let text = "Num       RefCount Protocol Flags    Type St Inode Path\n\
+            0000000000000000: 00000002 00000000 00010000 0001 01 16163 /tmp/tmux-0/de fault\n\
+            0000000000000000: 00000003 00000000 00000000 0001 03 16164 /tmp/connected\n\
+            0000000000000000: 00000003 00000000 00000000 0001 03 16165\n";
+        assert_eq!(listening_sockets(text), [(16163, "/tmp/tmux-0/de fault")]);
+    }
+}

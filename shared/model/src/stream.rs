@@ -1,0 +1,235 @@
+//! Reading a stream of records back into looks.
+//!
+//! A shell pipe hides that the program before it failed. So a stream proves that it is
+//! whole: every look carries an id, its closing `end` carries the same id and the
+//! number of records, and anything that does not add up spoils the stream. The order of
+//! lines does not matter, so `cat`, `tee`, `sort` and `jq -c` may stand in between.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::record::{Agent, End, Of, Process, Registry, Session};
+use crate::text::Text;
+
+/// A stream that is not one of records, and the line, from 1, where that shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Malformed {
+    /// Line, from 1; 0 for the stream as a whole.
+    pub line: usize,
+    /// What is wrong, and what to do where that is known.
+    pub reason: String,
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => f.write_str(&self.reason),
+            line => write!(f, "line {line}: {}", self.reason),
+        }
+    }
+}
+
+/// A record with the line it was read from.
+#[derive(Debug)]
+pub struct Sourced<'a, T> {
+    /// The record.
+    pub record: T,
+    /// Its line, without the newline.
+    pub line: &'a str,
+}
+
+impl<'a, T> Sourced<'a, T> {
+    /// The record as JSON, exactly as it came.
+    pub fn raw(&self) -> &'a RawValue {
+        serde_json::from_str(self.line).expect("the line was read as JSON before")
+    }
+}
+
+/// One run of one lister.
+#[derive(Debug)]
+pub struct Look<'a> {
+    /// Its closing record.
+    pub end: End,
+    /// Registry entries.
+    pub agents: Vec<Sourced<'a, Agent<'a>>>,
+    /// Registry files.
+    pub registries: Vec<Sourced<'a, Registry>>,
+    /// Sessions.
+    pub sessions: Vec<Sourced<'a, Session>>,
+    /// Claude processes.
+    pub processes: Vec<Sourced<'a, Process>>,
+}
+
+/// What every record must say of itself.
+#[derive(Deserialize)]
+struct Head<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Text<'a>,
+    #[serde(borrow)]
+    look: Option<Text<'a>>,
+}
+
+#[derive(Default)]
+struct Open<'a> {
+    end: Option<End>,
+    count: u64,
+    agents: Vec<Sourced<'a, Agent<'a>>>,
+    registries: Vec<Sourced<'a, Registry>>,
+    sessions: Vec<Sourced<'a, Session>>,
+    processes: Vec<Sourced<'a, Process>>,
+}
+
+/// Reads a whole stream of lister records. Blank lines, unknown types and unknown
+/// fields are passed over.
+///
+/// # Errors
+/// [`Malformed`] for a line that is not a JSON object with a `type`, a record without a
+/// field it must have, a look without its `end` or with two, a count that does not add up.
+pub fn read(text: &str) -> Result<Vec<Look<'_>>, Malformed> {
+    let mut looks: Vec<Open<'_>> = Vec::new();
+    let mut known: HashMap<Text<'_>, usize> = HashMap::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        let line = line.trim_ascii();
+        if line.is_empty() {
+            continue;
+        }
+        let head: Head<'_> = parse(number, line)?;
+        let Some(look) = head.look else {
+            if matches!(&*head.kind, "finding" | "action") {
+                let reason = format!("a record of type {:?}: agentprune reads those", &*head.kind);
+                return Err(Malformed { line: number, reason });
+            }
+            continue;
+        };
+        let at = *known.entry(look).or_insert_with(|| {
+            looks.push(Open::default());
+            looks.len() - 1
+        });
+        let open = &mut looks[at];
+        match &*head.kind {
+            "end" => {
+                let end: End = parse(number, line)?;
+                if open.end.replace(end).is_some() {
+                    let reason =
+                        "a second end of the same look: was a file given twice?".to_owned();
+                    return Err(Malformed { line: number, reason });
+                }
+                continue;
+            }
+            "agent" => open.agents.push(sourced(number, line)?),
+            "registry" => open.registries.push(sourced(number, line)?),
+            "session" => open.sessions.push(sourced(number, line)?),
+            "process" => open.processes.push(sourced(number, line)?),
+            _ => {}
+        }
+        open.count += 1;
+    }
+    looks.into_iter().map(close).collect()
+}
+
+fn sourced<'a, T: Deserialize<'a>>(
+    number: usize,
+    line: &'a str,
+) -> Result<Sourced<'a, T>, Malformed> {
+    Ok(Sourced { record: parse(number, line)?, line })
+}
+
+/// Reads one line as a record.
+///
+/// # Errors
+/// [`Malformed`] with the line's number and, for input spread over several lines, the
+/// likely cause.
+pub fn parse<'a, T: Deserialize<'a>>(number: usize, line: &'a str) -> Result<T, Malformed> {
+    serde_json::from_str(line).map_err(|error| {
+        let message = error.to_string();
+        let what = message.rsplit_once(" at line ").map_or(message.as_str(), |(what, _)| what);
+        let hint = if error.is_eof() && number == 1 && line.len() < 3 {
+            " (one record a line; did you mean jq -c?)"
+        } else {
+            ""
+        };
+        Malformed { line: number, reason: format!("not a record: {what}{hint}") }
+    })
+}
+
+fn close(open: Open<'_>) -> Result<Look<'_>, Malformed> {
+    let whole = |reason| Malformed { line: 0, reason };
+    let Some(end) = open.end else {
+        let reason = "a look has no end record: the program that wrote it was cut off, or a filter \
+                      dropped it (use -Q instead)";
+        return Err(whole(reason.to_owned()));
+    };
+    if open.count != end.count {
+        let reason = format!(
+            "the look at {} says {} records, {} came: something between dropped or doubled lines \
+             (use -Q to filter)",
+            subject(end.of),
+            end.count,
+            open.count
+        );
+        return Err(whole(reason));
+    }
+    let Open { agents, registries, sessions, processes, .. } = open;
+    Ok(Look { end, agents, registries, sessions, processes })
+}
+
+/// What a look of this kind is at, as a word for messages.
+pub fn subject(of: Of) -> &'static str {
+    match of {
+        Of::Agents => "agents",
+        Of::Sessions => "sessions",
+        Of::Processes => "processes",
+        Of::Findings => "findings",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const END: &str = r#"{"type":"end","look":"L","of":"agents","complete":true,"filtered":false,"count":1,"host":"h","boot_id":"b","pid_ns":"n","taken_at":"2025-10-29T23:25:00Z"}"#;
+    const AGENT: &str = r#"{"type":"agent","look":"L","id":"a","status":null,"tmux_session":"agent_a","scope":"global","registry":"/r","new_field":[1]}"#;
+
+    fn reason(text: &str) -> String {
+        read(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn lines_in_any_order_make_a_look() {
+        for text in [format!("{AGENT}\n{END}\n"), format!("{END}\n\n  {AGENT}")] {
+            let looks = read(&text).unwrap();
+            assert_eq!(looks[0].agents[0].record.id, "a".into());
+            assert_eq!(looks[0].agents[0].raw().get(), AGENT);
+        }
+    }
+
+    #[test]
+    fn unknown_types_are_passed_over_but_counted() {
+        let news = r#"{"type":"news","look":"L"}"#;
+        assert!(reason(&format!("{AGENT}\n{news}\n{END}")).contains("says 1 records, 2 came"));
+        assert_eq!(read(&format!("{AGENT}\n{{\"type\":\"news\"}}\n{END}")).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn whatever_does_not_add_up_spoils_the_stream() {
+        for (text, what) in [
+            (AGENT.to_owned(), "no end record"),
+            (END.to_owned(), "says 1 records, 0 came"),
+            (format!("{AGENT}\n{AGENT}\n{END}"), "says 1 records, 2 came"),
+            (format!("{AGENT}\n{END}\n{END}"), "line 3: a second end"),
+            (format!("{}\n{END}", &AGENT[..50]), "line 1: not a record"),
+            (
+                format!("{}\n{END}", AGENT.replace(r#""status":null,"#, "")),
+                "missing field `status`",
+            ),
+            ("{\n  \"type\": \"agent\"\n}".to_owned(), "did you mean jq -c?"),
+            (r#"{"type":"finding","kind":"x"}"#.to_owned(), "agentprune reads those"),
+            ("hello".to_owned(), "line 1: not a record"),
+        ] {
+            assert!(reason(&text).contains(what), "{text}: {}", reason(&text));
+        }
+    }
+}
