@@ -1,1 +1,59 @@
-fn main() {}
+//! `lsclaude`: the processes that are Claude, as JSON Lines.
+//!
+//! It knows the process table and what Claude is; it knows neither registries nor tmux.
+
+mod args;
+
+use std::env;
+use std::process::ExitCode;
+
+use args::Arguments;
+use cli::{Failure, Look, Printer, Program};
+use host::Table;
+use model::claude::{NameRule, base_name};
+use model::record::{DefaultRule, Names, Of, Record};
+
+const PROGRAM: Program = Program::new("lsclaude");
+const COLUMNS: [&str; 9] =
+    ["pid", "ppid", "user", "tty", "state", "started", "rss_bytes", "orphaned", "args"];
+
+fn main() -> ExitCode {
+    PROGRAM.main(run)
+}
+
+fn run(arguments: Arguments) -> Result<u8, Failure> {
+    let names = names(&arguments);
+    let rule = NameRule::new(&names).map_err(Failure::Trouble)?;
+    let printer = Printer::new(&arguments.output, &COLUMNS)?;
+    let (mut end, no_machine) = host::machine::begin(Of::Processes);
+    end.names = Some(names);
+    let mut look = Look::new(PROGRAM, printer, end);
+    match (no_machine, Table::read()) {
+        (None, Ok(table)) => {
+            for mut process in host::processes::claude(&table, &rule, arguments.full) {
+                process.look.clone_from(&look.end.look);
+                look.record(&Record::Process(&process))?;
+            }
+        }
+        (Some(error), _) => look.trouble(error),
+        (None, Err(error)) => look.trouble(format!("process table: {error}")),
+    }
+    look.finish()
+}
+
+/// The names asked for. Without `--name`, the base name of `CLAUDE_EXECUTABLE` is added
+/// when the variable is a single word; a command line with arguments names nothing.
+fn names(arguments: &Arguments) -> Names {
+    if !arguments.name.is_empty() {
+        return Names::Only(arguments.name.clone());
+    }
+    let mut also = arguments.also_name.clone();
+    if let Ok(executable) = env::var("CLAUDE_EXECUTABLE") {
+        let name = base_name(&executable);
+        let is_new = name != "claude" && !also.iter().any(|known| known == name);
+        if is_new && !name.is_empty() && !executable.contains(char::is_whitespace) {
+            also.push(name.to_owned());
+        }
+    }
+    if also.is_empty() { Names::Rule(DefaultRule::Default) } else { Names::Also { also } }
+}

@@ -49,29 +49,35 @@ pub fn scenes<'s, 'a>(looks: &'s [Look<'a>]) -> Result<Vec<Scene<'s, 'a>>, Malfo
 }
 
 fn scene<'s, 'a>(machine: Machine, looks: &[&'s Look<'a>]) -> Scene<'s, 'a> {
-    // Of what two looks saw, the later one knows better.
-    let newest_first =
-        || looks.iter().copied().sorted_by_key(|l| std::cmp::Reverse(l.end.taken_at));
+    // Of what two looks saw, the later one knows better. All else is sorted only so that
+    // the output does not depend on the order of the lines.
+    let newest_first = || {
+        looks.iter().copied().sorted_by_key(|l| (std::cmp::Reverse(l.end.taken_at), &l.end.look))
+    };
     Scene {
         machine,
         agents: newest_first()
-            .flat_map(|look| look.agents.iter().map(move |agent| (agent, &look.end)))
+            .flat_map(|look| by_line(&look.agents).map(move |agent| (agent, &look.end)))
             .unique_by(|(agent, _)| (&agent.record.registry, &agent.record.id))
             .collect(),
         registries: newest_first()
-            .flat_map(|look| look.registries.iter().map(move |registry| (registry, &look.end)))
+            .flat_map(|look| by_line(&look.registries).map(move |registry| (registry, &look.end)))
             .unique_by(|(registry, _)| &registry.record.path)
             .collect(),
         sessions: newest_first()
-            .flat_map(|look| look.sessions.iter().map(move |session| (session, &look.end)))
+            .flat_map(|look| by_line(&look.sessions).map(move |session| (session, &look.end)))
             .unique_by(|(s, _)| (s.record.server_pid, &s.record.id, s.record.created))
             .collect(),
         processes: newest_first()
-            .flat_map(|look| look.processes.iter().map(move |process| (process, &look.end)))
+            .flat_map(|look| by_line(&look.processes).map(move |process| (process, &look.end)))
             .unique_by(|(process, _)| (process.record.pid, &process.record.start_time))
             .collect(),
-        ends: looks.iter().map(|look| &look.end).collect(),
+        ends: newest_first().map(|look| &look.end).collect(),
     }
+}
+
+fn by_line<'s, 'a, T>(records: &'s [Sourced<'a, T>]) -> impl Iterator<Item = &'s Sourced<'a, T>> {
+    records.iter().sorted_by_key(|record| record.line)
 }
 
 impl Scene<'_, '_> {
@@ -99,7 +105,7 @@ impl Scene<'_, '_> {
         if let Some(gap) = self.gap(Of::Sessions) {
             return Some(gap);
         }
-        let of_uid = |end: &&End| end.uids.as_ref().is_some_and(|uids| uids.contains(&uid));
+        let of_uid = |end: &&End| end.uids.as_ref().is_some_and(|uids| uids.include(uid));
         if !self.looks(Of::Sessions).any(|end| of_uid(&end)) {
             return Some(format!("the sessions of uid {uid} were not looked at"));
         }

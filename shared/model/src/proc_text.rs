@@ -11,6 +11,8 @@ pub struct Stat {
     pub state: char,
     /// Parent.
     pub ppid: i32,
+    /// It is a thread of the kernel itself (`PF_KTHREAD`).
+    pub kernel_thread: bool,
     /// Process group.
     pub pgid: i32,
     /// Session.
@@ -24,6 +26,9 @@ pub struct Stat {
     /// Resident set, in pages.
     pub rss_pages: u64,
 }
+
+/// The flag of kernel threads in field 9 (`linux/sched.h`).
+const PF_KTHREAD: u64 = 0x0020_0000;
 
 /// Reads `/proc/PID/stat`. The name in parentheses may itself hold parentheses,
 /// spaces and newlines: the last `)` closes it.
@@ -39,6 +44,7 @@ pub fn stat(text: &[u8]) -> Option<Stat> {
         comm,
         state: field.first()?.chars().next()?,
         ppid: number(4)? as i32,
+        kernel_thread: number(9)? as u64 & PF_KTHREAD != 0,
         pgid: number(5)? as i32,
         sid: number(6)? as i32,
         tty_nr: number(7)? as u64,

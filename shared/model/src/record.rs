@@ -274,6 +274,37 @@ pub enum Servers {
     Named,
 }
 
+/// The users whose tmux servers a look listed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Uids {
+    /// `"all"`: every user of the machine, as root sees it.
+    Every(AllUsers),
+    /// Their uids.
+    Listed(Vec<u32>),
+}
+
+impl Uids {
+    /// Every user.
+    pub const ALL: Uids = Uids::Every(AllUsers::All);
+
+    /// Whether the servers of this user were listed.
+    pub fn include(&self, uid: u32) -> bool {
+        match self {
+            Uids::Every(AllUsers::All) => true,
+            Uids::Listed(uids) => uids.contains(&uid),
+        }
+    }
+}
+
+/// The word `all`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AllUsers {
+    /// `"all"`
+    All,
+}
+
 /// Which names `lsclaude` looked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -332,9 +363,9 @@ pub struct End {
     pub pid_ns: String,
     /// The instant the look began.
     pub taken_at: Timestamp,
-    /// Sessions: the uids whose servers were listed.
+    /// Sessions: the users whose servers were listed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub uids: Option<Vec<u32>>,
+    pub uids: Option<Uids>,
     /// Sessions: which servers were asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub servers: Option<Servers>,

@@ -80,14 +80,13 @@ pub(super) fn ghost(court: &mut Court<'_, '_>) {
         if id.is_empty() || *scope == Scope::Task && !is_active(*scope, status.as_deref()) {
             continue;
         }
-        let sessions = match court.agent_sessions.of_agent(&agent.record) {
-            Ok(sessions) => sessions,
-            Err(NameLost) => {
-                gaps.push("tmux expands their session names, so nobody can tell them".to_owned());
-                continue;
-            }
-        };
+        let sessions = court.agent_sessions.of_agent(&agent.record).unwrap_or_default();
         if sessions.iter().any(|s| !zombies.contains(&(s.server_pid, s.id.as_str()))) {
+            continue;
+        }
+        // A zombie found by the agent's id need not be the session that the name means.
+        if wanted_key(agent.record.tmux_session.as_deref().unwrap_or(id)).is_none() {
+            gaps.push("tmux expands their session names, so nobody can tell them".to_owned());
             continue;
         }
         let gap = gap_of_look.entry((registry, &end.look)).or_insert_with(|| {

@@ -34,9 +34,14 @@ impl<'s> Panes<'s> {
             all_servers,
         };
         for session in sessions {
-            // The pid and terminal of a dead pane may belong to somebody else by now.
-            for pane in session.panes.iter().filter(|pane| !pane.dead) {
+            for pane in &session.panes {
                 panes.by_pid.entry(pane.pid).or_default().push(session);
+                // tmux calls a pane dead once nobody has its terminal open: its process
+                // may live on (`nohup claude -p … >/dev/null`), the terminal may be
+                // somebody else's by now.
+                if pane.dead {
+                    continue;
+                }
                 panes.by_tty.entry(&pane.tty).or_default().push(session);
                 panes.by_id.insert((session.server_pid, &pane.id), session);
             }

@@ -38,7 +38,7 @@ pub struct Removed {
 /// [`Corrupt`] as for [`scan`].
 pub fn edit(text: &str, edit: &Edit<'_>) -> Result<(String, Vec<Removed>), Corrupt> {
     let mut entries: Vec<Entry<'_>> = Vec::new();
-    let layout = scan(text, |entry| entries.push(entry))?;
+    let layout = scan(text, |_, entry| entries.push(entry))?;
     let condemned: Vec<bool> =
         entries.iter().map(|entry| edit.remove.contains(&*entry.id)).collect();
 

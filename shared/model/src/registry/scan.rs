@@ -116,7 +116,10 @@ pub struct Layout {
 /// [`Corrupt`] when the text is not JSON, when `agents` is missing or neither object nor
 /// array, or when an entry is not an object. What a tool was shown before counts for
 /// nothing then.
-pub fn scan<'t>(text: &'t str, mut on_entry: impl FnMut(Entry<'t>)) -> Result<Layout, Corrupt> {
+pub fn scan<'t>(
+    text: &'t str,
+    mut on_entry: impl FnMut(Scope, Entry<'t>),
+) -> Result<Layout, Corrupt> {
     if text.starts_with('\u{feff}') {
         return Err(Corrupt::at(text, 0, "byte order mark before the JSON text"));
     }
@@ -144,11 +147,10 @@ pub fn scan<'t>(text: &'t str, mut on_entry: impl FnMut(Entry<'t>)) -> Result<La
         };
         end_of_previous = start + value.len();
         match serde_json::from_str::<EntryFields<'t>>(value) {
-            Ok(EntryFields(fields)) => on_entry(Entry {
-                id: key.or_else(|| fields.id.clone()).unwrap_or_default(),
-                span: key_start..end_of_previous,
-                fields,
-            }),
+            Ok(EntryFields(fields)) => {
+                let id = key.or_else(|| fields.id.clone()).unwrap_or_default();
+                on_entry(scope, Entry { id, span: key_start..end_of_previous, fields });
+            }
             Err(error) if wrong.is_none() => wrong = Some(Corrupt::json(text, start, &error)),
             Err(_) => {}
         }
@@ -316,7 +318,7 @@ mod tests {
 
     fn entries(text: &str) -> Result<Vec<Entry<'_>>, Corrupt> {
         let mut entries = Vec::new();
-        scan(text, |entry| entries.push(entry)).map(|_| entries)
+        scan(text, |_, entry| entries.push(entry)).map(|_| entries)
     }
 
     #[test]
@@ -351,7 +353,7 @@ mod tests {
         let text =
             r#"{"agents": {"a": {}}, "active_agents": 1, "agents": {"b": {}}, "active_agents": 2}"#;
         let mut ids = Vec::new();
-        let layout = scan(text, |entry| ids.push(entry.id)).unwrap();
+        let layout = scan(text, |_, entry| ids.push(entry.id)).unwrap();
         assert_eq!(ids, ["b"]);
         assert_eq!(&text[layout.counters[1].clone().unwrap()], "2");
         assert_eq!(layout.counters[0], None);

@@ -1,0 +1,108 @@
+//! How a program ends and what it says on standard error.
+
+use std::fmt;
+use std::io;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use crate::table::escaped;
+
+/// Exit status for "could not do it": wrong usage, no input, something that could not
+/// be asked.
+const TROUBLE: u8 = 2;
+/// What a shell reports of a program that SIGPIPE ended.
+const BROKEN_PIPE: u8 = 141;
+
+/// Why a program ends early.
+#[derive(Debug)]
+pub enum Failure {
+    /// A sentence for standard error: `subject: reason`.
+    Trouble(String),
+    /// Standard output could not be written.
+    Output(io::Error),
+    /// Everything was said already.
+    Said(u8),
+}
+
+impl Failure {
+    /// A failure from anything that can be shown.
+    pub fn trouble(reason: impl fmt::Display) -> Failure {
+        Failure::Trouble(reason.to_string())
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Failure::Output(error)
+    }
+}
+
+/// One of the programs, by its name.
+#[derive(Clone, Copy, Debug)]
+pub struct Program {
+    name: &'static str,
+}
+
+impl Program {
+    /// The program of this name.
+    pub const fn new(name: &'static str) -> Program {
+        Program { name }
+    }
+
+    /// Runs it: reads the arguments, calls `run`, reports a failure. `run` returns the
+    /// exit status.
+    pub fn main<A: Parser>(self, run: impl FnOnce(A) -> Result<u8, Failure>) -> ExitCode {
+        let arguments = match A::try_parse() {
+            Ok(arguments) => arguments,
+            Err(error) => return self.usage(&error),
+        };
+        ExitCode::from(match run(arguments) {
+            Ok(status) => status,
+            Err(Failure::Said(status)) => status,
+            Err(Failure::Trouble(reason)) => {
+                self.say(&reason);
+                TROUBLE
+            }
+            Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => BROKEN_PIPE,
+            Err(Failure::Output(error)) => {
+                self.say(&format!("standard output: {error}"));
+                TROUBLE
+            }
+        })
+    }
+
+    /// Says something on standard error, control characters escaped.
+    pub fn say(self, what: &str) {
+        // Where standard error cannot be written, nobody is left to be told.
+        let _ = io::Write::write_all(
+            &mut io::stderr(),
+            format!("{}: {}\n", self.name, escaped(what)).as_bytes(),
+        );
+    }
+
+    fn usage(self, error: &clap::Error) -> ExitCode {
+        if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+            return match io::Write::write_all(&mut io::stdout(), error.to_string().as_bytes()) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                    ExitCode::from(BROKEN_PIPE)
+                }
+                Err(error) => {
+                    self.say(&format!("standard output: {error}"));
+                    ExitCode::from(TROUBLE)
+                }
+            };
+        }
+        let text = error.to_string();
+        let text = text.strip_prefix("error: ").unwrap_or(&text);
+        let what = text.split("\n\n").next().unwrap_or(text).trim_end();
+        self.say(what);
+        let _ = io::Write::write_all(
+            &mut io::stderr(),
+            format!("Try '{} --help' for more information.\n", self.name).as_bytes(),
+        );
+        ExitCode::from(TROUBLE)
+    }
+}

@@ -1,0 +1,28 @@
+//! Instants, and the times that registries spell without an offset.
+
+use jiff::civil::DateTime;
+use jiff::tz::{Disambiguation, TimeZone};
+use jiff::{Timestamp, Unit};
+
+/// Now, to the millisecond: what goes into records.
+pub fn now() -> Timestamp {
+    let now = Timestamp::now();
+    let whole =
+        jiff::TimestampRound::new().smallest(Unit::Millisecond).mode(jiff::RoundMode::Trunc);
+    now.round(whole).unwrap_or(now)
+}
+
+/// The instant that a registry's time means. With an offset or `Z` it says so itself;
+/// without one it is local time (`TZ`), and of the two readings in the hour that a
+/// clock change repeats, the later: an agent is rather taken for younger.
+pub fn instant(text: &str) -> Option<Timestamp> {
+    if let Ok(instant) = text.parse::<Timestamp>() {
+        return Some(instant);
+    }
+    let naive: DateTime = text.parse().ok()?;
+    TimeZone::system()
+        .into_ambiguous_zoned(naive)
+        .disambiguate(Disambiguation::Later)
+        .ok()
+        .map(|zoned| zoned.timestamp())
+}

@@ -1,0 +1,305 @@
+//! Looking at all tmux servers of a user, or at those that were named.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::env;
+use std::fs;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use model::claude::{base_name, script};
+use model::proc_text;
+use model::record::{Servers, Session, Uids};
+
+use crate::table::{Table, path, start_time};
+use crate::tmux::{Answer, Tmux};
+
+/// How long one call of tmux may take.
+pub const TMUX_LIMIT: Duration = Duration::from_secs(5);
+
+/// Which servers to look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// Every server of this user; as root, of every user.
+    All,
+    /// The servers on these sockets.
+    Named(Vec<PathBuf>),
+}
+
+/// What was seen of tmux.
+#[derive(Debug)]
+pub struct Look {
+    /// The sessions, `look` left empty.
+    pub sessions: Vec<Session>,
+    /// The users whose servers were looked at.
+    pub uids: Uids,
+    /// Whether that was all of them.
+    pub servers: Servers,
+    /// Their sockets, servers that are gone not counted.
+    pub sockets: Vec<String>,
+    /// The servers that answered.
+    pub server_pids: Vec<i32>,
+    /// What could not be asked: if there is anything, the look is not complete.
+    pub trouble: Vec<String>,
+    /// What a person may want to know.
+    pub notes: Vec<String>,
+}
+
+/// The socket that `tmux -L NAME` means.
+pub fn socket_of_label(label: &str) -> PathBuf {
+    let folder = env::var_os("TMUX_TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
+    folder.join(format!("tmux-{}", nix::unistd::getuid())).join(label)
+}
+
+/// Looks at tmux servers, giving each call `limit`.
+///
+/// # Errors
+/// When the process table cannot be read; everything else is in [`Look::trouble`].
+pub fn look(choice: &Choice, limit: Duration) -> io::Result<Look> {
+    let mut search = Search::new(choice, limit);
+    match choice {
+        Choice::Named(sockets) => sockets.iter().for_each(|socket| search.ask(socket)),
+        Choice::All => likely_sockets().iter().for_each(|socket| search.ask(socket)),
+    }
+    // The table is read after the lists, so that what the panes run is not older.
+    let mut table = Table::read()?;
+    if *choice == Choice::All && search.follow_processes(&table) {
+        table = Table::read()?;
+    }
+    Ok(search.finish(&table))
+}
+
+struct Search<'c> {
+    choice: &'c Choice,
+    limit: Duration,
+    tmux: Option<Tmux>,
+    asked: BTreeSet<PathBuf>,
+    /// Servers that answered, with their sockets.
+    servers: BTreeMap<i32, (PathBuf, u32)>,
+    sessions: Vec<Session>,
+    trouble: Vec<String>,
+    notes: Vec<String>,
+}
+
+impl<'c> Search<'c> {
+    fn new(choice: &'c Choice, limit: Duration) -> Self {
+        Search {
+            choice,
+            limit,
+            tmux: Tmux::find(),
+            asked: BTreeSet::new(),
+            servers: BTreeMap::new(),
+            sessions: Vec::new(),
+            trouble: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    fn ask(&mut self, socket: &Path) {
+        if !self.asked.insert(socket.to_owned()) {
+            return;
+        }
+        let named = *self.choice != Choice::All;
+        let Some(tmux) = &self.tmux else {
+            // Without the program, a server shows in the process table only.
+            if named {
+                self.trouble.push(not_installed());
+            }
+            return;
+        };
+        let uid =
+            fs::metadata(socket).map_or_else(|_| nix::unistd::geteuid().as_raw(), |m| m.uid());
+        match tmux.list(socket, uid, self.limit) {
+            Answer::Listed { server_pid, sessions } => {
+                if self.servers.insert(server_pid, (socket.to_owned(), uid)).is_none() {
+                    self.sessions.extend(sessions);
+                }
+            }
+            Answer::NoServer if named => {
+                self.trouble.push(format!("no tmux server answers on {}", socket.display()));
+            }
+            Answer::NoServer => {}
+            Answer::Unreachable(reason) => self.trouble.push(reason),
+        }
+    }
+
+    /// Asks the servers that show in the process table but have not answered yet. Returns
+    /// whether there were any.
+    fn follow_processes(&mut self, table: &Table) -> bool {
+        let mut missing: Vec<i32> = table.tmux_servers().into_iter().collect();
+        missing.sort_unstable();
+        missing.retain(|pid| !self.servers.contains_key(pid) && self.is_ours(*pid));
+        if missing.is_empty() {
+            return false;
+        }
+        let listening = fs::read("/proc/net/unix").unwrap_or_default();
+        let listening = String::from_utf8_lossy(&listening).into_owned();
+        let listening: HashMap<u64, &str> =
+            proc_text::listening_sockets(&listening).into_iter().collect();
+        for pid in missing {
+            self.follow(pid, table, &listening);
+        }
+        true
+    }
+
+    fn follow(&mut self, pid: i32, table: &Table, listening: &HashMap<u64, &str>) {
+        if self.tmux.is_none() {
+            self.trouble.push(format!("tmux server {pid} runs, but {}", not_installed()));
+            return;
+        }
+        // A path that the server was given relative means one in its own folder.
+        let folder = fs::read_link(path(pid, "cwd")).unwrap_or_default();
+        let sockets: Vec<PathBuf> = open_sockets(pid)
+            .filter_map(|inode| listening.get(&inode))
+            .map(|socket| folder.join(socket))
+            .collect();
+        let trouble_before = self.trouble.len();
+        for socket in &sockets {
+            self.ask(socket);
+        }
+        let ended = || {
+            let listed = table.get(pid).map(|stat| stat.start_ticks.to_string());
+            start_time(pid) != listed
+        };
+        if self.servers.contains_key(&pid) || self.trouble.len() > trouble_before || ended() {
+            return;
+        }
+        let gone = sockets.iter().find(|socket| !socket.exists());
+        self.trouble.push(match gone {
+            Some(socket) => format!(
+                "tmux server {pid} lives, but its socket {} is gone: `kill -USR1 {pid}` makes it anew",
+                socket.display()
+            ),
+            None => format!("tmux server {pid} lives, but no socket leads to it"),
+        });
+    }
+
+    /// A server of a user that is looked at, in this pid namespace.
+    fn is_ours(&mut self, pid: i32) -> bool {
+        let Ok(status) = fs::read(path(pid, "status")) else { return false };
+        let (uid, depth) = proc_text::status(&String::from_utf8_lossy(&status));
+        let own = nix::unistd::geteuid();
+        if !own.is_root() && uid != Some(own.as_raw()) {
+            return false;
+        }
+        if depth.is_some_and(|depth| depth > 1) {
+            self.notes
+                .push(format!("tmux server {pid} is in another pid namespace and was not asked"));
+            return false;
+        }
+        true
+    }
+
+    fn finish(mut self, table: &Table) -> Look {
+        fill_running(&mut self.sessions, table);
+        let root = nix::unistd::geteuid().is_root();
+        let uids = match self.choice {
+            Choice::All if root => Uids::ALL,
+            Choice::All => Uids::Listed(vec![nix::unistd::geteuid().as_raw()]),
+            Choice::Named(_) => {
+                let uids: BTreeSet<u32> = self.servers.values().map(|(_, uid)| *uid).collect();
+                Uids::Listed(uids.into_iter().collect())
+            }
+        };
+        Look {
+            sessions: self.sessions,
+            uids,
+            servers: match self.choice {
+                Choice::All => Servers::All,
+                Choice::Named(_) => Servers::Named,
+            },
+            sockets: self.servers.values().map(|(s, _)| s.to_string_lossy().into_owned()).collect(),
+            server_pids: self.servers.keys().copied().collect(),
+            trouble: self.trouble,
+            notes: self.notes,
+        }
+    }
+}
+
+fn not_installed() -> String {
+    "the program tmux was not found: put its folder into PATH".to_owned()
+}
+
+/// The sockets in the folders where tmux puts them, and the one of the server in which
+/// this runs.
+fn likely_sockets() -> Vec<PathBuf> {
+    let mut bases: BTreeSet<PathBuf> = BTreeSet::from([PathBuf::from("/tmp")]);
+    bases.extend(env::var_os("TMUX_TMPDIR").map(PathBuf::from));
+    let own = nix::unistd::geteuid();
+    let folders: Vec<PathBuf> = if own.is_root() {
+        let is_tmux =
+            |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with("tmux-");
+        let folders = bases.iter().filter_map(|base| fs::read_dir(base).ok()).flatten().flatten();
+        folders.filter(is_tmux).map(|entry| entry.path()).collect()
+    } else {
+        bases.iter().map(|base| base.join(format!("tmux-{own}"))).collect()
+    };
+    let sockets = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
+    let mut sockets: Vec<PathBuf> = sockets
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_socket()))
+        .map(|entry| entry.path())
+        .collect();
+    sockets.extend(current_socket());
+    sockets.sort();
+    sockets
+}
+
+/// The socket in `TMUX` (`socket,server pid,session number`) while its server lives.
+fn current_socket() -> Option<PathBuf> {
+    let value = env::var("TMUX").ok()?;
+    let (rest, _) = value.rsplit_once(',')?;
+    let (socket, server) = rest.rsplit_once(',')?;
+    start_time(server.parse().ok()?)?;
+    Some(PathBuf::from(socket))
+}
+
+fn open_sockets(pid: i32) -> impl Iterator<Item = u64> {
+    let links = fs::read_dir(path(pid, "fd")).into_iter().flatten().flatten();
+    links.filter_map(|entry| {
+        proc_text::link_inode(&fs::read_link(entry.path()).ok()?.to_string_lossy(), "socket")
+    })
+}
+
+/// Puts into each pane the names of what runs under it: its process, all that descends
+/// from that, and all on its terminal.
+fn fill_running(sessions: &mut [Session], table: &Table) {
+    let children = table.children();
+    let mut by_tty: HashMap<String, Vec<i32>> = HashMap::new();
+    for (pid, stat) in table.iter() {
+        if let Some(tty) = proc_text::tty_name(stat.tty_nr) {
+            by_tty.entry(tty).or_default().push(pid);
+        }
+    }
+    for pane in sessions.iter_mut().flat_map(|session| &mut session.panes).filter(|p| !p.dead) {
+        let mut todo: Vec<i32> = by_tty.get(&pane.tty).into_iter().flatten().copied().collect();
+        todo.push(pane.pid);
+        let mut seen: HashSet<i32> = HashSet::new();
+        let mut names: BTreeSet<String> = BTreeSet::new();
+        while let Some(pid) = todo.pop() {
+            if seen.insert(pid)
+                && let Some(stat) = table.get(pid)
+            {
+                todo.extend(children.get(&pid).into_iter().flatten());
+                if !matches!(stat.state, 'Z' | 'X') {
+                    names.extend(names_of(pid, &stat.comm));
+                }
+            }
+        }
+        pane.running = names.into_iter().collect();
+    }
+}
+
+/// Every name that a process goes by: the kernel's, that of its executable, and that of
+/// the script it runs, so that a shell at work is told from a shell that waits.
+fn names_of(pid: i32, comm: &str) -> impl Iterator<Item = String> {
+    let exe = fs::read_link(path(pid, "exe")).ok().map(|exe| {
+        let exe = exe.to_string_lossy();
+        base_name(exe.strip_suffix(" (deleted)").unwrap_or(&exe)).to_owned()
+    });
+    let is_shell = exe.as_deref().unwrap_or(comm).ends_with("sh");
+    let cmdline =
+        if is_shell { fs::read(path(pid, "cmdline")).unwrap_or_default() } else { Vec::new() };
+    let script = script(&proc_text::cmdline(&cmdline)).map(|script| base_name(&script).to_owned());
+    [Some(comm.to_owned()), exe, script].into_iter().flatten()
+}

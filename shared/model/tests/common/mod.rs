@@ -1,0 +1,145 @@
+//! Worlds as the listers would write them, and what the rules make of them. Everything
+//! goes through JSON text, so that reading it is tested too.
+
+use jiff::Timestamp;
+use model::drift::Options;
+use serde_json::{Value, json};
+
+/// What one run of one lister wrote.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// Its closing record; look and count are put in by [`lines`].
+    pub end: Value,
+    /// The records before it.
+    pub records: Vec<Value>,
+}
+
+/// The path of the global registry of the worlds.
+pub const GLOBAL: &str = "/w/registry/GLOBAL_REGISTRY.json";
+
+/// The instant so many seconds after the one at which most looks are taken.
+pub fn at(seconds: i64) -> String {
+    Timestamp::from_second(1_761_780_300 + seconds).unwrap().to_string()
+}
+
+/// A complete look at `of` on the machine `host`, without records.
+pub fn look(of: &str, host: &str, taken_at: i64) -> Look {
+    let mut end = json!({
+        "type": "end", "of": of, "complete": true, "filtered": false,
+        "host": host, "boot_id": "boot", "pid_ns": "4026531836", "taken_at": at(taken_at),
+    });
+    match of {
+        "sessions" => {
+            end["uids"] = json!([1000]);
+            end["servers"] = json!("all");
+            end["sockets"] = json!(["/tmp/tmux-1000/default"]);
+            end["server_pids"] = json!([801]);
+        }
+        "processes" => end["names"] = json!("default"),
+        _ => {}
+    }
+    Look { end, records: Vec::new() }
+}
+
+/// An entry of [`GLOBAL`] without a status, its session as the orchestrator names it.
+pub fn agent(id: &str) -> Value {
+    json!({
+        "type": "agent", "id": id, "agent_type": "worker", "task_id": "TASK-1", "parent": null,
+        "status": null, "tmux_session": format!("agent_{id}"), "started_at": "2025-10-29T20:00:00",
+        "last_update": null, "completed_at": null, "started": null,
+        "scope": "global", "registry": GLOBAL,
+    })
+}
+
+/// A registry of uid 1000 whose counters are right.
+pub fn registry(path: &str, scope: &str) -> Value {
+    json!({
+        "type": "registry", "path": path, "scope": scope, "owner_uid": 1000, "agents": 1,
+        "counters": {"active_agents": {"stored": 1, "computed": 1}},
+    })
+}
+
+/// A session of server 801, ten minutes old, attached to by nobody.
+pub fn session(id: &str, name: &str, panes: Vec<Value>) -> Value {
+    json!({
+        "type": "session", "name": name, "id": id, "uid": 1000, "server_pid": 801,
+        "socket": "/tmp/tmux-1000/default", "created": at(-600), "activity": at(-60),
+        "attached": 0, "windows": 1, "agent": name.strip_prefix("agent_"), "panes": panes,
+    })
+}
+
+/// A pane that runs what is named.
+pub fn pane(id: &str, pid: i32, tty: &str, running: &[&str]) -> Value {
+    json!({
+        "id": id, "pid": pid, "tty": tty, "dead": false, "start_command": "", "running": running,
+    })
+}
+
+/// A Claude ten minutes old that nothing holds.
+pub fn process(pid: i32) -> Value {
+    json!({
+        "type": "process", "pid": pid, "ppid": 1, "parent_name": "systemd", "ancestors": [1],
+        "pgid": pid, "sid": pid, "uid": 1000, "user": "u", "tty": null, "name": "claude",
+        "exe": "/usr/bin/claude", "args": ["claude", "-p"], "start_time": "4711",
+        "started": at(-600), "rss_bytes": 1, "cpu_seconds": 0.5, "state": "S", "orphaned": true,
+        "self": false, "daemon": false, "claude_children": 0, "tmux": null, "service": null,
+        "namespace": "own", "stdout": "null", "stdout_reader": null,
+    })
+}
+
+/// The records of all looks with what ties them together, one JSON text each.
+pub fn lines(looks: &[Look]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (number, look) in looks.iter().enumerate() {
+        let mut end = look.end.clone();
+        end["count"] = json!(look.records.len());
+        for mut record in look.records.iter().cloned().chain([end]) {
+            record["look"] = json!(format!("look {number}"));
+            lines.push(record.to_string());
+        }
+    }
+    lines
+}
+
+/// What the rules made of a stream.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The findings as they are written, a line each.
+    pub text: String,
+    /// The same, read again.
+    pub findings: Vec<Value>,
+    /// Findings with an action, as the summaries count them.
+    pub actionable: u64,
+    /// Processes and sessions too young to judge.
+    pub too_young: u64,
+    /// What was withheld and why.
+    pub notes: String,
+}
+
+/// Judges a stream.
+///
+/// # Errors
+/// Why the stream carries no conclusion at all.
+pub fn judge(text: &str, options: &Options) -> Result<Outcome, String> {
+    let looks = model::stream::read(text).map_err(|error| error.to_string())?;
+    let scenes = model::evidence::scenes(&looks).map_err(|error| error.to_string())?;
+    let mut outcome = Outcome {
+        text: String::new(),
+        findings: Vec::new(),
+        actionable: 0,
+        too_young: 0,
+        notes: String::new(),
+    };
+    for scene in &scenes {
+        let summary = model::drift::judge(scene, options, &mut |finding| {
+            outcome.text += &serde_json::to_string(finding).unwrap();
+            outcome.text.push('\n');
+        });
+        outcome.actionable += summary.actionable;
+        outcome.too_young += summary.too_young;
+        outcome.notes.extend(summary.notes.iter().flat_map(|note| [note.as_str(), "\n"]));
+    }
+    outcome.findings =
+        outcome.text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    Ok(outcome)
+}

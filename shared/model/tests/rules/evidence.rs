@@ -1,0 +1,271 @@
+//! What the looks must be like before a conclusion is drawn from them.
+
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::common::{Look, at};
+
+/// A world in which something can be done about everything.
+fn everything() -> World {
+    let mut world = loose();
+    let mut counters = common::registry(GLOBAL, "global");
+    counters["counters"]["active_agents"]["stored"] = json!(9);
+    *world.records(AGENTS) = vec![common::agent("gone"), common::agent("z"), counters];
+    let zombie = common::pane("%4", 90, "pts/4", &["bash"]);
+    world.records(SESSIONS).push(common::session("$2", "agent_z", vec![zombie]));
+    let orphan = common::pane("%5", 91, "pts/5", &["claude"]);
+    world.records(SESSIONS).push(common::session("$3", "agent_o", vec![orphan]));
+    world.records(PROCESSES).push(common::process(91));
+    world
+}
+
+fn kinds(outcome: &Outcome) -> Vec<&str> {
+    outcome.findings.iter().map(|finding| finding["kind"].as_str().unwrap()).collect()
+}
+
+/// What was changed, which kinds of findings stay (their first letters, in the order of
+/// the output), and what the notes say then.
+type Proof = (&'static str, Change, &'static str, &'static str);
+
+#[test]
+fn conclusions_need_their_evidence() {
+    let rows: &[Proof] = &[
+        ("whole", |_| {}, "lzggoc", ""),
+        ("agents filtered", |w| filter(w, AGENTS), "lzgg", "look at agents was filtered"),
+        ("agents incomplete", |w| spoil(w, AGENTS), "lzggc", "look at agents is incomplete"),
+        ("no agents", |w| remove(w, AGENTS), "lz", "there is no look at agents"),
+        ("sessions filtered", |w| filter(w, SESSIONS), "zoc", "look at sessions was filtered"),
+        ("no sessions", |w| remove(w, SESSIONS), "c", "there is no look at sessions"),
+        ("processes filtered", |w| filter(w, PROCESSES), "lgoc", "look at processes was filtered"),
+        (
+            "processes incomplete",
+            |w| spoil(w, PROCESSES),
+            "lgoc",
+            "look at processes is incomplete",
+        ),
+        ("no processes", |w| remove(w, PROCESSES), "goc", "there is no look at processes"),
+        (
+            "sessions before agents",
+            |w| w.end(SESSIONS)["taken_at"] = json!(at(-1)),
+            "lzoc",
+            "2 agents not judged: the look at sessions is older than the look at agents",
+        ),
+        ("sessions after agents", |w| w.end(SESSIONS)["taken_at"] = json!(at(1)), "lzggoc", ""),
+        (
+            "another user's process",
+            |w| w.first(PROCESSES)["uid"] = json!(0),
+            "zggoc",
+            "1 process not judged: the sessions of uid 0 were not looked at",
+        ),
+        (
+            "another user's registry",
+            |w| w.records(AGENTS)[2]["owner_uid"] = json!(0),
+            "lzoc",
+            "2 agents not judged: the sessions of uid 0 were not looked at",
+        ),
+        (
+            "another user's, and both looked at",
+            |w| {
+                w.first(PROCESSES)["uid"] = json!(0);
+                w.records(AGENTS)[2]["owner_uid"] = json!(0);
+                w.end(SESSIONS)["uids"] = json!([1000, 0]);
+            },
+            "lzggoc",
+            "",
+        ),
+        (
+            "another user's, and all looked at",
+            |w| {
+                w.first(PROCESSES)["uid"] = json!(0);
+                w.end(SESSIONS)["uids"] = json!("all");
+            },
+            "lzggoc",
+            "",
+        ),
+        (
+            "uids not said",
+            |w| drop(w.end(SESSIONS).as_object_mut().unwrap().remove("uids")),
+            "zoc",
+            "the sessions of uid 1000 were not looked at",
+        ),
+        (
+            "nobody says whose registry it is",
+            |w| drop(w.records(AGENTS).pop()),
+            "lzo",
+            "2 agents not judged: there is no record of registry",
+        ),
+    ];
+    for (what, change, expected, note) in rows {
+        let mut world = everything();
+        change(&mut world);
+        let outcome = world.judge();
+        let letters: String = kinds(&outcome).iter().map(|kind| &kind[..1]).collect();
+        assert_eq!(letters, *expected, "{what}:\n{}", outcome.text);
+        assert!(outcome.notes.contains(note), "{what}: {}", outcome.notes);
+        assert_eq!(outcome.notes.is_empty(), note.is_empty(), "{what}: {}", outcome.notes);
+    }
+}
+
+fn filter(world: &mut World, of: usize) {
+    world.end(of)["filtered"] = json!(true);
+}
+
+fn spoil(world: &mut World, of: usize) {
+    world.end(of)["complete"] = json!(false);
+    world.end(of)["error"] = json!("permission denied");
+}
+
+fn remove(world: &mut World, of: usize) {
+    world.looks.remove(of);
+}
+
+#[test]
+fn the_young_are_counted_not_judged() {
+    // Process 500 and session agent_z, then the entry whose only session that is.
+    let rows: &[(i64, i64, u64, &str)] = &[
+        (-2, -2, 0, "lzggoc"),
+        (-1, -2, 1, "zggoc"),
+        (-2, -1, 1, "lgoc"),
+        (0, 0, 2, "goc"),
+        // The clock was set back between birth and look.
+        (3600, -600, 1, "zggoc"),
+        (-600, 3600, 1, "lgoc"),
+    ];
+    for (started, created, too_young, expected) in rows {
+        let mut world = everything();
+        world.first(PROCESSES)["started"] = json!(at(*started));
+        world.records(SESSIONS)[1]["created"] = json!(at(*created));
+        let outcome = world.judge();
+        let letters: String = kinds(&outcome).iter().map(|kind| &kind[..1]).collect();
+        assert_eq!((letters.as_str(), outcome.too_young), (*expected, *too_young));
+    }
+    let mut world = everything();
+    world.first(PROCESSES)["started"] = json!(at(0));
+    world.options.min_age = SignedDuration::ZERO;
+    assert_eq!(world.judge().too_young, 0);
+    assert_eq!(world.judge().findings.len(), 6);
+    // Each is as old as its own look says.
+    world.options.min_age = SignedDuration::from_secs(60);
+    world.end(PROCESSES)["taken_at"] = json!(at(60));
+    assert_eq!(world.judge().too_young, 0);
+}
+
+#[test]
+fn without_all_sessions_there_is_no_finding() {
+    let mut world = everything();
+    spoil(&mut world, SESSIONS);
+    world.looks.extend(everything().looks.into_iter().map(|look| on_host(look, "other")));
+    let error = common::judge(&lines(&world.looks).join("\n"), &world.options).unwrap_err();
+    assert_eq!(error, "the look at sessions on h is incomplete: permission denied");
+}
+
+fn on_host(look: Look, host: &str) -> Look {
+    let mut look = look;
+    look.end["host"] = json!(host);
+    look
+}
+
+#[test]
+fn hosts_boots_and_namespaces_are_kept_apart() {
+    for field in ["host", "boot_id", "pid_ns"] {
+        let mut world = everything();
+        world.end(SESSIONS)[field] = json!("other");
+        let outcome = world.judge();
+        assert_eq!(kinds(&outcome), ["count_mismatch"], "{field}");
+        assert!(outcome.notes.contains("there is no look at sessions"), "{field}");
+    }
+    // On `h` process 500 is in a pane; on `other` no server runs.
+    let mut world = loose();
+    world.first(SESSIONS)["panes"][0]["pid"] = json!(500);
+    let mut sessions = on_host(world.looks[SESSIONS].clone(), "other");
+    sessions.records.clear();
+    let processes = on_host(world.looks[PROCESSES].clone(), "other");
+    world.looks.extend([sessions, processes]);
+    let outcome = world.judge();
+    assert_eq!(kinds(&outcome), ["leaked_process"]);
+    assert_eq!(outcome.findings[0]["host"], "other");
+}
+
+#[test]
+fn several_looks_at_one_machine_are_one() {
+    type Case = (&'static str, fn(&mut Look, &mut Look), &'static [&'static str]);
+    let rows: &[Case] = &[
+        ("the same twice", |_, _| {}, &["leaked_process kill_process "]),
+        (
+            "a pane on a second socket",
+            |sessions, _| {
+                let pane = common::pane("%1", 500, "pts/8", &["claude"]);
+                sessions.records = vec![common::session("$1", "other", vec![pane])];
+                sessions.records[0]["server_pid"] = json!(802);
+            },
+            &[],
+        ),
+        (
+            "one socket of two",
+            |sessions, _| sessions.end["servers"] = json!("named"),
+            &["leaked_process kill_process "],
+        ),
+        ("filtered", |sessions, _| sessions.end["filtered"] = json!(true), &[]),
+        (
+            "held by now",
+            |_, processes| {
+                processes.records[0]["tty"] = json!("pts/9");
+                processes.end["taken_at"] = json!(at(5));
+            },
+            &["untracked_process - terminal pts/9"],
+        ),
+        (
+            "held before",
+            |_, processes| {
+                processes.records[0]["tty"] = json!("pts/9");
+                processes.end["taken_at"] = json!(at(-5));
+            },
+            &["leaked_process kill_process "],
+        ),
+        (
+            "the pid is somebody else's by now",
+            |_, processes| processes.records[0]["start_time"] = json!("9999"),
+            &["leaked_process kill_process ", "leaked_process kill_process "],
+        ),
+    ];
+    for (what, change, expected) in rows {
+        let mut world = loose();
+        let mut second = [world.looks[SESSIONS].clone(), world.looks[PROCESSES].clone()];
+        let [sessions, processes] = &mut second;
+        change(sessions, processes);
+        world.looks.extend(second);
+        assert_findings(what, &world.judge(), expected);
+    }
+}
+
+#[test]
+fn a_finding_carries_what_it_rests_on() {
+    let mut world = everything();
+    world.options.outside_tmux = true;
+    world.end(PROCESSES)["names"] = json!(["klaud"]);
+    world.end(AGENTS)["taken_at"] = json!(at(-3));
+    world.first(PROCESSES)["from_the_future"] = json!({"kept": [1]});
+    let outcome = world.judge();
+    let targets: Vec<&str> =
+        outcome.findings.iter().map(|finding| finding["target"].as_str().unwrap()).collect();
+    let counted = format!("registry {GLOBAL}");
+    let expected =
+        ["process 500", "session agent_z", "agent gone", "agent z", "session agent_o", &counted];
+    assert_eq!(targets, expected);
+    let about = ["process", "session", "agent", "agent", "session", "registry"];
+    let records: Vec<Value> =
+        lines(&world.looks).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for (finding, about) in outcome.findings.iter().zip(about) {
+        assert!(records.contains(&finding[about]), "{finding}");
+        assert_eq!(
+            finding["evidence"],
+            json!({
+                "taken_at": at(-3), "servers": "all", "sockets": ["/tmp/tmux-1000/default"],
+                "names": ["klaud"], "prefix": "agent_", "outside_tmux": true, "busy": false,
+            })
+        );
+        let machine = [&finding["host"], &finding["boot_id"], &finding["pid_ns"]];
+        assert_eq!(machine, ["h", "boot", "4026531836"]);
+    }
+}

@@ -1,0 +1,107 @@
+//! The rules as tables, a test for each kind of finding: what is changed in a small
+//! world, and which findings that makes (`kind action reason…`, `-` for no action).
+
+#[path = "../common/mod.rs"]
+mod common;
+mod entry;
+mod evidence;
+mod process;
+mod session;
+
+use common::{GLOBAL, Look, Outcome, lines, look};
+use model::drift::Options;
+use serde_json::{Value, json};
+
+const AGENTS: usize = 0;
+const SESSIONS: usize = 1;
+const PROCESSES: usize = 2;
+
+/// One look at each, and how they are judged.
+struct World {
+    looks: Vec<Look>,
+    options: Options,
+}
+
+type Change = fn(&mut World);
+type Row = (&'static str, Change, &'static [&'static str]);
+
+impl World {
+    fn new(agents: Vec<Value>, sessions: Vec<Value>, processes: Vec<Value>) -> World {
+        let mut looks = ["agents", "sessions", "processes"].map(|of| look(of, "h", 0));
+        for (look, records) in looks.iter_mut().zip([agents, sessions, processes]) {
+            look.records = records;
+        }
+        World { looks: looks.into(), options: Options::default() }
+    }
+
+    fn end(&mut self, of: usize) -> &mut Value {
+        &mut self.looks[of].end
+    }
+
+    fn records(&mut self, of: usize) -> &mut Vec<Value> {
+        &mut self.looks[of].records
+    }
+
+    fn first(&mut self, of: usize) -> &mut Value {
+        &mut self.looks[of].records[0]
+    }
+
+    fn judge(&self) -> Outcome {
+        common::judge(&lines(&self.looks).join("\n"), &self.options).unwrap()
+    }
+}
+
+fn check(base: fn() -> World, rows: &[Row]) {
+    for (what, change, expected) in rows {
+        let mut world = base();
+        change(&mut world);
+        assert_findings(what, &world.judge(), expected);
+    }
+}
+
+fn assert_findings(what: &str, outcome: &Outcome, expected: &[&str]) {
+    assert_eq!(outcome.findings.len(), expected.len(), "{what}:\n{}", outcome.text);
+    for (finding, expected) in outcome.findings.iter().zip(expected) {
+        let mut expected = expected.splitn(3, ' ');
+        assert_eq!(Some(finding["kind"].as_str().unwrap()), expected.next(), "{what}");
+        assert_eq!(Some(finding["action"].as_str().unwrap_or("-")), expected.next(), "{what}");
+        let reason = finding["reason"].as_str().unwrap();
+        assert!(reason.contains(expected.next().unwrap()), "{what}: {reason}");
+    }
+    let actions = outcome.findings.iter().filter(|finding| !finding["action"].is_null());
+    assert_eq!(outcome.actionable, actions.count() as u64, "{what}");
+}
+
+/// A process that nothing holds, and a person's session. `work` has the pane %3.
+fn loose() -> World {
+    let work = common::session("$1", "work", vec![common::pane("%3", 70, "pts/3", &["bash"])]);
+    World::new(vec![common::registry(GLOBAL, "global")], vec![work], vec![common::process(500)])
+}
+
+/// An agent's session in which a shell is left. The entries were not looked at as a whole.
+fn left() -> World {
+    let left = common::session("$2", "agent_z", vec![common::pane("%4", 90, "pts/4", &["bash"])]);
+    let mut world = World::new(vec![], vec![left], vec![]);
+    world.end(AGENTS)["filtered"] = json!(true);
+    world
+}
+
+/// An entry of a global registry, and a person's session.
+fn gone() -> World {
+    let mut world = loose();
+    world.records(PROCESSES).clear();
+    world.records(AGENTS).insert(0, common::agent("a"));
+    world
+}
+
+fn dead_pane(world: &mut World) {
+    world.first(SESSIONS)["panes"][0]["dead"] = json!(true);
+    world.first(SESSIONS)["panes"][0]["running"] = json!([]);
+}
+
+/// Gives the only session another name and a Claude.
+fn renamed(world: &mut World, name: &str, agent: Option<&str>) {
+    world.first(SESSIONS)["name"] = json!(name);
+    world.first(SESSIONS)["agent"] = json!(agent);
+    world.records(PROCESSES).push(common::process(70));
+}

@@ -1,0 +1,63 @@
+//! The command line of `agentdiff`.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use cli::{OutputArgs, seconds};
+use jiff::SignedDuration;
+use model::drift::Options;
+use model::tmux_text::AGENT_PREFIX;
+
+/// Judge what the listers saw: what has leaked, what is a ghost, what must be left alone.
+///
+/// Reads the records of lsagents, lssessions and lsclaude, in any order, from the files
+/// given or from standard input, and writes findings, one JSON object a line. It looks at
+/// nothing but its input. What the input cannot prove is not concluded, and standard
+/// error says so.
+#[derive(Debug, Parser)]
+#[command(
+    name = "agentdiff",
+    version,
+    after_help = "Exit status: 0 nothing to act on, 1 findings with an action, 2 trouble."
+)]
+pub struct Arguments {
+    /// Files of records; `-` is standard input
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+
+    /// Sessions with names that start like this are agents' sessions
+    #[arg(long, value_name = "TEXT", default_value = AGENT_PREFIX)]
+    pub prefix: String,
+
+    /// Do not judge processes and sessions younger than this (such as 2s, 1m, 1h)
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = seconds)]
+    pub min_age: std::time::Duration,
+
+    /// Take every Claude outside tmux for a leak, even one that something holds
+    #[arg(long)]
+    pub outside_tmux: bool,
+
+    /// Take agent sessions without Claude for zombies, even if something else runs there
+    #[arg(long)]
+    pub busy: bool,
+
+    /// Write nothing; the exit status tells
+    #[arg(short, long)]
+    pub quiet: bool,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub output: OutputArgs,
+}
+
+impl Arguments {
+    /// How to judge.
+    pub fn options(&self) -> Options {
+        Options {
+            prefix: self.prefix.clone(),
+            min_age: SignedDuration::try_from(self.min_age).unwrap_or(SignedDuration::MAX),
+            outside_tmux: self.outside_tmux,
+            busy: self.busy,
+        }
+    }
+}

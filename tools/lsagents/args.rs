@@ -1,0 +1,36 @@
+//! The command line of `lsagents`.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use cli::OutputArgs;
+
+/// List the agents in the orchestrator's registries, one JSON object a line.
+///
+/// The workspace is the one given, else $CLAUDE_ORCHESTRATOR_WORKSPACE, else the nearest
+/// `.agent-workspace` from the current folder up. After the agents of a registry comes a
+/// record of the registry with its counters; the last line is an `end` record that says
+/// whether the list is complete.
+#[derive(Debug, Parser)]
+#[command(name = "lsagents", version, after_help = "Exit status: 0 listed, 2 could not look.")]
+pub struct Arguments {
+    /// Read this registry file (repeatable)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["workspace", "tasks", "all"])]
+    pub registry: Vec<PathBuf>,
+
+    /// Read the registries of this workspace, or of the folder it is in (repeatable)
+    #[arg(long, value_name = "DIR")]
+    pub workspace: Vec<PathBuf>,
+
+    /// Read the registries of the tasks instead of the global one
+    #[arg(long, conflicts_with = "all")]
+    pub tasks: bool,
+
+    /// Read the global registry and those of the tasks
+    #[arg(long)]
+    pub all: bool,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub output: OutputArgs,
+}

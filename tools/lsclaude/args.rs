@@ -1,0 +1,29 @@
+//! The command line of `lsclaude`.
+
+use clap::Parser;
+use cli::OutputArgs;
+
+/// List the processes that are Claude, one JSON object a line.
+///
+/// A process is Claude by the base name of its executable, of its first argument, or of
+/// the script an interpreter runs; never by a part of its arguments. The last line is an
+/// `end` record that says whether the list is complete.
+#[derive(Debug, Parser)]
+#[command(name = "lsclaude", version, after_help = "Exit status: 0 listed, 2 could not look.")]
+pub struct Arguments {
+    /// Take processes of this name, and no others, for Claude (repeatable)
+    #[arg(long, value_name = "NAME", conflicts_with = "also_name")]
+    pub name: Vec<String>,
+
+    /// Take processes of this name for Claude too (repeatable)
+    #[arg(long, value_name = "NAME")]
+    pub also_name: Vec<String>,
+
+    /// Give all arguments in full
+    #[arg(long)]
+    pub full: bool,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub output: OutputArgs,
+}

@@ -1,0 +1,28 @@
+//! The command line of `lssessions`.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use cli::OutputArgs;
+
+/// List tmux sessions and what runs in their panes, one JSON object a line.
+///
+/// Without -S and -L, every tmux server of this user is asked (as root: of every user),
+/// also those that show only in the process table. The last line is an `end` record that
+/// says whether the list is complete: a server that cannot be asked is trouble, never
+/// zero sessions.
+#[derive(Debug, Parser)]
+#[command(name = "lssessions", version, after_help = "Exit status: 0 listed, 2 could not look.")]
+pub struct Arguments {
+    /// Ask only the server on this socket (repeatable)
+    #[arg(short = 'S', long, value_name = "PATH")]
+    pub socket: Vec<PathBuf>,
+
+    /// Ask only the server with this label, as tmux -L does (repeatable)
+    #[arg(short = 'L', long, value_name = "NAME")]
+    pub label: Vec<String>,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub output: OutputArgs,
+}
