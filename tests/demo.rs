@@ -1,1 +1,246 @@
-fn main() {}
+//! The demo: the cleanup guide's case, built in a private world, cleaned up by the real
+//! tools, and measured before and after.
+//!
+//! Nothing but this world is touched: the tools are told its workspace, its tmux socket
+//! and the name that stands for Claude in it. Afterwards it is removed.
+
+mod world;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use itertools::Itertools;
+use serde_json::Value;
+
+use world::{GuideCase, Live, Ran, World, alive, records, run, stat, wait_until};
+
+/// How many of a list of ghosts are shown.
+const LIST: usize = 4;
+
+fn main() -> ExitCode {
+    println!("Building a private world like the cleanup guide's case ...");
+    let world = World::new();
+    let case = world.guide_case();
+    introduce(&world);
+    wait_until(|| "everything to be old enough to judge", || is_settled(&world));
+    let identities = Identities::of(&case);
+    let before = Counts::of(&world);
+
+    let ghosts = ghosts(&case);
+    let mut checks = Vec::new();
+    for (script, option, status) in [
+        ("verify_cleanup.sh", None, 1),
+        ("cleanup_leaked_agents.sh", Some("--yes"), 0),
+        ("verify_cleanup.sh", None, 0),
+    ] {
+        let ran = show(&world, script, option, &ghosts);
+        let what = format!("{script} ended with status {}, expected {status}", ran.code);
+        checks.push((what, ran.code == status));
+    }
+
+    let after = Counts::of(&world);
+    compare(&before, &after);
+    checks.retain(|(_, holds)| !holds);
+    checks.extend(identities.check(&case));
+    checks.push((
+        format!("the leaked Claude (pid {}) is gone", case.leaked.pid),
+        !alive(case.leaked.pid),
+    ));
+    checks.push((
+        "the zombie session is gone, and only that".to_owned(),
+        !alive(case.zombie_pane) && world.session_names().len() == case.live.len() + 1,
+    ));
+    checks.push((
+        "all counts are as promised".to_owned(),
+        before == Counts::BEFORE && after == Counts::AFTER,
+    ));
+    let folder = world.path().to_owned();
+    drop(world);
+    checks.push((format!("{} is removed again", folder.display()), !folder.exists()));
+    report(&checks)
+}
+
+fn introduce(world: &World) {
+    println!(
+        "
+  8 agents at work, each in its tmux session, and their 8 registry entries
+  1 session `work` in which somebody uses Claude, 1 editor open on claude.md
+  1 leaked Claude: no terminal, no parent, nobody reads what it says
+  1 zombie session: an agent's session with no Claude in it any more
+  87 ghosts: registry entries without a session
+  a registry that counts 95 agents, 15 of them active, and has 96
+
+  workspace    {}
+  tmux socket  {}
+  Claude is    {}",
+        world.path().display(),
+        world.socket().display(),
+        world.name(),
+    );
+}
+
+/// Whether `agentdiff` finds nothing too young to judge, by its own idea of young.
+fn is_settled(world: &World) -> bool {
+    std::thread::sleep(Duration::from_millis(300));
+    let findings = findings(world);
+    findings.last().is_some_and(|end| end["too_young"] == 0)
+}
+
+fn findings(world: &World) -> Vec<Value> {
+    let ran = world.diff(&world.look(), &["--min-age", "2s"]);
+    ran.expect(&[0, 1]).records()
+}
+
+/// The ids of the registry entries to go.
+fn ghosts(case: &GuideCase) -> Vec<String> {
+    let registry: Value = serde_json::from_str(&case.registry).unwrap_or_default();
+    let ids = registry["agents"].as_object().into_iter().flat_map(|agents| agents.keys());
+    let is_live = |id: &&String| case.live.iter().any(|live| live.session.ends_with(id.as_str()));
+    ids.filter(|id| !is_live(id)).cloned().collect()
+}
+
+/// Runs a script of the tools as a person would, and shows what it says. Of each list of
+/// ghosts only the beginning is shown, lest all else scrolls away.
+fn show(world: &World, script: &str, option: Option<&str>, ghosts: &[String]) -> Ran {
+    println!("\n$ tools/{script} {}\\", option.map(|o| format!("{o} ")).unwrap_or_default());
+    println!("    --workspace {} \\", world.path().display());
+    println!("    -S {} --name {}", world.socket().display(), world.name());
+    let ran = run(world.script(script).args(option), "");
+    let is_ghost = |line: &str| ghosts.iter().any(|id| line.contains(id));
+    let lines = ran.out.lines().chain(ran.err.lines());
+    for (is_ghost, run) in &lines.chunk_by(|line| is_ghost(line)) {
+        let lines: Vec<&str> = run.collect();
+        let shown = if is_ghost && lines.len() > LIST { LIST } else { lines.len() };
+        lines[..shown].iter().for_each(|line| println!("{line}"));
+        if shown < lines.len() {
+            println!("  [the demo leaves out {} more ghosts here]", lines.len() - shown);
+        }
+    }
+    ran
+}
+
+/// The guide's numbers, as the tools see them.
+#[derive(Debug, PartialEq, Eq)]
+struct Counts {
+    entries: u64,
+    counted: i64,
+    active: i64,
+    claude: usize,
+    sessions: usize,
+    ghosts: usize,
+    leaked: usize,
+    zombies: usize,
+}
+
+impl Counts {
+    /// The entry of the zombie session is a ghost too.
+    const BEFORE: Counts = Counts {
+        entries: 96,
+        counted: 95,
+        active: 15,
+        claude: 10,
+        sessions: 10,
+        ghosts: 88,
+        leaked: 1,
+        zombies: 1,
+    };
+    const AFTER: Counts = Counts {
+        entries: 8,
+        counted: 8,
+        active: 8,
+        claude: 9,
+        sessions: 9,
+        ghosts: 0,
+        leaked: 0,
+        zombies: 0,
+    };
+
+    fn of(world: &World) -> Counts {
+        let look = records(&world.look());
+        let findings = findings(world);
+        let of_type = |word: &'static str| look.iter().filter(move |record| record["type"] == word);
+        let of_kind = |word| findings.iter().filter(|finding| finding["kind"] == word).count();
+        let registry = of_type("registry").next().unwrap_or(&Value::Null);
+        let stored = |name| registry["counters"][name]["stored"].as_i64().unwrap_or(-1);
+        Counts {
+            entries: registry["agents"].as_u64().unwrap_or(0),
+            counted: stored("total_agents_spawned"),
+            active: stored("active_agents"),
+            claude: of_type("process").filter(|process| process["state"] != "Z").count(),
+            sessions: of_type("session").count(),
+            ghosts: of_kind("ghost_agent"),
+            leaked: of_kind("leaked_process"),
+            zombies: of_kind("zombie_session"),
+        }
+    }
+}
+
+fn compare(before: &Counts, after: &Counts) {
+    println!("\n{:28}{:>8}{:>8}", "", "Before", "After");
+    let row = |name: &str, number: fn(&Counts) -> i64| {
+        println!("{name:28}{:>8}{:>8}", number(before), number(after));
+    };
+    row("Registry agents", |counts| counts.entries as i64);
+    row("  as the registry counts", |counts| counts.counted);
+    row("Active agents", |counts| counts.active);
+    row("Claude processes", |counts| counts.claude as i64);
+    row("Tmux sessions", |counts| counts.sessions as i64);
+    row("Ghost agents", |counts| counts.ghosts as i64);
+    row("Leaked processes", |counts| counts.leaked as i64);
+    row("Zombie sessions", |counts| counts.zombies as i64);
+}
+
+/// Pids and start times of those who must live.
+struct Identities {
+    agents: Vec<(i32, u64)>,
+    work: Vec<(i32, u64)>,
+    editor: Vec<(i32, u64)>,
+}
+
+impl Identities {
+    fn of(case: &GuideCase) -> Identities {
+        let of_live = |live: &Live| identities([live.pane, live.claude.pid]);
+        Identities {
+            agents: case.live.iter().flat_map(of_live).collect(),
+            work: of_live(&case.work),
+            editor: identities([case.editor]),
+        }
+    }
+
+    fn check(&self, case: &GuideCase) -> [(String, bool); 3] {
+        let now = Identities::of(case);
+        [
+            (
+                "the 8 live agents run on, with the pids they had".to_owned(),
+                now.agents == self.agents && now.agents.len() == 16,
+            ),
+            (
+                format!("Claude in session `work` runs on (pid {})", case.work.claude.pid),
+                now.work == self.work && now.work.len() == 2,
+            ),
+            (
+                format!("the editor on claude.md runs on (pid {})", case.editor),
+                now.editor == self.editor && now.editor.len() == 1,
+            ),
+        ]
+    }
+}
+
+/// Those of the processes that run.
+fn identities<const N: usize>(pids: [i32; N]) -> Vec<(i32, u64)> {
+    let alive = pids.into_iter().filter(|&pid| alive(pid));
+    alive.filter_map(|pid| Some((pid, stat(pid)?.start))).collect()
+}
+
+fn report(checks: &[(String, bool)]) -> ExitCode {
+    println!();
+    for (what, holds) in checks {
+        println!("{} {what}", if *holds { "✓" } else { "✗" });
+    }
+    let failed = checks.iter().filter(|(_, holds)| !holds).count();
+    if failed == 0 {
+        return ExitCode::SUCCESS;
+    }
+    println!("\n{failed} of these did not hold.");
+    ExitCode::FAILURE
+}

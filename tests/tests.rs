@@ -1,1 +1,6 @@
+//! The real programs against real tmux servers, processes and files.
 
+mod case;
+mod harness;
+mod input;
+mod world;

@@ -1,1 +1,90 @@
-fn main() {}
+//! `agentprune`: acts on the findings of `agentdiff`, and on no others.
+//!
+//! It does not know why something was found; it verifies it again, by identity, at the
+//! moment of acting.
+
+mod args;
+mod processes;
+mod registries;
+mod report;
+mod scene;
+mod sessions;
+
+use std::process::ExitCode;
+
+use args::Arguments;
+use cli::{Failure, Input, Printer, Program};
+use itertools::Itertools;
+use model::finding::Outcome;
+use model::plan::Plan;
+use report::Report;
+
+const PROGRAM: Program = Program::new("agentprune");
+const COLUMNS: [&str; 4] = ["result", "target", "action", "reason"];
+
+fn main() -> ExitCode {
+    PROGRAM.main(run)
+}
+
+fn run(arguments: Arguments) -> Result<u8, Failure> {
+    let printer = Printer::new(&arguments.output, &COLUMNS)?;
+    let text = Input::new(&arguments.files, "findings", "agentdiff … | agentprune")?.text()?;
+    let mut plan = model::plan::read(&text)
+        .map_err(|malformed| Failure::Trouble(format!("input: {malformed}; nothing was done")))?;
+    check_ends(&plan)?;
+    let log = arguments.log.as_deref().filter(|_| arguments.yes);
+    let mut report = Report::new(printer, log, arguments.quiet)?;
+    let machine = host::machine::this_machine()
+        .map_err(|error| Failure::Trouble(format!("this machine: {error}")))?;
+    for (order, reason) in plan.take_foreign(&machine) {
+        report.became(&order, Outcome::Refused, reason)?;
+    }
+    let carried_out = if arguments.yes {
+        act(&plan, &arguments, &mut report)
+    } else {
+        plan.orders().try_for_each(|order| report.would(order))
+    };
+    // What was done is reported even when the rest could not be.
+    report.finish()?;
+    carried_out?;
+    if !arguments.quiet {
+        say_counts(&report, arguments.yes);
+    }
+    Ok(u8::from(report.has_failures()))
+}
+
+/// A judgement that failed must not read as "nothing to do".
+fn check_ends(plan: &Plan<'_>) -> Result<(), Failure> {
+    if let Some(end) = plan.ends.iter().find(|end| !end.complete) {
+        let why = end.error.as_deref().unwrap_or("no reason given");
+        return Err(Failure::Trouble(format!(
+            "input: agentdiff could not judge: {why}; nothing was done"
+        )));
+    }
+    let promised: u64 = plan.ends.iter().map(|end| end.count).sum();
+    if plan.ends.is_empty() {
+        PROGRAM.say("input: findings without an end record: acting on those that came");
+    } else if promised != plan.findings {
+        let came = plan.findings;
+        PROGRAM.say(&format!("input: {came} findings of {promised} came: acting on those"));
+    }
+    Ok(())
+}
+
+fn act(plan: &Plan<'_>, arguments: &Arguments, report: &mut Report) -> Result<(), Failure> {
+    processes::end(&plan.processes, arguments.grace, report)?;
+    sessions::end(&plan.sessions, report)?;
+    for (path, cases) in &plan.registries {
+        registries::clean(path, cases, arguments, report)?;
+    }
+    Ok(())
+}
+
+fn say_counts(report: &Report, acted: bool) {
+    let counts = report.counts().iter().map(|(word, count)| format!("{word} {count}")).join(", ");
+    match (acted, counts.is_empty()) {
+        (_, true) => PROGRAM.say("nothing to do"),
+        (true, false) => PROGRAM.say(&counts),
+        (false, false) => PROGRAM.say(&format!("{counts}; nothing done, repeat with --yes")),
+    }
+}

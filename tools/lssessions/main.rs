@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use args::Arguments;
 use cli::{Failure, Look, Printer, Program};
 use host::sessions::{Choice, TMUX_LIMIT};
-use model::record::{Of, Record, Servers};
+use model::record::{Of, Record};
 
 const PROGRAM: Program = Program::new("lssessions");
 const COLUMNS: [&str; 7] = ["name", "id", "uid", "attached", "windows", "created", "agent"];
@@ -23,10 +23,7 @@ fn run(arguments: Arguments) -> Result<u8, Failure> {
     let choice = choice(&arguments)?;
     let printer = Printer::new(&arguments.output, &COLUMNS)?;
     let (mut end, no_machine) = host::machine::begin(Of::Sessions);
-    end.servers = Some(match choice {
-        Choice::All => Servers::All,
-        Choice::Named(_) => Servers::Named,
-    });
+    end.servers = Some(choice.servers());
     let mut look = Look::new(PROGRAM, printer, end);
     match (no_machine, host::sessions::look(&choice, TMUX_LIMIT)) {
         (None, Ok(seen)) => {

@@ -55,7 +55,7 @@ pub fn claude(table: &Table, rule: &NameRule, full: bool) -> Vec<Process> {
         .collect();
     found.sort_by_key(|(pid, ..)| *pid);
     let mut parents: HashMap<i32, u32> = HashMap::new();
-    for (_, stat, ..) in found.iter().filter(|(_, stat, ..)| !matches!(stat.state, 'Z' | 'X')) {
+    for (_, stat, ..) in found.iter().filter(|(_, stat, ..)| !stat.is_dead()) {
         *parents.entry(stat.ppid).or_default() += 1;
     }
     let mut outputs = Vec::new();
@@ -89,7 +89,7 @@ impl Surroundings<'_> {
         let status = fs::read(path(pid, "status")).ok()?;
         let (uid, depth) = proc_text::status(&String::from_utf8_lossy(&status));
         let parent = self.table.get(stat.ppid);
-        let tmux = origin(pid);
+        let tmux = origin(pid).filter(|tmux| self.tmux_servers.contains(&tmux.server_pid));
         Some(Process {
             look: String::new(),
             pid,
@@ -135,8 +135,7 @@ impl Surroundings<'_> {
     /// holds the server, not what was started in it.
     fn service(&self, pid: i32, tmux: Option<&TmuxOrigin>) -> Option<String> {
         let own = unit(pid)?;
-        let server = tmux.filter(|tmux| self.tmux_servers.contains(&tmux.server_pid));
-        let of_server = server.and_then(|tmux| unit(tmux.server_pid));
+        let of_server = tmux.and_then(|tmux| unit(tmux.server_pid));
         (of_server.as_ref() != Some(&own)).then_some(own)
     }
 }

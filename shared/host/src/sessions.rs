@@ -6,25 +6,46 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use model::claude::{base_name, script};
 use model::proc_text;
 use model::record::{Servers, Session, Uids};
 
-use crate::table::{Table, path, start_time};
+use crate::table::{Table, is_alive, path};
 use crate::tmux::{Answer, Tmux};
 
 /// How long one call of tmux may take.
 pub const TMUX_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long a server that has closed its socket is given to end.
+const ENDING: Duration = Duration::from_millis(500);
 
 /// Which servers to look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Choice {
     /// Every server of this user; as root, of every user.
     All,
-    /// The servers on these sockets.
+    /// The servers on these sockets; that none answers there is trouble.
     Named(Vec<PathBuf>),
+    /// The servers that answered before, to be asked again: they may have ended since.
+    Known {
+        /// Their sockets.
+        sockets: Vec<PathBuf>,
+        /// Their processes.
+        server_pids: Vec<i32>,
+    },
+}
+
+impl Choice {
+    /// Whether these are all servers.
+    pub fn servers(&self) -> Servers {
+        match self {
+            Choice::All => Servers::All,
+            Choice::Named(_) | Choice::Known { .. } => Servers::Named,
+        }
+    }
 }
 
 /// What was seen of tmux.
@@ -59,15 +80,27 @@ pub fn socket_of_label(label: &str) -> PathBuf {
 pub fn look(choice: &Choice, limit: Duration) -> io::Result<Look> {
     let mut search = Search::new(choice, limit);
     match choice {
-        Choice::Named(sockets) => sockets.iter().for_each(|socket| search.ask(socket)),
+        Choice::Named(sockets) | Choice::Known { sockets, .. } => {
+            sockets.iter().for_each(|socket| search.ask(socket))
+        }
         Choice::All => likely_sockets().iter().for_each(|socket| search.ask(socket)),
     }
     // The table is read after the lists, so that what the panes run is not older.
     let mut table = Table::read()?;
-    if *choice == Choice::All && search.follow_processes(&table) {
+    if search.follow_processes(&table) {
         table = Table::read()?;
     }
     Ok(search.finish(&table))
+}
+
+/// Ends a session, if it is still the one that was seen, with as many windows, and nobody
+/// is attached. Whether it went shows in the next look.
+///
+/// # Errors
+/// When its server could not be asked.
+pub fn kill(session: &Session) -> io::Result<()> {
+    let tmux = Tmux::find().ok_or_else(|| io::Error::other(not_installed()))?;
+    tmux.kill_session(session, TMUX_LIMIT)
 }
 
 struct Search<'c> {
@@ -100,7 +133,7 @@ impl<'c> Search<'c> {
         if !self.asked.insert(socket.to_owned()) {
             return;
         }
-        let named = *self.choice != Choice::All;
+        let named = matches!(self.choice, Choice::Named(_));
         let Some(tmux) = &self.tmux else {
             // Without the program, a server shows in the process table only.
             if named {
@@ -129,7 +162,7 @@ impl<'c> Search<'c> {
     fn follow_processes(&mut self, table: &Table) -> bool {
         let mut missing: Vec<i32> = table.tmux_servers().into_iter().collect();
         missing.sort_unstable();
-        missing.retain(|pid| !self.servers.contains_key(pid) && self.is_ours(*pid));
+        missing.retain(|pid| !self.servers.contains_key(pid) && self.is_wanted(*pid));
         if missing.is_empty() {
             return false;
         }
@@ -158,25 +191,28 @@ impl<'c> Search<'c> {
         for socket in &sockets {
             self.ask(socket);
         }
-        let ended = || {
-            let listed = table.get(pid).map(|stat| stat.start_ticks.to_string());
-            start_time(pid) != listed
-        };
-        if self.servers.contains_key(&pid) || self.trouble.len() > trouble_before || ended() {
+        if self.servers.contains_key(&pid) || self.trouble.len() > trouble_before {
             return;
         }
-        let gone = sockets.iter().find(|socket| !socket.exists());
-        self.trouble.push(match gone {
-            Some(socket) => format!(
-                "tmux server {pid} lives, but its socket {} is gone: `kill -USR1 {pid}` makes it anew",
-                socket.display()
-            ),
-            None => format!("tmux server {pid} lives, but no socket leads to it"),
-        });
+        // A server that was told to end closes its socket first.
+        let deadline = Instant::now() + ENDING;
+        while is_alive(pid, table.get(pid)) {
+            if Instant::now() >= deadline {
+                self.trouble.push(unreached(pid, &sockets));
+                return;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 
-    /// A server of a user that is looked at, in this pid namespace.
-    fn is_ours(&mut self, pid: i32) -> bool {
+    /// Whether a server must be asked: one that was known before, or any of a user that is
+    /// looked at, in this pid namespace.
+    fn is_wanted(&mut self, pid: i32) -> bool {
+        match self.choice {
+            Choice::Named(_) => return false,
+            Choice::Known { server_pids, .. } => return server_pids.contains(&pid),
+            Choice::All => {}
+        }
         let Ok(status) = fs::read(path(pid, "status")) else { return false };
         let (uid, depth) = proc_text::status(&String::from_utf8_lossy(&status));
         let own = nix::unistd::geteuid();
@@ -197,7 +233,7 @@ impl<'c> Search<'c> {
         let uids = match self.choice {
             Choice::All if root => Uids::ALL,
             Choice::All => Uids::Listed(vec![nix::unistd::geteuid().as_raw()]),
-            Choice::Named(_) => {
+            Choice::Named(_) | Choice::Known { .. } => {
                 let uids: BTreeSet<u32> = self.servers.values().map(|(_, uid)| *uid).collect();
                 Uids::Listed(uids.into_iter().collect())
             }
@@ -205,15 +241,22 @@ impl<'c> Search<'c> {
         Look {
             sessions: self.sessions,
             uids,
-            servers: match self.choice {
-                Choice::All => Servers::All,
-                Choice::Named(_) => Servers::Named,
-            },
+            servers: self.choice.servers(),
             sockets: self.servers.values().map(|(s, _)| s.to_string_lossy().into_owned()).collect(),
             server_pids: self.servers.keys().copied().collect(),
             trouble: self.trouble,
             notes: self.notes,
         }
+    }
+}
+
+fn unreached(pid: i32, sockets: &[PathBuf]) -> String {
+    match sockets.iter().find(|socket| !socket.exists()) {
+        Some(socket) => format!(
+            "tmux server {pid} lives, but its socket {} is gone: `kill -USR1 {pid}` makes it anew",
+            socket.display()
+        ),
+        None => format!("tmux server {pid} lives, but no socket leads to it"),
     }
 }
 
@@ -250,8 +293,7 @@ fn current_socket() -> Option<PathBuf> {
     let value = env::var("TMUX").ok()?;
     let (rest, _) = value.rsplit_once(',')?;
     let (socket, server) = rest.rsplit_once(',')?;
-    start_time(server.parse().ok()?)?;
-    Some(PathBuf::from(socket))
+    is_alive(server.parse().ok()?, None).then(|| PathBuf::from(socket))
 }
 
 fn open_sockets(pid: i32) -> impl Iterator<Item = u64> {
@@ -262,7 +304,8 @@ fn open_sockets(pid: i32) -> impl Iterator<Item = u64> {
 }
 
 /// Puts into each pane the names of what runs under it: its process, all that descends
-/// from that, and all on its terminal.
+/// from that, and all on its terminal. tmux calls a pane dead when nobody has its terminal
+/// open any more: its process may live on, the terminal may be somebody else's by now.
 fn fill_running(sessions: &mut [Session], table: &Table) {
     let children = table.children();
     let mut by_tty: HashMap<String, Vec<i32>> = HashMap::new();
@@ -271,8 +314,9 @@ fn fill_running(sessions: &mut [Session], table: &Table) {
             by_tty.entry(tty).or_default().push(pid);
         }
     }
-    for pane in sessions.iter_mut().flat_map(|session| &mut session.panes).filter(|p| !p.dead) {
-        let mut todo: Vec<i32> = by_tty.get(&pane.tty).into_iter().flatten().copied().collect();
+    for pane in sessions.iter_mut().flat_map(|session| &mut session.panes) {
+        let on_tty = by_tty.get(&pane.tty).filter(|_| !pane.dead);
+        let mut todo: Vec<i32> = on_tty.into_iter().flatten().copied().collect();
         todo.push(pane.pid);
         let mut seen: HashSet<i32> = HashSet::new();
         let mut names: BTreeSet<String> = BTreeSet::new();
@@ -281,7 +325,7 @@ fn fill_running(sessions: &mut [Session], table: &Table) {
                 && let Some(stat) = table.get(pid)
             {
                 todo.extend(children.get(&pid).into_iter().flatten());
-                if !matches!(stat.state, 'Z' | 'X') {
+                if !stat.is_dead() {
                     names.extend(names_of(pid, &stat.comm));
                 }
             }

@@ -91,9 +91,10 @@ impl Table {
         children
     }
 
-    /// The processes that are tmux servers.
+    /// The processes that are living tmux servers.
     pub fn tmux_servers(&self) -> HashSet<i32> {
-        self.iter().filter(|(_, stat)| stat.comm == TMUX_SERVER).map(|(pid, _)| pid).collect()
+        let is_server = |stat: &Stat| stat.comm == TMUX_SERVER && !stat.is_dead();
+        self.iter().filter(|(_, stat)| is_server(stat)).map(|(pid, _)| pid).collect()
     }
 
     /// The process that asks and its ancestors.
@@ -132,9 +133,11 @@ pub fn own_pid() -> i32 {
     std::process::id() as i32
 }
 
-/// What opaque value identifies this process among those that have its pid, now.
-pub fn start_time(pid: i32) -> Option<String> {
-    read_stat(pid, &mut Vec::new()).map(|stat| stat.start_ticks.to_string())
+/// Whether a process with this pid lives now; if `as_before` is given, the very same.
+pub fn is_alive(pid: i32, as_before: Option<&Stat>) -> bool {
+    read_stat(pid, &mut Vec::new()).is_some_and(|now| {
+        !now.is_dead() && as_before.is_none_or(|before| before.start_ticks == now.start_ticks)
+    })
 }
 
 fn read_stat(pid: i32, buffer: &mut Vec<u8>) -> Option<Stat> {

@@ -24,7 +24,7 @@ pub use session::{SessionVerdict, is_agent_session};
 
 use crate::evidence::Scene;
 use crate::finding::{Evidence, Finding, Kind, Remedy};
-use crate::record::{Names, Of, Process, Servers, Session};
+use crate::record::{End, Names, Of, Process, Session};
 use crate::tmux_text::AGENT_PREFIX;
 
 /// How to judge.
@@ -137,14 +137,14 @@ impl<'c, 'a> Court<'c, 'a> {
         options: &'c Options,
         found: &'c mut dyn FnMut(&Finding<'_>),
     ) -> Self {
-        let all = scene.servers() == Some(Servers::All);
-        let panes =
-            Panes::new(scene.sessions.iter().map(|(s, _)| &s.record), scene.server_pids(), all);
+        let servers = scene.server_pids().into_iter().collect();
+        let panes = Panes::new(scene.sessions.iter().map(|(s, _)| &s.record), servers);
         let with_claude = with_claude(&panes, scene.processes.iter().map(|(p, _)| &p.record));
         let evidence = Evidence {
             taken_at: scene.taken_at(),
             servers: scene.servers(),
             sockets: scene.sockets(),
+            server_pids: scene.server_pids().into_iter().collect(),
             names: scene.names(),
             prefix: options.prefix.clone(),
             outside_tmux: options.outside_tmux,
@@ -198,8 +198,18 @@ impl<'c, 'a> Court<'c, 'a> {
         self.note(format!("{what} not judged: {gap}"));
     }
 
-    fn too_young(&mut self, started: Timestamp, taken_at: Timestamp) -> bool {
-        let young = taken_at.duration_since(started) < self.options.min_age;
+    /// Whether something was born too shortly before the look `own` that saw it, or before
+    /// the looks of the `other` kind that its judgement rests on as well: what was not
+    /// there yet is not missing.
+    fn is_young(&self, born: Timestamp, own: &End, other: Of) -> bool {
+        let others = self.scene.looks(other).map(|end| end.taken_at);
+        let seen = others.chain([own.taken_at]).min().unwrap_or(own.taken_at);
+        seen.duration_since(born) < self.options.min_age
+    }
+
+    /// The same, and counts it.
+    fn too_young(&mut self, born: Timestamp, own: &End, other: Of) -> bool {
+        let young = self.is_young(born, own, other);
         self.summary.too_young += u64::from(young);
         young
     }

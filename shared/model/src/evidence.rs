@@ -4,7 +4,7 @@
 //! complete, not filtered, of the right user, and not older than what is judged. This
 //! module turns looks into the questions that the rules ask.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use itertools::Itertools;
 use jiff::Timestamp;
@@ -115,7 +115,7 @@ impl Scene<'_, '_> {
     }
 
     /// The servers that answered.
-    pub fn server_pids(&self) -> HashSet<i32> {
+    pub fn server_pids(&self) -> BTreeSet<i32> {
         self.looks(Of::Sessions).flat_map(|end| end.server_pids.iter().flatten().copied()).collect()
     }
 

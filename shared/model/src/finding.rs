@@ -80,6 +80,8 @@ pub struct Evidence {
     pub servers: Option<Servers>,
     /// Their sockets.
     pub sockets: Vec<String>,
+    /// The processes of these servers.
+    pub server_pids: Vec<i32>,
     /// Which names counted as Claude; `null` without a look at processes.
     #[serde(deserialize_with = "present")]
     pub names: Option<Names>,

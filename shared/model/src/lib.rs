@@ -11,6 +11,7 @@ pub mod claude;
 pub mod drift;
 pub mod evidence;
 pub mod finding;
+pub mod plan;
 pub mod proc_text;
 pub mod record;
 pub mod registry;

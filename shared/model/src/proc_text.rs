@@ -27,6 +27,13 @@ pub struct Stat {
     pub rss_pages: u64,
 }
 
+impl Stat {
+    /// Dead, reaped or not.
+    pub fn is_dead(&self) -> bool {
+        matches!(self.state, 'Z' | 'X')
+    }
+}
+
 /// The flag of kernel threads in field 9 (`linux/sched.h`).
 const PF_KTHREAD: u64 = 0x0020_0000;
 

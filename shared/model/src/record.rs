@@ -225,7 +225,7 @@ pub struct Process {
     pub daemon: bool,
     /// Living children that are Claude too.
     pub claude_children: u32,
-    /// Where its environment says it was started.
+    /// Where its environment says it was started; `null` also when that server has ended.
     #[serde(deserialize_with = "present")]
     pub tmux: Option<TmuxOrigin>,
     /// The service unit that holds it.

@@ -69,6 +69,8 @@ pub(super) fn ghost(court: &mut Court<'_, '_>) {
     let owners = owners(scene);
     let zombies = if scene.gap(Of::Processes).is_none() { zombies(court) } else { HashSet::new() };
     let servers = scene.server_pids().len();
+    let judged = scene.agents.iter().filter(|(agent, _)| can_be_ghost(&agent.record));
+    let entries = judged.counts_by(|(agent, _)| &*agent.record.registry);
     let mut gap_of_look: HashMap<(&str, &str), Option<String>> = HashMap::new();
     let mut gaps = Vec::new();
     let agents = scene
@@ -76,8 +78,8 @@ pub(super) fn ghost(court: &mut Court<'_, '_>) {
         .iter()
         .sorted_by_key(|(agent, _)| (&*agent.record.registry, &*agent.record.id));
     for (agent, end) in agents {
-        let Agent { id, status, scope, registry, .. } = &agent.record;
-        if id.is_empty() || *scope == Scope::Task && !is_active(*scope, status.as_deref()) {
+        let Agent { id, scope, registry, .. } = &agent.record;
+        if !can_be_ghost(&agent.record) {
             continue;
         }
         let sessions = court.agent_sessions.of_agent(&agent.record).unwrap_or_default();
@@ -101,7 +103,7 @@ pub(super) fn ghost(court: &mut Court<'_, '_>) {
         }
         let reason = match sessions.first() {
             Some(session) => format!("session is a zombie: {}", session.name),
-            None if servers == 0 => no_server(owners.get(&**registry), scene.agents.len()),
+            None if servers == 0 => no_server(owners.get(&**registry), entries[&**registry]),
             None => {
                 let seen = counted(court.agent_sessions.count(), "session", "sessions");
                 let wanted = agent.record.tmux_session.as_deref();
@@ -121,6 +123,12 @@ pub(super) fn ghost(court: &mut Court<'_, '_>) {
     }
 }
 
+/// An entry of a task registry that is over stays there as a record of it.
+fn can_be_ghost(agent: &Agent<'_>) -> bool {
+    let is_open = agent.scope == Scope::Global || is_active(agent.scope, agent.status.as_deref());
+    !agent.id.is_empty() && is_open
+}
+
 fn no_server(uid: Option<&u32>, entries: usize) -> String {
     let uid = uid.copied().unwrap_or_default();
     let entries = match entries {
@@ -138,7 +146,7 @@ fn zombies<'c>(court: &Court<'c, '_>) -> HashSet<(i32, &'c str)> {
         .iter()
         .filter(|(session, end)| {
             matches!(court.session_verdict(&session.record), SessionVerdict::Zombie(_))
-                && end.taken_at.duration_since(session.record.created) >= court.options.min_age
+                && !court.is_young(session.record.created, end, Of::Processes)
         })
         .map(|(session, _)| (session.record.server_pid, session.record.id.as_str()))
         .collect()

@@ -6,7 +6,7 @@ use itertools::Itertools;
 
 use super::{Court, Draft, Options, by_reason, counted};
 use crate::finding::{Kind, Remedy};
-use crate::record::{Namespace, Process, Session, Stdout};
+use crate::record::{Namespace, Of, Process, Session, Stdout};
 
 /// The panes of all sessions that were seen, ready to be asked about processes.
 #[derive(Debug)]
@@ -15,23 +15,19 @@ pub struct Panes<'s> {
     by_tty: HashMap<&'s str, Vec<&'s Session>>,
     by_id: HashMap<(i32, &'s str), &'s Session>,
     servers: HashSet<i32>,
-    all_servers: bool,
 }
 
 impl<'s> Panes<'s> {
-    /// Collects the panes. `servers`: the servers that answered; `all_servers`: whether
-    /// these were all there are.
+    /// Collects the panes. `servers`: the servers that answered.
     pub fn new(
         sessions: impl IntoIterator<Item = &'s Session>,
         servers: HashSet<i32>,
-        all_servers: bool,
     ) -> Panes<'s> {
         let mut panes = Panes {
             by_pid: HashMap::new(),
             by_tty: HashMap::new(),
             by_id: HashMap::new(),
             servers,
-            all_servers,
         };
         for session in sessions {
             for pane in &session.panes {
@@ -59,15 +55,15 @@ impl<'s> Panes<'s> {
         by_pid.chain(by_tty).flatten().copied()
     }
 
-    /// What is left of the pane that a process was started from.
+    /// The living pane that a process was started from, or the living server that was not
+    /// asked about it.
     fn origin(&self, process: &Process) -> Option<String> {
         let origin = process.tmux.as_ref()?;
         let pane = origin.pane.as_deref()?;
         if let Some(session) = self.by_id.get(&(origin.server_pid, pane)) {
             return Some(format!("started from {pane} of {}, detached", session.name));
         }
-        let unknown = !self.all_servers && !self.servers.contains(&origin.server_pid);
-        unknown.then(|| {
+        (!self.servers.contains(&origin.server_pid)).then(|| {
             format!("started from {pane} of tmux server {}, which was not asked", origin.server_pid)
         })
     }
@@ -223,7 +219,7 @@ fn each<'c, 'a>(
             names: end.names.clone(),
             ..Draft::new(Kind::UntrackedProcess, None, target, String::new())
         };
-        let young = |court: &mut Court<'c, 'a>| court.too_young(record.started, end.taken_at);
+        let young = |court: &mut Court<'c, 'a>| court.too_young(record.started, end, Of::Sessions);
         if let Some(draft) = rule(court, draft, verdict, &young) {
             court.report(draft);
         }

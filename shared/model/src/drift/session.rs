@@ -6,7 +6,7 @@ use itertools::Itertools;
 
 use super::{Court, Draft, Options, counted, gap_of};
 use crate::finding::{Kind, Remedy};
-use crate::record::{Of, Session};
+use crate::record::{End, Of, Session};
 
 /// What may remain in a session in which nothing works any more: shells, what waits,
 /// and what copies the output of a Claude that has ended. Names of multi-call
@@ -56,6 +56,10 @@ pub(super) fn verdict(session: &Session, claude: bool, options: &Options) -> Ses
         let clients = counted(session.attached as usize, "client", "clients");
         return SessionVerdict::Busy(format!("no Claude in it, but {clients} attached"));
     }
+    if let Some(pane) = session.panes.iter().find(|pane| !pane.dead && pane.running.is_empty()) {
+        let what = format!("no Claude was seen, but what runs in {} was not either", pane.id);
+        return SessionVerdict::Busy(what);
+    }
     let names = |inert: bool| {
         session
             .panes
@@ -77,8 +81,8 @@ pub(super) fn verdict(session: &Session, claude: bool, options: &Options) -> Ses
 }
 
 pub(super) fn zombie(court: &mut Court<'_, '_>) {
-    each(court, |court, session, taken_at| match court.session_verdict(session) {
-        SessionVerdict::Zombie(reason) if !court.too_young(session.created, taken_at) => {
+    each(court, |court, session, end| match court.session_verdict(session) {
+        SessionVerdict::Zombie(reason) if !court.too_young(session.created, end, Of::Processes) => {
             Some((Kind::ZombieSession, Some(Remedy::KillSession), reason))
         }
         _ => None,
@@ -97,7 +101,7 @@ type Found = Option<(Kind, Option<Remedy>, String)>;
 /// Shows every agent session, if it can be said that no Claude is in one.
 fn each<'c, 'a>(
     court: &mut Court<'c, 'a>,
-    rule: impl Fn(&mut Court<'c, 'a>, &'c Session, jiff::Timestamp) -> Found,
+    rule: impl Fn(&mut Court<'c, 'a>, &'c Session, &'c End) -> Found,
 ) {
     let scene = court.scene;
     let prefix = &court.options.prefix;
@@ -116,7 +120,7 @@ fn each<'c, 'a>(
         return;
     }
     for (session, end) in sessions {
-        if let Some((kind, action, reason)) = rule(court, &session.record, end.taken_at) {
+        if let Some((kind, action, reason)) = rule(court, &session.record, end) {
             let draft = Draft::new(kind, action, target(&session.record), reason);
             court.report(Draft { session: Some(session.raw()), ..draft });
         }

@@ -1,6 +1,8 @@
 //! The rules as tables, a test for each kind of finding: what is changed in a small
 //! world, and which findings that makes (`kind action reason…`, `-` for no action).
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 #[path = "../common/mod.rs"]
 mod common;
 mod entry;

@@ -21,7 +21,7 @@ const HOLDERS: [(&str, Change, &str); 15] = [
     ("a socket", |w| w.first(PROCESSES)["stdout"] = json!("socket"), "to a socket"),
     ("unknown output", |w| w.first(PROCESSES)["stdout"] = json!(null), "could not be found out"),
     ("its pane", |w| origin(w, 801, json!("%3")), "started from %3 of work, detached"),
-    ("a server not asked", |w| named_origin(w, 802, json!("%9")), "802, which was not asked"),
+    ("a server not asked", |w| origin(w, 802, json!("%9")), "802, which was not asked"),
 ];
 
 fn parent(world: &mut World, pid: i32, name: Value) {
@@ -39,11 +39,6 @@ fn output(world: &mut World, stdout: &str, reader: Value) {
 
 fn origin(world: &mut World, server: i32, pane: Value) {
     world.first(PROCESSES)["tmux"] = json!({"server_pid": server, "pane": pane});
-}
-
-fn named_origin(world: &mut World, server: i32, pane: Value) {
-    origin(world, server, pane);
-    world.end(SESSIONS)["servers"] = json!("named");
 }
 
 fn adopted(world: &mut World, reaper: i32, name: &str) {
@@ -89,13 +84,8 @@ fn leaked_process() {
                 &["leaked_process kill_process "],
             ),
             (
-                "its server is gone, all were asked",
-                |w| origin(w, 802, json!("%3")),
-                &["leaked_process kill_process "],
-            ),
-            (
                 "its server was asked by name, its pane is gone",
-                |w| named_origin(w, 801, json!("%9")),
+                |w| origin(w, 801, json!("%9")),
                 &["leaked_process kill_process "],
             ),
             (

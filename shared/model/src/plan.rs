@@ -1,0 +1,211 @@
+//! Reading findings back and putting them in the order in which they are acted on:
+//! processes, then sessions, then registries, so that each step sees what the one
+//! before has done.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::finding::{Finding, Kind, Remedy};
+use crate::record::{Agent, End, Machine, Of, Process, Registry, Session};
+use crate::stream::{Malformed, parse};
+use crate::text::Text;
+
+/// The highest pid a Linux kernel gives (`PID_MAX_LIMIT`).
+const PID_MAX: i32 = 1 << 22;
+
+/// What is to be done about a finding.
+#[derive(Debug)]
+pub struct Order<'a> {
+    /// What to do.
+    pub remedy: Remedy,
+    /// Why.
+    pub finding: Finding<'a>,
+    /// The finding as it was read.
+    pub raw: &'a RawValue,
+}
+
+/// An order and the record it is about.
+#[derive(Debug)]
+pub struct Case<'a, T> {
+    /// The order.
+    pub order: Order<'a>,
+    /// The record.
+    pub subject: T,
+}
+
+/// The cases that concern one registry file.
+#[derive(Debug, Default)]
+pub struct RegistryCases<'a> {
+    /// Entries to remove or to mark.
+    pub entries: Vec<Case<'a, Agent<'a>>>,
+    /// The file itself, for its counters.
+    pub counters: Vec<Case<'a, Registry>>,
+}
+
+impl<'a> RegistryCases<'a> {
+    /// All orders, those for entries first.
+    pub fn orders(&self) -> impl Iterator<Item = &Order<'a>> {
+        let entries = self.entries.iter().map(|case| &case.order);
+        entries.chain(self.counters.iter().map(|case| &case.order))
+    }
+}
+
+/// Findings in the order of acting.
+#[derive(Debug, Default)]
+pub struct Plan<'a> {
+    /// Processes to end.
+    pub processes: Vec<Case<'a, Process>>,
+    /// Sessions to end.
+    pub sessions: Vec<Case<'a, Session>>,
+    /// Registries to edit, by path.
+    pub registries: BTreeMap<String, RegistryCases<'a>>,
+    /// Number of findings, those without an action too.
+    pub findings: u64,
+    /// The ends of the judgements that were read.
+    pub ends: Vec<End>,
+}
+
+impl<'a> Plan<'a> {
+    /// All orders, in the order of acting.
+    pub fn orders(&self) -> impl Iterator<Item = &Order<'a>> {
+        let processes = self.processes.iter().map(|case| &case.order);
+        let sessions = self.sessions.iter().map(|case| &case.order);
+        let registries = self.registries.values().flat_map(RegistryCases::orders);
+        processes.chain(sessions).chain(registries)
+    }
+
+    /// Takes out what was found elsewhere, with the reason: pids, session ids and paths
+    /// mean something only on the machine, in the boot and in the pid namespace where
+    /// they were seen.
+    pub fn take_foreign(&mut self, machine: &Machine) -> Vec<(Order<'a>, String)> {
+        let mut foreign = Vec::new();
+        take(&mut self.processes, machine, &mut foreign);
+        take(&mut self.sessions, machine, &mut foreign);
+        for cases in self.registries.values_mut() {
+            take(&mut cases.entries, machine, &mut foreign);
+            take(&mut cases.counters, machine, &mut foreign);
+        }
+        foreign
+    }
+}
+
+fn take<'a, T>(
+    cases: &mut Vec<Case<'a, T>>,
+    machine: &Machine,
+    foreign: &mut Vec<(Order<'a>, String)>,
+) {
+    for case in std::mem::take(cases) {
+        match foreignness(&case.order.finding.machine(), machine) {
+            None => cases.push(case),
+            Some(reason) => foreign.push((case.order, reason)),
+        }
+    }
+}
+
+fn foreignness(found: &Machine, machine: &Machine) -> Option<String> {
+    if found.host != machine.host {
+        Some(format!("found on {}, this is {}", found.host, machine.host))
+    } else if found.boot_id != machine.boot_id {
+        Some("found before this machine was started last".to_owned())
+    } else {
+        (found.pid_ns != machine.pid_ns).then(|| "found in another pid namespace".to_owned())
+    }
+}
+
+#[derive(Deserialize)]
+struct Head<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Text<'a>,
+}
+
+/// Reads the findings of `agentdiff`. Unknown types are passed over, unknown kinds of
+/// finding are not: nobody can say what acting on them would mean.
+///
+/// # Errors
+/// [`Malformed`] for anything that is not wholly understood, with its line; then nothing
+/// of the input may be acted on. An empty input is one too.
+pub fn read(text: &str) -> Result<Plan<'_>, Malformed> {
+    let mut plan = Plan::default();
+    for (number, line) in (1..).zip(text.lines()) {
+        let line = line.trim_ascii();
+        if line.is_empty() {
+            continue;
+        }
+        let head: Head<'_> = parse(number, line)?;
+        match &*head.kind {
+            "finding" => plan.add(line).map_err(|error| Malformed { line: number, ..error })?,
+            "end" => {
+                let end: End = parse(number, line)?;
+                if end.of != Of::Findings {
+                    return Err(lister_records(number));
+                }
+                plan.ends.push(end);
+            }
+            "agent" | "session" | "process" | "registry" => return Err(lister_records(number)),
+            _ => {}
+        }
+    }
+    if plan.findings == 0 && plan.ends.is_empty() {
+        let reason = "no findings and no end: the program before wrote nothing".to_owned();
+        return Err(Malformed { line: 0, reason });
+    }
+    Ok(plan)
+}
+
+fn lister_records(line: usize) -> Malformed {
+    let reason = "a record of a lister, not a finding: did you forget agentdiff?".to_owned();
+    Malformed { line, reason }
+}
+
+impl<'a> Plan<'a> {
+    fn add(&mut self, line: &'a str) -> Result<(), Malformed> {
+        let finding: Finding<'a> = parse(0, line)?;
+        self.findings += 1;
+        let Some(remedy) = finding.action else { return Ok(()) };
+        let order = Order { remedy, raw: parse(0, line)?, finding };
+        let Finding { kind, process, session, agent, registry, .. } = order.finding;
+        match (kind, remedy) {
+            (Kind::LeakedProcess, Remedy::KillProcess) => {
+                let subject: Process = subject(process, "process")?;
+                check_pid(subject.pid)?;
+                self.processes.push(Case { order, subject });
+            }
+            (Kind::ZombieSession, Remedy::KillSession) => {
+                let subject = subject(session, "session")?;
+                self.sessions.push(Case { order, subject });
+            }
+            (Kind::GhostAgent, Remedy::RemoveEntry | Remedy::TerminateEntry) => {
+                let subject: Agent<'a> = subject(agent, "agent")?;
+                let registry = self.registries.entry(subject.registry.to_string()).or_default();
+                registry.entries.push(Case { order, subject });
+            }
+            (Kind::CountMismatch, Remedy::SetCounters) => {
+                let subject: Registry = subject(registry, "registry")?;
+                let registry = self.registries.entry(subject.path.clone()).or_default();
+                registry.counters.push(Case { order, subject });
+            }
+            _ => {
+                let reason = format!("a finding of kind {kind} does not go with its action");
+                return Err(Malformed { line: 0, reason });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn subject<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>, name: &str) -> Result<T, Malformed> {
+    let raw = raw.ok_or_else(|| Malformed {
+        line: 0,
+        reason: format!("the finding lacks the {name} it is about"),
+    })?;
+    parse(0, raw.get())
+}
+
+fn check_pid(pid: i32) -> Result<(), Malformed> {
+    if (2..=PID_MAX).contains(&pid) {
+        return Ok(());
+    }
+    Err(Malformed { line: 0, reason: format!("{pid} is not the id of a process to act on") })
+}

@@ -1,0 +1,296 @@
+//! Random worlds. Names, ids, pids and terminals come from pools so small that they
+//! meet often; what is rare in life (a filtered look, a second host) is rare here.
+
+use jiff::SignedDuration;
+use model::drift::Options;
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::{Value, json};
+
+use crate::common::{self, Look, at, look};
+
+/// Looks, and how they are judged.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// At most two of each kind, never two of a kind at the same instant.
+    pub looks: Vec<Look>,
+    /// The options of the judgement.
+    pub options: Options,
+}
+
+/// Sessions in the life of their servers: server, id, age. The last was made before the
+/// clock was set back.
+const SESSIONS: [(i32, &str, i64); 6] = [
+    (801, "$1", 600),
+    (801, "$2", 600),
+    (801, "$3", 1),
+    (802, "$1", 600),
+    (803, "$1", 60),
+    (803, "$2", -100),
+];
+
+/// Processes: pid, start time. One pid was given twice.
+const PROCESSES: [(i32, &str); 7] =
+    [(11, "100"), (12, "100"), (13, "100"), (14, "100"), (15, "100"), (16, "100"), (11, "900")];
+
+const REGISTRIES: [(&str, &str); 3] =
+    [("/w/g.json", "global"), ("/w/t.json", "task"), ("/v/g.json", "global")];
+
+const IDS: [&str; 6] = ["a", "a.b", "b", "c", "#x", "é"];
+
+/// Any world.
+pub fn worlds() -> impl Strategy<Value = World> {
+    let looks = (
+        both(agents(&[0, -5, 5]), agents(&[1, -4, 20])),
+        both(sessions(&[0, 2, 5]), sessions(&[1, -4, 20])),
+        both(processes(&[0, -5, 5]), processes(&[1, -4, 20])),
+    )
+        .prop_map(|(agents, sessions, processes)| [agents, sessions, processes].concat());
+    (looks, options()).prop_map(|(looks, options)| World { looks, options })
+}
+
+fn options() -> impl Strategy<Value = Options> {
+    let prefix = select(vec!["agent_", "agent_", "agent_", "agent_a"]);
+    (prefix, rarely(), rarely()).prop_map(|(prefix, outside_tmux, busy)| Options {
+        prefix: prefix.to_owned(),
+        min_age: SignedDuration::from_secs(2),
+        outside_tmux,
+        busy,
+    })
+}
+
+fn rarely() -> impl Strategy<Value = bool> + Clone {
+    proptest::bool::weighted(0.15)
+}
+
+fn both(
+    first: impl Strategy<Value = Look>,
+    second: impl Strategy<Value = Look>,
+) -> impl Strategy<Value = Vec<Look>> {
+    let first = proptest::option::weighted(0.93, first);
+    let second = proptest::option::weighted(0.2, second);
+    (first, second).prop_map(|(first, second)| first.into_iter().chain(second).collect())
+}
+
+fn closed(
+    of: &'static str,
+    taken_at: &[i64],
+    incomplete: f64,
+    records: impl Strategy<Value = Vec<Value>>,
+) -> impl Strategy<Value = Look> {
+    let complete = proptest::bool::weighted(1.0 - incomplete);
+    let filtered = proptest::bool::weighted(0.07);
+    let host = select([vec!["h"; 19], vec!["other"]].concat());
+    (select(taken_at.to_vec()), complete, filtered, host, records).prop_map(
+        move |(taken_at, complete, filtered, host, records)| {
+            let mut look = look(of, host, taken_at);
+            look.end["complete"] = json!(complete);
+            look.end["filtered"] = json!(filtered);
+            look.records = records;
+            look
+        },
+    )
+}
+
+fn some(values: Vec<Value>) -> impl Strategy<Value = Value> + Clone {
+    select(values)
+}
+
+fn agents(taken_at: &[i64]) -> impl Strategy<Value = Look> {
+    let registries: Vec<_> = REGISTRIES.iter().map(|(path, scope)| entries(path, scope)).collect();
+    closed("agents", taken_at, 0.07, registries.prop_map(|records| records.concat()))
+}
+
+fn entries(path: &'static str, scope: &'static str) -> impl Strategy<Value = Vec<Value>> {
+    let entries: Vec<_> =
+        IDS.iter().map(|id| proptest::option::weighted(0.4, entry(id, path, scope))).collect();
+    let registry =
+        (select(vec![1000, 1000, 1000, 0]), select(vec![Some(1), Some(1), Some(9), None]))
+            .prop_map(move |(owner, stored)| {
+                let mut registry = common::registry(path, scope);
+                registry["owner_uid"] = json!(owner);
+                registry["counters"]["active_agents"]["stored"] = json!(stored);
+                registry
+            });
+    let registry = proptest::option::weighted(0.9, registry);
+    proptest::option::weighted(0.7, (registry, entries)).prop_map(|found| {
+        let (registry, entries) = found.unwrap_or_default();
+        registry.into_iter().chain(entries.into_iter().flatten()).collect()
+    })
+}
+
+fn entry(
+    id: &'static str,
+    path: &'static str,
+    scope: &'static str,
+) -> impl Strategy<Value = Value> {
+    let statuses = [json!(null), json!("running"), json!("reviewing"), json!("completed")];
+    let own = json!(format!("agent_{id}"));
+    let names = [
+        own.clone(),
+        own.clone(),
+        own,
+        json!(null),
+        json!("agent_a"),
+        json!("agent_$x"),
+        json!(r"a\b:$1"),
+        json!("agent_#{pid}"),
+    ];
+    (some(statuses.into()), some(names.into())).prop_map(move |(status, name)| {
+        let mut agent = common::agent(id);
+        agent["status"] = status;
+        agent["tmux_session"] = name;
+        agent["scope"] = json!(scope);
+        agent["registry"] = json!(path);
+        agent
+    })
+}
+
+fn sessions(taken_at: &[i64]) -> impl Strategy<Value = Look> {
+    let records: Vec<_> = SESSIONS
+        .iter()
+        .map(|(server, id, age)| proptest::option::weighted(0.4, session(*server, id, *age)))
+        .collect();
+    let records = records.prop_map(|records| records.into_iter().flatten().collect());
+    let uids = some(vec![json!([1000]), json!([1000, 0]), json!("all"), json!([0])]);
+    let servers = some(vec![json!("all"), json!("all"), json!("named")]);
+    (closed("sessions", taken_at, 0.015, records), uids, servers).prop_map(
+        |(mut look, uids, servers)| {
+            let pids: Vec<Value> = look.records.iter().map(|s| s["server_pid"].clone()).collect();
+            look.end["uids"] = uids;
+            look.end["servers"] = servers;
+            look.end["server_pids"] = json!(pids);
+            look
+        },
+    )
+}
+
+/// A session of this identity.
+pub fn session(server: i32, id: &'static str, age: i64) -> impl Strategy<Value = Value> {
+    let names = vec![
+        "agent_a",
+        "agent_a",
+        "agent_a_b",
+        "agent_b",
+        "agent_c",
+        "agent_c y",
+        "agent_é",
+        r"agent_\$x",
+        "agent_$x",
+        r"a\\b_$1",
+        "work",
+    ];
+    let agents = [json!(null), json!(null), json!("a"), json!("b"), json!("c"), json!("#x")];
+    let attached = select(vec![0, 0, 0, 0, 0, 1]);
+    let panes = proptest::collection::vec(pane(), 1..3);
+    (select(names), some(agents.into()), attached, panes).prop_map(
+        move |(name, agent, attached, panes)| {
+            let mut session = common::session(id, name, panes);
+            session["agent"] = agent;
+            session["attached"] = json!(attached);
+            session["server_pid"] = json!(server);
+            session["uid"] = json!(if server == 803 { 0 } else { 1000 });
+            session["created"] = json!(at(-age));
+            session
+        },
+    )
+}
+
+/// A pane of any session.
+pub fn pane() -> impl Strategy<Value = Value> {
+    let running: [&[&str]; 6] =
+        [&["bash"], &["sh", "sleep"], &["tee", "cat"], &["less"], &["bash", "node"], &["ssh"]];
+    let running = select(running.map(|names| names.to_vec()).to_vec());
+    let ids = select(vec!["%1", "%2", "%3", "%4"]);
+    let pids = select(vec![21, 22, 23, 24, 25, 11, 12]);
+    let ttys = select(vec!["pts/1", "pts/2", "pts/3", "pts/4"]);
+    (ids, pids, ttys, running, rarely()).prop_map(|(id, pid, tty, running, dead)| {
+        let mut pane = common::pane(id, pid, tty, if dead { &[] } else { &running });
+        pane["dead"] = json!(dead);
+        pane
+    })
+}
+
+fn processes(taken_at: &[i64]) -> impl Strategy<Value = Look> {
+    let records: Vec<_> = PROCESSES
+        .iter()
+        .map(|(pid, start)| proptest::option::weighted(0.4, process(*pid, start)))
+        .collect();
+    // One look sees a pid once.
+    let records = records.prop_map(|records| {
+        let mut seen: Vec<Value> = Vec::new();
+        for record in records.into_iter().flatten() {
+            if !seen.iter().any(|other| other["pid"] == record["pid"]) {
+                seen.push(record);
+            }
+        }
+        seen
+    });
+    closed("processes", taken_at, 0.07, records)
+}
+
+fn process(pid: i32, start_time: &'static str) -> impl Strategy<Value = Value> {
+    let ancestors: [&[i32]; 7] =
+        [&[1], &[1], &[1], &[801, 1], &[21, 801, 1], &[12, 22, 801, 1], &[812, 1]];
+    let ancestors = select(ancestors.map(<[i32]>::to_vec).to_vec());
+    let started = select(vec![-600, -600, -600, -600, 0, 3, 40]);
+    let uid = select(vec![1000, 1000, 1000, 0]);
+    let state = select(vec!["S", "S", "S", "R", "D", "S", "Z", "X"]);
+    let changes = proptest::collection::vec(holder(), 0..3);
+    (ancestors, started, uid, state, origin(), changes).prop_map(
+        move |(ancestors, started, uid, state, tmux, changes)| {
+            let mut process = common::process(pid);
+            process["ppid"] = json!(ancestors[0]);
+            process["ancestors"] = json!(ancestors);
+            process["start_time"] = json!(start_time);
+            process["started"] = json!(at(started));
+            process["uid"] = json!(uid);
+            process["state"] = json!(state);
+            process["tmux"] = tmux;
+            for (field, value) in changes {
+                process[field] = value;
+            }
+            process
+        },
+    )
+}
+
+fn origin() -> impl Strategy<Value = Value> + Clone {
+    let pane = |server: i32, pane: Value| json!({"server_pid": server, "pane": pane});
+    some(vec![
+        json!(null),
+        json!(null),
+        json!(null),
+        json!(null),
+        pane(801, json!(null)),
+        pane(801, json!("%1")),
+        pane(801, json!("%9")),
+        pane(802, json!("%2")),
+        pane(803, json!("%3")),
+        pane(804, json!("%1")),
+    ])
+}
+
+/// A field of a process that may hold it, and a value. Some do not hold alone.
+pub fn holder() -> impl Strategy<Value = (&'static str, Value)> {
+    select(vec![
+        ("orphaned", json!(false)),
+        ("tty", json!("pts/1")),
+        ("tty", json!("pts/2")),
+        ("tty", json!("pts/9")),
+        ("service", json!("a.service")),
+        ("namespace", json!("foreign")),
+        ("namespace", json!(null)),
+        ("claude_children", json!(2)),
+        ("daemon", json!(true)),
+        ("self", json!(true)),
+        ("stdout", json!("file")),
+        ("stdout", json!("pipe")),
+        ("stdout", json!("tty")),
+        ("stdout", json!("socket")),
+        ("stdout", json!("other")),
+        ("stdout", json!(null)),
+        ("stdout_reader", json!(812)),
+        ("tmux", json!({"server_pid": 801, "pane": "%1"})),
+    ])
+}

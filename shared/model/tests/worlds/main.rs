@@ -1,0 +1,237 @@
+//! Laws that hold in every world, and the rules against a second, naive implementation.
+//! `PROPTEST_CASES` raises the number of worlds.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+mod birth;
+#[path = "../common/mod.rs"]
+mod common;
+mod oracle;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use birth::{World, holder, pane, session, worlds};
+use common::lines;
+use jiff::{SignedDuration, Timestamp};
+use oracle::Row;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use serde_json::{Value, json};
+
+fn cases(least: u32) -> ProptestConfig {
+    let default = ProptestConfig::default();
+    let cases = default.cases.max(least);
+    ProptestConfig { cases, max_global_rejects: cases, failure_persistence: None, ..default }
+}
+
+/// The findings of a world as the program has them, sorted; None if there can be none.
+fn rows(world: &World) -> Option<Vec<Row>> {
+    let outcome = common::judge(&lines(&world.looks).join("\n"), &world.options).ok()?;
+    let mut rows: Vec<Row> = outcome.findings.iter().map(oracle::row).collect();
+    rows.sort();
+    Some(rows)
+}
+
+/// Those about which something would be done.
+fn acts(world: &World) -> BTreeSet<Row> {
+    rows(world).unwrap_or_default().into_iter().filter(|row| row[1] != "-").collect()
+}
+
+/// The records of one type, wherever they are.
+fn records<'w>(world: &'w mut World, kind: &str) -> Vec<&'w mut Value> {
+    let records = world.looks.iter_mut().flat_map(|look| &mut look.records);
+    records.filter(|record| record["type"] == kind).collect()
+}
+
+fn shuffled(looks: &[common::Look]) -> impl Strategy<Value = Vec<String>> + use<> {
+    Just(lines(looks)).prop_shuffle()
+}
+
+proptest! {
+    #![proptest_config(cases(1500))]
+
+    #[test]
+    fn a_naive_implementation_finds_the_same(world in worlds()) {
+        prop_assert_eq!(rows(&world), oracle::findings(&lines(&world.looks), &world.options));
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(300))]
+
+    #[test]
+    fn the_order_of_the_lines_does_not_matter(
+        (world, one, other) in worlds().prop_flat_map(|world| {
+            let (one, other) = (shuffled(&world.looks), shuffled(&world.looks));
+            (Just(world), one, other)
+        })
+    ) {
+        let text = |lines: &[String]| {
+            common::judge(&lines.join("\n"), &world.options)
+                .map(|outcome| (outcome.text, outcome.notes, outcome.too_young))
+                .map_err(drop)
+        };
+        prop_assert_eq!(text(&one), text(&other));
+    }
+
+    #[test]
+    fn not_even_when_all_looks_are_taken_at_once(
+        (world, one, other) in worlds().prop_flat_map(|mut world| {
+            for look in &mut world.looks {
+                look.end["taken_at"] = json!(common::at(0));
+            }
+            let (one, other) = (shuffled(&world.looks), shuffled(&world.looks));
+            (Just(world), one, other)
+        })
+    ) {
+        let text = |lines: &[String]| {
+            common::judge(&lines.join("\n"), &world.options).map(|outcome| outcome.text).map_err(drop)
+        };
+        prop_assert_eq!(text(&one), text(&other));
+    }
+
+    #[test]
+    fn findings_come_once_and_in_the_order_of_the_rules(world in worlds()) {
+        const ORDER: [&str; 8] = [
+            "leaked_process", "untracked_process", "zombie_session", "busy_session", "ghost_agent",
+            "orphan_session", "count_mismatch", "defunct_process",
+        ];
+        if let Ok(outcome) = common::judge(&lines(&world.looks).join("\n"), &world.options) {
+            let lines: BTreeSet<&str> = outcome.text.lines().collect();
+            prop_assert_eq!(lines.len(), outcome.findings.len());
+            let places: Vec<(&str, Option<usize>)> = outcome
+                .findings
+                .iter()
+                .map(|finding| {
+                    let place = ORDER.iter().position(|kind| finding["kind"] == *kind);
+                    (finding["host"].as_str().unwrap(), place)
+                })
+                .collect();
+            prop_assert!(places.is_sorted());
+        }
+    }
+
+    #[test]
+    fn a_look_without_its_end_spoils_the_stream(world in worlds(), at in any::<Index>()) {
+        let full: Vec<usize> =
+            (0..world.looks.len()).filter(|at| !world.looks[*at].records.is_empty()).collect();
+        prop_assume!(!full.is_empty());
+        let id = format!("look {}", at.get(&full));
+        let mut lines = lines(&world.looks);
+        lines.retain(|line| {
+            let line: Value = serde_json::from_str(line).unwrap();
+            line["type"] != "end" || line["look"] != id
+        });
+        prop_assert!(common::judge(&lines.join("\n"), &world.options).is_err());
+    }
+
+    #[test]
+    fn a_lost_line_spoils_the_stream(world in worlds(), at in any::<Index>()) {
+        let mut lines = lines(&world.looks);
+        lines.retain(|line| !line.contains(r#""type":"end""#));
+        prop_assume!(!lines.is_empty());
+        let lost = at.get(&lines).clone();
+        let mut lines = common::lines(&world.looks);
+        lines.remove(lines.iter().position(|line| *line == lost).unwrap());
+        prop_assert!(common::judge(&lines.join("\n"), &world.options).is_err());
+    }
+
+    #[test]
+    fn worse_evidence_never_adds_an_action(
+        world in worlds(), at in any::<Index>(), filtered in any::<bool>(),
+    ) {
+        prop_assume!(!world.looks.is_empty());
+        let before = acts(&world);
+        let mut worse = world;
+        let at = at.index(worse.looks.len());
+        let (field, value) = if filtered { ("filtered", true) } else { ("complete", false) };
+        worse.looks[at].end[field] = json!(value);
+        prop_assert!(acts(&worse).is_subset(&before));
+    }
+
+    #[test]
+    fn older_looks_at_sessions_never_add_an_action(world in worlds()) {
+        let before = acts(&world);
+        let mut older = world;
+        for look in older.looks.iter_mut().filter(|look| look.end["of"] == "sessions") {
+            let taken_at: Timestamp = look.end["taken_at"].as_str().unwrap().parse().unwrap();
+            look.end["taken_at"] = json!(taken_at - SignedDuration::from_secs(5));
+        }
+        prop_assert!(acts(&older).is_subset(&before));
+    }
+
+    #[test]
+    fn one_more_session_adds_nothing_but_itself(
+        world in worlds(), added in session(801, "$99", 600), at in any::<Index>(),
+    ) {
+        let mut more = world.clone();
+        let mut looks: Vec<_> =
+            more.looks.iter_mut().filter(|look| look.end["of"] == "sessions").collect();
+        prop_assume!(!looks.is_empty());
+        let at = at.index(looks.len());
+        looks[at].records.push(added);
+        let new: Vec<Row> = acts(&more).difference(&acts(&world)).cloned().collect();
+        prop_assert!(new.iter().all(|row| row[3] == r#"801 "$99""#), "{:?}", new);
+    }
+
+    #[test]
+    fn one_more_pane_adds_nothing(world in worlds(), added in pane(), at in any::<Index>()) {
+        let before = acts(&world);
+        let mut more = world;
+        let mut sessions = records(&mut more, "session");
+        prop_assume!(!sessions.is_empty());
+        let at = at.index(sessions.len());
+        sessions[at]["panes"].as_array_mut().unwrap().push(added);
+        prop_assert!(acts(&more).is_subset(&before));
+    }
+
+    #[test]
+    fn one_more_holder_adds_nothing(
+        world in worlds(), (field, value) in holder(), at in any::<Index>(),
+    ) {
+        // Output to a pipe holds only together with its reader, output elsewhere never.
+        prop_assume!(value != "pipe" && value != "other");
+        let before = acts(&world);
+        let mut more = world;
+        let mut processes = records(&mut more, "process");
+        prop_assume!(!processes.is_empty());
+        let at = at.index(processes.len());
+        // Another terminal or pane in place of the one it has might hold less.
+        let held = matches!(field, "tty" | "tmux") && !processes[at][field].is_null();
+        prop_assume!(!held);
+        processes[at][field] = value;
+        prop_assert!(acts(&more).is_subset(&before));
+    }
+}
+
+/// Random worlds prove little if they are empty.
+#[test]
+fn every_kind_of_finding_is_frequent() {
+    const WORLDS: usize = 1000;
+    let mut runner = TestRunner::deterministic();
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for _ in 0..WORLDS {
+        let world = worlds().new_tree(&mut runner).unwrap().current();
+        let rows = rows(&world).unwrap_or_default();
+        let kinds: BTreeSet<String> = rows.into_iter().map(|row| row[..2].join(" ")).collect();
+        for kind in kinds {
+            *counts.entry(kind).or_default() += 1;
+        }
+    }
+    for kind in [
+        "leaked_process kill_process",
+        "untracked_process -",
+        "zombie_session kill_session",
+        "busy_session -",
+        "ghost_agent remove_entry",
+        "ghost_agent terminate_entry",
+        "orphan_session -",
+        "count_mismatch set_counters",
+        "defunct_process -",
+    ] {
+        let worlds = counts.get(kind).copied().unwrap_or_default();
+        assert!(worlds * 20 >= WORLDS, "{kind} in {worlds} worlds of {WORLDS}: {counts:?}");
+    }
+}

@@ -1,0 +1,325 @@
+//! The rules a second time: nested loops over JSON, written from what the manual
+//! promises and without a look at how the program does it.
+
+use jiff::Timestamp;
+use model::drift::Options;
+use serde_json::Value;
+
+/// Kind, action, target, and what tells two findings of the same target apart.
+pub type Row = [String; 4];
+
+const INERT: [&str; 17] = [
+    "sh",
+    "bash",
+    "dash",
+    "ash",
+    "zsh",
+    "ksh",
+    "mksh",
+    "fish",
+    "sleep",
+    "tee",
+    "cat",
+    "tail",
+    "less",
+    "more",
+    "busybox",
+    "toybox",
+    "coreutils",
+];
+
+/// The findings of a stream of well-formed looks, sorted; None if it carries none at all.
+pub fn findings(lines: &[String], options: &Options) -> Option<Vec<Row>> {
+    let lines: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let ends: Vec<&Value> = lines.iter().filter(|line| line["type"] == "end").collect();
+    if ends.iter().any(|end| end["of"] == "sessions" && end["complete"] == false) {
+        return None;
+    }
+    let mut hosts: Vec<&Value> = Vec::new();
+    for end in &ends {
+        if !hosts.contains(&&end["host"]) {
+            hosts.push(&end["host"]);
+        }
+    }
+    let mut rows = Vec::new();
+    for host in hosts {
+        let ends = ends.iter().copied().filter(|end| end["host"] == *host).collect();
+        let world = World { lines: &lines, ends, options };
+        world.judge_processes(&mut rows);
+        world.judge_sessions(&mut rows);
+        world.judge_agents(&mut rows);
+        world.judge_registries(&mut rows);
+    }
+    rows.sort();
+    Some(rows)
+}
+
+/// A finding of the program in the same shape.
+pub fn row(finding: &Value) -> Row {
+    let apart = match finding["kind"].as_str().unwrap() {
+        "ghost_agent" => finding["agent"]["registry"].to_string(),
+        "zombie_session" | "busy_session" | "orphan_session" => session_key(&finding["session"]),
+        "count_mismatch" => String::new(),
+        _ => finding["process"]["start_time"].to_string(),
+    };
+    let word = |field: &str| finding[field].as_str().unwrap_or("-").to_owned();
+    [word("kind"), word("action"), word("target"), apart]
+}
+
+fn session_key(session: &Value) -> String {
+    format!("{} {}", session["server_pid"], session["id"])
+}
+
+/// What was seen of one host.
+struct World<'w> {
+    lines: &'w [Value],
+    ends: Vec<&'w Value>,
+    options: &'w Options,
+}
+
+impl<'w> World<'w> {
+    /// The records of a type, of several that share `identity` the one seen last.
+    fn latest(&self, kind: &str, identity: &[&str]) -> Vec<(&'w Value, &'w Value)> {
+        let mut all: Vec<(&Value, &Value)> = Vec::new();
+        for line in self.lines.iter().filter(|line| line["type"] == kind) {
+            for end in self.ends.iter().filter(|end| end["look"] == line["look"]) {
+                all.push((line, end));
+            }
+        }
+        let same = |a: &Value, b: &Value| identity.iter().all(|field| a[*field] == b[*field]);
+        all.iter()
+            .copied()
+            .filter(|(line, end)| {
+                !all.iter().any(|(other, later)| {
+                    same(line, other) && time(&later["taken_at"]) > time(&end["taken_at"])
+                })
+            })
+            .collect()
+    }
+
+    fn agents(&self) -> Vec<(&'w Value, &'w Value)> {
+        self.latest("agent", &["registry", "id"])
+    }
+
+    fn sessions(&self) -> Vec<(&'w Value, &'w Value)> {
+        self.latest("session", &["server_pid", "id"])
+    }
+
+    fn processes(&self) -> Vec<(&'w Value, &'w Value)> {
+        self.latest("process", &["pid", "start_time"])
+    }
+
+    fn looks(&self, of: &str) -> Vec<&'w Value> {
+        self.ends.iter().copied().filter(|end| end["of"] == of).collect()
+    }
+
+    fn whole(&self, of: &str) -> bool {
+        let looks = self.looks(of);
+        !looks.is_empty()
+            && looks.iter().all(|end| end["complete"] == true && end["filtered"] == false)
+    }
+
+    fn all_sessions_of(&self, uid: &Value) -> bool {
+        let listed =
+            |uids: &Value| *uids == "all" || uids.as_array().is_some_and(|uids| uids.contains(uid));
+        self.whole("sessions") && self.looks("sessions").iter().any(|end| listed(&end["uids"]))
+    }
+
+    /// By its own look, or by one of the others that the judgement needs.
+    fn young(&self, born: &Value, end: &Value, others: &str) -> bool {
+        let mut ends = self.looks(others);
+        ends.push(end);
+        ends.iter().any(|end| time(&end["taken_at"]) - time(born) < self.options.min_age.as_secs())
+    }
+
+    fn contains(&self, session: &Value, process: &Value) -> bool {
+        array(&session["panes"]).iter().any(|pane| {
+            pane["pid"] == process["pid"]
+                || array(&process["ancestors"]).contains(&pane["pid"])
+                || pane["dead"] == false && pane["tty"] == process["tty"]
+        })
+    }
+
+    fn held(&self, process: &Value) -> bool {
+        let output_is_used = match process["stdout"].as_str() {
+            Some("null" | "other") => false,
+            Some("pipe") => !process["stdout_reader"].is_null(),
+            _ => true,
+        };
+        process["orphaned"] == false
+            || !process["tty"].is_null()
+            || !process["service"].is_null()
+            || process["namespace"] != "own"
+            || process["claude_children"] != 0
+            || output_is_used
+            || self.started_in_a_pane(&process["tmux"])
+    }
+
+    /// In one that lives, or may live because its server was not asked.
+    fn started_in_a_pane(&self, origin: &Value) -> bool {
+        if origin["pane"].is_null() {
+            return false;
+        }
+        for (session, _) in self.sessions() {
+            for pane in array(&session["panes"]) {
+                let server = session["server_pid"] == origin["server_pid"];
+                if server && pane["id"] == origin["pane"] && pane["dead"] == false {
+                    return true;
+                }
+            }
+        }
+        let looks = self.looks("sessions");
+        !looks.iter().any(|end| array(&end["server_pids"]).contains(&origin["server_pid"]))
+    }
+
+    fn judge_processes(&self, rows: &mut Vec<Row>) {
+        for (process, end) in self.processes() {
+            let target = format!("process {}", process["pid"]);
+            let mut push = |kind: &str, action: &str| {
+                let apart = process["start_time"].to_string();
+                rows.push([kind.to_owned(), action.to_owned(), target.clone(), apart]);
+            };
+            let untouchable = process["self"] == true || process["daemon"] == true;
+            if process["state"] == "Z" || process["state"] == "X" {
+                push("defunct_process", "-");
+            } else if self.sessions().iter().any(|(session, _)| self.contains(session, process))
+                || !self.all_sessions_of(&process["uid"])
+            {
+            } else if untouchable || self.held(process) && !self.options.outside_tmux {
+                push("untracked_process", "-");
+            } else if !self.young(&process["started"], end, "sessions") {
+                push("leaked_process", "kill_process");
+            }
+        }
+    }
+
+    fn is_agent_session(&self, session: &Value) -> bool {
+        session["name"].as_str().unwrap().starts_with(&self.options.prefix)
+    }
+
+    /// `zombie_session`, `busy_session`, or nothing of the kind.
+    fn without_claude(&self, session: &Value, end: &Value) -> Option<&'static str> {
+        let claude = self.processes().iter().any(|(process, _)| {
+            process["state"] != "Z" && process["state"] != "X" && self.contains(session, process)
+        });
+        if !self.is_agent_session(session) || claude || !self.whole("processes") {
+            return None;
+        }
+        let inert = array(&session["panes"]).iter().all(|pane| {
+            array(&pane["running"]).iter().all(|name| INERT.contains(&name.as_str().unwrap()))
+        });
+        let unseen = array(&session["panes"])
+            .iter()
+            .any(|pane| pane["dead"] == false && array(&pane["running"]).is_empty());
+        if session["attached"] != 0 || unseen || !inert && !self.options.busy {
+            return Some("busy_session");
+        }
+        (!self.young(&session["created"], end, "processes")).then_some("zombie_session")
+    }
+
+    fn judge_sessions(&self, rows: &mut Vec<Row>) {
+        for (session, end) in self.sessions() {
+            let target = format!("session {}", session["name"].as_str().unwrap());
+            let mut push = |kind: &str, action: &str| {
+                let apart = session_key(session);
+                rows.push([kind.to_owned(), action.to_owned(), target.clone(), apart]);
+            };
+            match self.without_claude(session, end) {
+                Some("zombie_session") => push("zombie_session", "kill_session"),
+                Some(kind) => push(kind, "-"),
+                None => {}
+            }
+            let named = self.agents().iter().any(|(agent, _)| belongs(agent, session));
+            if self.is_agent_session(session) && !named && self.whole("agents") {
+                push("orphan_session", "-");
+            }
+        }
+    }
+
+    fn judge_agents(&self, rows: &mut Vec<Row>) {
+        for (agent, end) in self.agents() {
+            let task = agent["scope"] == "task";
+            let active = ["running", "working", "blocked", "reviewing"];
+            if task && !agent["status"].as_str().is_some_and(|status| active.contains(&status)) {
+                continue;
+            }
+            let lives = self.sessions().iter().any(|(session, end)| {
+                belongs(agent, session)
+                    && self.without_claude(session, end) != Some("zombie_session")
+            });
+            let registries = self.latest("registry", &["path"]);
+            let owner =
+                registries.iter().find(|(registry, _)| registry["path"] == agent["registry"]);
+            let known = owner
+                .is_some_and(|(registry, _)| self.all_sessions_of(&registry["owner_uid"]))
+                && self
+                    .looks("sessions")
+                    .iter()
+                    .all(|look| time(&look["taken_at"]) >= time(&end["taken_at"]));
+            if known && !lives && !wanted(agent).contains('#') {
+                let action = if task { "terminate_entry" } else { "remove_entry" };
+                rows.push([
+                    "ghost_agent".to_owned(),
+                    action.to_owned(),
+                    format!("agent {}", agent["id"].as_str().unwrap()),
+                    agent["registry"].to_string(),
+                ]);
+            }
+        }
+    }
+
+    fn judge_registries(&self, rows: &mut Vec<Row>) {
+        for (registry, end) in self.latest("registry", &["path"]) {
+            let wrong = registry["counters"].as_object().unwrap().values().any(|counter| {
+                !counter["stored"].is_null() && counter["stored"] != counter["computed"]
+            });
+            if wrong && end["filtered"] == false {
+                let target = format!("registry {}", registry["path"].as_str().unwrap());
+                rows.push([
+                    "count_mismatch".to_owned(),
+                    "set_counters".to_owned(),
+                    target,
+                    String::new(),
+                ]);
+            }
+        }
+    }
+}
+
+fn wanted(agent: &Value) -> String {
+    let own = || format!("agent_{}", agent["id"].as_str().unwrap());
+    agent["tmux_session"].as_str().map_or_else(own, str::to_owned)
+}
+
+fn belongs(agent: &Value, session: &Value) -> bool {
+    let wanted = wanted(agent);
+    let by_name = !wanted.contains('#')
+        && [true, false].iter().any(|old| session["name"] == tmux_writes(&wanted, *old));
+    by_name || session["agent"] == agent["id"]
+}
+
+/// The name that tmux gives a session; `old`: before 3.4.
+fn tmux_writes(wanted: &str, old: bool) -> String {
+    let mut name = String::new();
+    let mut rest = wanted.chars().peekable();
+    while let Some(letter) = rest.next() {
+        let next = rest.peek().copied().unwrap_or(' ');
+        match letter {
+            '.' | ':' => name.push('_'),
+            '\\' => name.push_str(r"\\"),
+            '$' if old && (next.is_ascii_alphabetic() || next == '_' || next == '{') => {
+                name.push_str(r"\$");
+            }
+            letter => name.push(letter),
+        }
+    }
+    name
+}
+
+fn array(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn time(value: &Value) -> i64 {
+    value.as_str().unwrap().parse::<Timestamp>().unwrap().as_second()
+}

@@ -1,0 +1,146 @@
+//! The world in which the other tests take place.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use crate::world::{Entry, Json, Registry, World, alive, run, stat, wait_until};
+
+#[test]
+fn a_stand_in_answers_to_its_name() {
+    let world = World::new();
+    let standin = world.leaked(&[("STANDIN_CHILDREN", "2")]);
+    assert_eq!(standin.children.len(), 2);
+    let of_child = stat(standin.children[0]).unwrap();
+    assert_eq!((of_child.ppid, of_child.name.as_str()), (standin.pid, world.name()));
+    let renamed = world.leaked(&[("STANDIN_COMM", "node")]);
+    assert_eq!(stat(renamed.pid).unwrap().name, "node");
+    let listed = run(&mut world.lsclaude(), "").ok().records();
+    let pids = listed.iter().filter_map(|record| record["pid"].as_i64());
+    assert_eq!(pids.count(), 4, "{listed:?}");
+}
+
+#[test]
+fn a_stand_in_dies_of_the_signals_it_does_not_ignore() {
+    let world = World::new();
+    let standin = world.leaked(&[("STANDIN_IGNORE", "TERM,HUP")]);
+    let pid = Pid::from_raw(standin.pid);
+    kill(pid, Signal::SIGTERM).unwrap();
+    kill(pid, Signal::SIGHUP).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert!(alive(standin.pid));
+    kill(pid, Signal::SIGINT).unwrap();
+    wait_until(|| "the stand-in to end", || !alive(standin.pid));
+}
+
+#[test]
+fn a_stand_in_ends_by_itself() {
+    let world = World::new();
+    let brief = world.leaked(&[("STANDIN_SECONDS", "1")]);
+    wait_until(|| "a stand-in to end by the clock", || !alive(brief.pid));
+    let lost = world.leaked(&[("STANDIN_WORLD", "/nowhere")]);
+    wait_until(|| "a stand-in without a world to end", || !alive(lost.pid));
+}
+
+#[test]
+fn nothing_outlives_its_world() {
+    let world = World::new();
+    let live = world.agent_session("x-1-2", &[("STANDIN_IGNORE", "TERM,HUP")]);
+    let held = world.held_by_script();
+    let mut sleep = world.command("setsid");
+    sleep.args(["--fork", "sleep", "3600"]);
+    sleep.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    assert!(sleep.status().unwrap().success());
+    let mut other = world.command("tmux");
+    other.args(["-f", "/dev/null", "-L", "other", "new-session", "-d", "sleep 3600"]);
+    run(&mut other, "").ok();
+    let server = world.tmux(&["display-message", "-p", "#{pid}"]).ok().out;
+    let pids = [live.pane, live.claude.pid, held.holder, held.claude.pid, world.editor()];
+    assert!(pids.iter().all(|&pid| alive(pid)));
+    // A server without its socket cannot be asked to end.
+    fs::remove_file(world.socket()).unwrap();
+    let path = world.path().to_owned();
+    drop(world);
+    assert!(!path.exists());
+    assert!(!pids.iter().any(|&pid| alive(pid)));
+    assert!(!alive(server.trim().parse().unwrap()));
+    let mark = format!("STANDIN_WORLD={}", path.display());
+    let marked = fs::read_dir("/proc").unwrap().flatten().filter(|process| {
+        let environment = fs::read(process.path().join("environ")).unwrap_or_default();
+        String::from_utf8_lossy(&environment).contains(&mark)
+    });
+    assert_eq!(marked.count(), 0);
+}
+
+#[test]
+fn worlds_do_not_see_each_other() {
+    let (one, other) = (World::new(), World::new());
+    let in_one = one.agent_session("same-1-2", &[]);
+    let in_other = other.agent_session("same-1-2", &[]);
+    for (world, live) in [(&one, &in_one), (&other, &in_other)] {
+        let seen = run(&mut world.lsclaude(), "").ok().records();
+        assert_eq!(seen[0]["pid"], live.claude.pid);
+        assert_eq!(seen.len(), 2, "{seen:?}");
+    }
+    drop(other);
+    assert!(alive(in_one.claude.pid) && alive(in_one.pane));
+}
+
+#[test]
+fn a_registry_is_what_python_writes() {
+    let entries = [Entry::new("a-1-2").set("status", "completed"), Entry::new("b-1-2")];
+    let registry = Registry::new(entries);
+    let odd = Json::object([
+        ("", Json::List(vec![])),
+        ("\u{7f}\u{e9}\u{2028}\u{1f600}\u{1}/", Json::Object(vec![])),
+        ("list", Json::List(vec![Json::Null, 1.into(), "\u{8}\u{c}\r\n\t\"\\".into()])),
+    ]);
+    for text in [registry.global(), registry.task("TASK-1"), odd.to_string()] {
+        let again = "import json,sys; json.dump(json.load(sys.stdin), sys.stdout, indent=2)";
+        let again = run(Command::new("python3").args(["-c", again]), &text).ok();
+        assert_eq!(again.out, text);
+    }
+    let global: Value = serde_json::from_str(&registry.global()).unwrap();
+    assert_eq!((&global["total_agents_spawned"], &global["active_agents"]), (&2.into(), &1.into()));
+}
+
+#[test]
+fn the_guides_case_is_as_the_guide_says() {
+    let world = World::new();
+    let case = world.guide_case();
+    assert_eq!(world.session_names().len(), 10);
+    let findings = world.findings(&[]);
+    let count = |kind: &str| findings.matches(&format!("\"kind\":\"{kind}\"")).count();
+    assert_eq!(count("ghost_agent"), 88);
+    assert_eq!(count("leaked_process"), 1);
+    assert_eq!(count("zombie_session"), 1);
+    assert_eq!(count("count_mismatch"), 1);
+    assert_eq!(count("untracked_process") + count("busy_session") + count("orphan_session"), 0);
+    assert!(findings.contains(&format!("\"target\":\"process {}\"", case.leaked.pid)));
+}
+
+#[test]
+fn what_holds_a_stand_in_shows() {
+    let world = World::new();
+    world.write_global(&Registry::default());
+    let held = world.held_by_script();
+    let nohup = world.nohup_to_file();
+    assert_eq!(stat(held.claude.pid).unwrap().ppid, held.holder);
+    world.session("work", "sleep 3600");
+    let findings = world.findings(&[]);
+    let reasons: Vec<(i64, String)> = crate::world::records(&findings)
+        .iter()
+        .filter(|finding| finding["kind"] == "untracked_process")
+        .map(|f| (f["process"]["pid"].as_i64().unwrap(), f["reason"].to_string()))
+        .collect();
+    assert_eq!(reasons.len(), 2, "{reasons:?}");
+    for (pid, reason) in reasons {
+        let of_held = pid == i64::from(held.claude.pid);
+        assert!(of_held || pid == i64::from(nohup.pid));
+        let expected = if of_held { "parent " } else { "to a file" };
+        assert!(reason.contains(expected), "{reason}");
+    }
+}

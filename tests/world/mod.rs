@@ -1,0 +1,192 @@
+//! A private world for tests and the demo: a folder, a tmux socket in it, stand-ins for
+//! Claude under a name of their own, and the tools confined to all that.
+//!
+//! What a world starts knows nothing of the developer's machine, its tmux and its Claude
+//! processes, and the other way round: the environment is cleared, the process name is
+//! unique, the socket is the world's. So several worlds can live side by side.
+//!
+//! What happens in a world ends with it. A guard, the stand-in's executable once more,
+//! waits for the [`World`] to be dropped or its owner to die, of Ctrl-C for example, ends
+//! everything that was started in it, and removes its folder.
+
+// The tests use one part of this, the demo another.
+#![allow(dead_code, unused_imports)]
+
+mod case;
+mod marked;
+mod processes;
+mod registry;
+mod sessions;
+mod tools;
+
+pub use case::GuideCase;
+pub use processes::{Held, Ready, Standin, Stat, alive, stat, wait_until};
+pub use registry::{Entry, Json, Registry};
+pub use sessions::Live;
+pub use tools::{Ran, records, run};
+
+use std::cell::{Cell, RefCell};
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{self, Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::thread;
+
+use tempfile::TempDir;
+
+/// A path of a Unix socket has 107 bytes; tmux in the world's own `TMUX_TMPDIR` needs
+/// more of them than `tmux -S`.
+const LONGEST_FOLDER: usize = 60;
+
+/// What Claude is asked in a world. It mentions what a search by substrings trips over.
+pub const PROMPT: &str = "You are an agent; read claude.md, then run claude --print";
+
+/// See the [module](self).
+pub struct World {
+    path: PathBuf,
+    name: String,
+    socket: PathBuf,
+    starts: Cell<u32>,
+    children: RefCell<Vec<Child>>,
+    guard: Child,
+    // Removed last, after everything that might still write to it.
+    _folder: TempDir,
+}
+
+impl World {
+    /// A world with an empty workspace and nothing running.
+    ///
+    /// # Panics
+    /// When it cannot be made, or the stand-in was not built.
+    pub fn new() -> World {
+        let base = env::temp_dir();
+        let base = if base.as_os_str().len() < LONGEST_FOLDER { base } else { "/tmp".into() };
+        let folder = tempfile::Builder::new()
+            .prefix("agentutils-")
+            .tempdir_in(base)
+            .expect("a temporary folder for the world");
+        let path = folder.path().canonicalize().expect("the world's folder");
+        for subfolder in ["bin", "logs", "ready", "tmux", ".agent-workspace/registry"] {
+            fs::create_dir_all(path.join(subfolder)).expect("a folder of the world");
+        }
+        let world = World {
+            guard: guard(&path),
+            name: unique_name(),
+            socket: path.join("socket"),
+            path,
+            starts: Cell::new(0),
+            children: RefCell::default(),
+            _folder: folder,
+        };
+        place(&standin(), &world.executable());
+        world
+    }
+
+    /// Its folder: home, working folder, and the one that holds `.agent-workspace`.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The name that Claude goes by here, short enough for the kernel to show it whole.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The world's tmux socket.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// The stand-in's executable; it is on the world's `PATH`.
+    pub fn executable(&self) -> PathBuf {
+        self.path.join("bin").join(&self.name)
+    }
+
+    /// A command in the world's folder and environment.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(&self.path).env_clear().envs([
+            ("PATH", self.search_path()),
+            ("HOME", self.path.clone().into()),
+            ("SHELL", "/bin/sh".into()),
+            ("TMUX_TMPDIR", self.path.join("tmux").into()),
+            ("LANG", "C.UTF-8".into()),
+            ("TZ", "UTC".into()),
+            ("STANDIN_WORLD", self.path.clone().into()),
+        ]);
+        command
+    }
+
+    /// The tools under test, the stand-in, and what the machine has.
+    fn search_path(&self) -> OsString {
+        let machine = env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
+        let own = [built(), self.path.join("bin")];
+        env::join_paths(own.into_iter().chain(env::split_paths(&machine)))
+            .expect("folders without a colon")
+    }
+
+    /// A number that this world has not given out yet.
+    fn next(&self) -> u32 {
+        self.starts.replace(self.starts.get() + 1)
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        drop(self.guard.stdin.take());
+        let guarded = self.guard.wait().is_ok_and(|status| status.success());
+        assert!(guarded || thread::panicking(), "{}: something is left", self.path.display());
+        for child in self.children.get_mut() {
+            let _ = child.wait();
+        }
+    }
+}
+
+/// The folder with what cargo has built: of a test `target/PROFILE/deps/tests-…`, of the
+/// demo `target/PROFILE/examples/demo`.
+fn built() -> PathBuf {
+    let own = env::current_exe().expect("the path of this program");
+    own.ancestors().nth(2).expect("a folder of cargo's").to_owned()
+}
+
+fn standin() -> PathBuf {
+    let standin = built().join("examples/standin");
+    assert!(
+        standin.exists(),
+        "{}: not there; `cargo build --examples` makes it, and so does `cargo test` without --test",
+        standin.display()
+    );
+    standin
+}
+
+/// Starts the guard of the world in `folder`. Its standard input closes when this process
+/// closes it or ends, however that comes; Ctrl-C does not reach its process group.
+fn guard(folder: &Path) -> Child {
+    Command::new(standin())
+        .env_clear()
+        .env("STANDIN_GUARD", folder)
+        .stdin(Stdio::piped())
+        .process_group(0)
+        .spawn()
+        .expect("the guard of the world")
+}
+
+/// Unique among the worlds of this machine: by process, and in it by number.
+fn unique_name() -> String {
+    static WORLDS: AtomicU16 = AtomicU16::new(0);
+    let number = WORLDS.fetch_add(1, Ordering::Relaxed) % 0x1000;
+    format!("claude{:06x}{number:03x}", process::id() % 0x100_0000)
+}
+
+/// Puts an executable under another path. If no link is possible, another process copies
+/// it: as long as any process has an executable open for writing it cannot be run, and a
+/// process forked by another test's thread would hold our descriptor.
+fn place(executable: &Path, at: &Path) {
+    if fs::hard_link(executable, at).is_err() {
+        let copied = Command::new("cp").args([executable, at]).status();
+        assert!(copied.is_ok_and(|status| status.success()), "{}: no copy", at.display());
+    }
+}

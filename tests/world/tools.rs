@@ -1,0 +1,191 @@
+//! The tools under test, confined to a world, and how any command is run.
+
+use std::io::{Read, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::{World, built, place};
+
+/// A tool that takes longer hangs.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// How a command ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ran {
+    /// Exit status; 128 and the number of the signal, if it was one.
+    pub code: i32,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+}
+
+impl Ran {
+    /// Itself.
+    ///
+    /// # Panics
+    /// Unless the exit status is 0.
+    pub fn ok(self) -> Ran {
+        self.expect(&[0])
+    }
+
+    /// Itself.
+    ///
+    /// # Panics
+    /// Unless the exit status is one of these.
+    pub fn expect(self, codes: &[i32]) -> Ran {
+        let Ran { code, out, err } = &self;
+        assert!(codes.contains(code), "exit status {code}\nstdout: {out}\nstderr: {err}");
+        self
+    }
+
+    /// Standard output as one JSON value a line.
+    pub fn records(&self) -> Vec<Value> {
+        records(&self.out)
+    }
+}
+
+/// The records in a text, one JSON value a line.
+///
+/// # Panics
+/// When a line is none.
+pub fn records(text: &str) -> Vec<Value> {
+    let parse = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    text.lines().map(parse).collect()
+}
+
+impl World {
+    /// One of the five programs, by its name.
+    pub fn tool(&self, name: &str) -> Command {
+        let path = built().join(name);
+        assert!(path.exists(), "{}: not there; `cargo build` makes it", path.display());
+        self.command(path)
+    }
+
+    /// One of the two scripts, by its name, confined to this world. It runs from the
+    /// world's `bin`: in its own folder it would prefer `../target/release`, which may
+    /// hold another build than the one under test.
+    pub fn script(&self, name: &str) -> Command {
+        let path = self.path().join("bin").join(name);
+        if !path.exists() {
+            place(&Path::new(env!("CARGO_MANIFEST_DIR")).join(name), &path);
+        }
+        let mut command = self.command(path);
+        command.arg("--workspace").arg(&self.path);
+        command.arg("-S").arg(&self.socket).args(["--name", &self.name]);
+        command
+    }
+
+    /// `lsagents` of this world's registries.
+    pub fn lsagents(&self) -> Command {
+        let mut command = self.tool("lsagents");
+        command.arg("--workspace").arg(&self.path);
+        command
+    }
+
+    /// `lssessions` of this world's server.
+    pub fn lssessions(&self) -> Command {
+        let mut command = self.tool("lssessions");
+        command.arg("-S").arg(&self.socket);
+        command
+    }
+
+    /// `lsclaude` of this world's stand-ins.
+    pub fn lsclaude(&self) -> Command {
+        let mut command = self.tool("lsclaude");
+        command.args(["--name", &self.name]);
+        command
+    }
+
+    /// What the three listers see.
+    ///
+    /// # Panics
+    /// When one of them reports trouble.
+    pub fn look(&self) -> String {
+        [self.lsagents(), self.lssessions(), self.lsclaude()]
+            .map(|mut lister| run(&mut lister, "").ok().out)
+            .concat()
+    }
+
+    /// What `agentdiff` says to these records. Without a `--min-age` among the arguments
+    /// it judges what is young too: everything in a world is.
+    pub fn diff(&self, look: &str, arguments: &[&str]) -> Ran {
+        let mut command = self.tool("agentdiff");
+        if !arguments.iter().any(|argument| argument.starts_with("--min-age")) {
+            command.args(["--min-age", "0s"]);
+        }
+        run(command.args(arguments), look)
+    }
+
+    /// A look and what [`World::diff`] says to it.
+    ///
+    /// # Panics
+    /// When there is trouble.
+    pub fn findings(&self, arguments: &[&str]) -> String {
+        self.diff(&self.look(), arguments).expect(&[0, 1]).out
+    }
+
+    /// Gives findings to `agentprune`.
+    pub fn prune(&self, findings: &str, arguments: &[&str]) -> Ran {
+        run(self.tool("agentprune").args(arguments), findings)
+    }
+}
+
+/// Runs a command with this standard input.
+///
+/// # Panics
+/// When it cannot be run, or takes too long: then it is killed.
+pub fn run(command: &mut Command, input: &str) -> Ran {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let input = input.as_bytes().to_vec();
+    // Threads, because a command may write before it has read everything, or not read.
+    thread::spawn(move || drop(stdin.write_all(&input)));
+    let out = collect(child.stdout.take().expect("a pipe"));
+    let err = collect(child.stderr.take().expect("a pipe"));
+    let end = Instant::now() + LIMIT;
+    let status = wait(&mut child, end).unwrap_or_else(|| {
+        let _ = child.kill();
+        let _ = child.wait();
+        let err = err.recv_timeout(Duration::from_secs(1)).unwrap_or_default();
+        panic!("{command:?}: not done after {LIMIT:?}; it said: {err}");
+    });
+    let text = |pipe: Receiver<String>| {
+        // Something it left behind may hold the pipe open.
+        pipe.recv_timeout(Duration::from_secs(5))
+            .unwrap_or_else(|_| panic!("{command:?}: ended, but its output is still open"))
+    };
+    let signal = status.signal().map(|signal| 128 + signal);
+    Ran {
+        code: status.code().or(signal).expect("a status or a signal"),
+        out: text(out),
+        err: text(err),
+    }
+}
+
+fn wait(child: &mut Child, end: Instant) -> Option<ExitStatus> {
+    while Instant::now() < end {
+        if let Some(status) = child.try_wait().expect("the state of a child") {
+            return Some(status);
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    None
+}
+
+fn collect(mut pipe: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = pipe.read_to_end(&mut bytes);
+        let _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());
+    });
+    receiver
+}

@@ -1,0 +1,58 @@
+//! The command line of `agentprune`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Parser;
+use cli::{OutputArgs, seconds};
+
+/// Act on the findings of agentdiff, and on no others.
+///
+/// Without --yes it only shows what it would do. With it, every finding is verified again
+/// at the moment of acting, by the identity of what it is about: what has changed is
+/// skipped, what is gone already is gone. Writes what became of each finding, one JSON
+/// object a line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "agentprune",
+    version,
+    after_help = "Exit status: 0 all done, gone already, or nothing to do; \
+                  1 something failed, was refused or skipped; 2 could not run."
+)]
+pub struct Arguments {
+    /// Files of findings; `-` is standard input
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+
+    /// Show what would be done and do nothing (the default)
+    #[arg(short = 'n', long, conflicts_with = "yes")]
+    pub dry_run: bool,
+
+    /// Act
+    #[arg(short = 'y', long)]
+    pub yes: bool,
+
+    /// How long all processes together have to end after SIGTERM, before SIGKILL
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = seconds)]
+    pub grace: Duration,
+
+    /// How long to wait for the lock of a registry
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = seconds)]
+    pub lock_timeout: Duration,
+
+    /// How many old contents to keep beside each registry
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub keep_backups: usize,
+
+    /// Append every action record to this file; what is planned is on disk before the act
+    #[arg(long, value_name = "FILE")]
+    pub log: Option<PathBuf>,
+
+    /// Write nothing about what went well
+    #[arg(short, long)]
+    pub quiet: bool,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub output: OutputArgs,
+}

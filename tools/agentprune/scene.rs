@@ -1,0 +1,99 @@
+//! Looking again, in the way in which a finding was found.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use cli::Failure;
+use host::Table;
+use host::sessions::{Choice, Look, look};
+use jiff::SignedDuration;
+use model::claude::NameRule;
+use model::drift::{Options, Panes, with_claude};
+use model::finding::Evidence;
+use model::record::{DefaultRule, Names, Process, Servers, Session};
+
+/// What there is now, seen as a finding's evidence was.
+pub struct Scene {
+    /// tmux.
+    pub tmux: Look,
+    /// The process table.
+    pub table: Table,
+    /// The processes that are Claude.
+    pub processes: Vec<Process>,
+    /// How to judge. Age is no matter any more: what was old enough has not grown younger.
+    pub options: Options,
+}
+
+/// The servers that the evidence rests on.
+pub fn choice(evidence: &Evidence) -> Choice {
+    match evidence.servers {
+        Some(Servers::Named) => Choice::Known {
+            sockets: evidence.sockets.iter().map(PathBuf::from).collect(),
+            server_pids: evidence.server_pids.clone(),
+        },
+        Some(Servers::All) | None => Choice::All,
+    }
+}
+
+/// Looks at tmux again.
+///
+/// # Errors
+/// When it cannot be asked as a whole: then nothing may be concluded.
+pub fn sessions(evidence: &Evidence, limit: Duration) -> Result<Look, Failure> {
+    let seen = look(&choice(evidence), limit)
+        .map_err(|error| Failure::Trouble(format!("process table: {error}")))?;
+    if seen.trouble.is_empty() { Ok(seen) } else { Err(Failure::Trouble(seen.trouble.join("; "))) }
+}
+
+impl Scene {
+    /// Looks at tmux and at processes again.
+    ///
+    /// # Errors
+    /// When one of them cannot be asked.
+    pub fn look(evidence: &Evidence, limit: Duration) -> Result<Scene, Failure> {
+        let tmux = sessions(evidence, limit)?;
+        let names = evidence.names.clone().unwrap_or(Names::Rule(DefaultRule::Default));
+        let rule = NameRule::new(&names).map_err(Failure::Trouble)?;
+        let table = Table::read().map_err(|e| Failure::Trouble(format!("process table: {e}")))?;
+        let processes = host::processes::claude(&table, &rule, false);
+        let options = Options {
+            prefix: evidence.prefix.clone(),
+            min_age: SignedDuration::ZERO,
+            outside_tmux: evidence.outside_tmux,
+            busy: evidence.busy,
+        };
+        Ok(Scene { tmux, table, processes, options })
+    }
+
+    /// The panes that were seen.
+    pub fn panes(&self) -> Panes<'_> {
+        Panes::new(&self.tmux.sessions, self.tmux.server_pids.iter().copied().collect())
+    }
+
+    /// A session by its identity.
+    pub fn session(&self, of: &Session) -> Option<&Session> {
+        find(&self.tmux.sessions, of)
+    }
+
+    /// Whether a living Claude is in a session.
+    pub fn has_claude(&self, session: &Session) -> bool {
+        let with_claude: HashSet<(i32, &str)> = with_claude(&self.panes(), &self.processes);
+        with_claude.contains(&(session.server_pid, session.id.as_str()))
+    }
+
+    /// Whether this program runs in a session: below one of its panes, or started there.
+    pub fn runs_here(&self, session: &Session) -> bool {
+        let own_line = self.table.own_line();
+        let pane = std::env::var("TMUX_PANE").unwrap_or_default();
+        let tmux = std::env::var("TMUX").unwrap_or_default();
+        let same_server = tmux.rsplit(',').nth(1) == Some(&session.server_pid.to_string());
+        session.panes.iter().any(|p| own_line.contains(&p.pid) || same_server && p.id == pane)
+    }
+}
+
+/// The session among these that is the one meant: by server, id and birth, never by name.
+pub fn find<'s>(sessions: &'s [Session], of: &Session) -> Option<&'s Session> {
+    let identity = |s: &Session| (s.server_pid, s.created, s.id.clone());
+    sessions.iter().find(|session| identity(session) == identity(of))
+}

@@ -1,0 +1,225 @@
+#!/bin/sh
+# Clean up what an agent orchestrator leaks: Claude processes, tmux sessions and registry
+# entries. A dialogue around lsagents, lssessions, lsclaude, agentdiff and agentprune:
+# what it shows is what it acts on, and agentprune verifies each item again before it acts.
+set -u
+
+prog=cleanup_leaked_agents.sh
+yes='' dry_run='' workspace='' outside_tmux='' busy='' socket='' name=''
+
+usage() {
+    cat <<'TEXT'
+Usage: cleanup_leaked_agents.sh [OPTION]...
+Show what the orchestrator has leaked, ask, and clean it up.
+
+      --yes              do not ask
+      --dry-run          show everything, change nothing
+      --workspace DIR    the workspace, or the folder it is in; else
+                         $CLAUDE_ORCHESTRATOR_WORKSPACE, else the nearest
+                         .agent-workspace from the current folder up
+      --outside-tmux     end every Claude outside tmux, held ones too
+      --busy             end agent sessions without Claude, busy ones too
+  -S, --socket PATH      ask only the tmux server on this socket
+      --name NAME        take processes of this name, and no others, for Claude
+  -h, --help             show this text
+
+Exit status: 0 clean, or cleaned; 1 aborted, or something could not be cleaned;
+2 could not look, nothing was changed.
+TEXT
+}
+
+fail() {
+    printf '%s: %s\n' "$prog" "$1" >&2
+    exit 2
+}
+
+value() { # OPTION COUNT VALUE
+    [ "$2" -ge 2 ] || fail "$1: it needs a value; try '$prog --help'"
+    [ -n "$3" ] || fail "$1: its value is empty"
+}
+
+while [ $# -gt 0 ]; do
+    case $1 in
+        --yes | -y) yes=1 ;;
+        --dry-run | -n) dry_run=1 ;;
+        --outside-tmux) outside_tmux=--outside-tmux ;;
+        --busy) busy=--busy ;;
+        --workspace) value "$1" $# "${2-}"; workspace=$2; shift ;;
+        --workspace=?*) workspace=${1#*=} ;;
+        -S | --socket) value "$1" $# "${2-}"; socket=$2; shift ;;
+        --socket=?*) socket=${1#*=} ;;
+        --name) value "$1" $# "${2-}"; name=$2; shift ;;
+        --name=?*) name=${1#*=} ;;
+        -h | --help) usage; exit 0 ;;
+        *) fail "$1: unknown option; try '$prog --help'" ;;
+    esac
+    shift
+done
+
+# The programs are beside this script, wherever links to it lead, or where cargo builds
+# them, or on PATH.
+self=$0
+case $self in */*) ;; *) self=$(command -v -- "$self" || printf './%s' "$self") ;; esac
+while [ -L "$self" ]; do
+    target=$(readlink -- "$self") || break
+    case $target in /*) self=$target ;; *) self=${self%/*}/$target ;; esac
+done
+here=$(cd -P -- "${self%/*}" && pwd -P && echo .) || fail "${self%/*}: no such folder"
+here=${here%??}
+for folder in "$here" "$here/../target/release"; do
+    if [ -x "$folder/agentdiff" ]; then
+        PATH=$folder:$PATH
+        break
+    fi
+done
+for program in lsagents lssessions lsclaude agentdiff agentprune; do
+    command -v "$program" >/dev/null || fail "$program: not found beside this script, in $here/../target/release, or on PATH"
+done
+
+scratch=$(mktemp -d) || fail "no temporary folder could be made"
+trap 'rm -rf "$scratch"' EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+look() {
+    {
+        lsagents ${workspace:+"--workspace=$workspace"} &&
+            lssessions ${socket:+"--socket=$socket"} &&
+            lsclaude ${name:+"--name=$name"}
+    } >"$scratch/look" || fail "could not look; nothing was changed"
+}
+
+judge() { # agentdiff's further arguments
+    # shellcheck disable=SC2086 # each is one word or none
+    agentdiff $outside_tmux $busy "$@" "$scratch/look"
+}
+
+count() { # TYPE
+    grep -c "^{\"type\":\"$1\"" "$scratch/look"
+}
+
+running() { # living Claude processes, by a look of its own
+    lsclaude ${name:+"--name=$name"} -T -o state >"$scratch/states"
+    sed 1d "$scratch/states" | grep -cv '^[ZX]'
+}
+
+registry() { # sets agents and active
+    agents=0 active=0
+    lsagents ${workspace:+"--workspace=$workspace"} -T -Q '.type == "registry"' \
+        -o agents,counters.active_agents.computed >"$scratch/registry" || return
+    while read -r each_agents each_active; do
+        agents=$((agents + each_agents)) active=$((active + each_active))
+    done <<ROWS
+$(sed 1d "$scratch/registry")
+ROWS
+}
+
+show() { # FIELD VALUE...: what is found with one of these values, a table for each
+    field=$1 any=''
+    shift
+    for kind in "$@"; do
+        judge -T -o target,reason -Q ".$field == \"$kind\"" >"$scratch/table" 2>/dev/null
+        sed '1d; s/^/  /' "$scratch/table"
+        [ "$(wc -l <"$scratch/table")" -le 1 ] || any=1
+    done
+    [ -n "$any" ] || echo '  nothing'
+}
+
+rule='=================================================='
+printf '%s\n  Cleanup of leaked agents\n%s\n\n' "$rule" "$rule"
+cat <<'TEXT'
+This script will:
+  1. Kill leaked Claude processes (in no tmux session, held by nobody)
+  2. Remove ghost entries from the registry, and end zombie sessions
+  3. Update registry counts to match reality
+
+TEXT
+
+look
+judge >"$scratch/findings" || [ $? -eq 1 ] || fail "could not judge; nothing was changed"
+case $(grep '^{"type":"end"' "$scratch/findings") in
+    *'"too_young":0'*) ;;
+    *)
+        echo 'Some are too young to judge; looking again in 2 seconds.'
+        sleep 2
+        look
+        judge >"$scratch/findings" 2>/dev/null || [ $? -eq 1 ] || fail "could not judge; nothing was changed"
+        ;;
+esac
+# Each step acts on its own part of what is shown now.
+for step in kill_process kill_session remove_entry set_counters; do
+    judge -Q ".action == \"$step\"" >"$scratch/$step" 2>/dev/null
+done
+registry || fail "could not read the registry; nothing was changed"
+agents_before=$agents
+
+printf 'Current state:\n'
+printf '  Claude processes running: %s\n' "$(running)"
+printf '  Tmux sessions active: %s\n' "$(count session)"
+printf '  Registry agents: %s\n\n' "$agents"
+printf 'What will be cleaned:\n'
+show action kill_process kill_session remove_entry set_counters
+printf '\nLeft alone:\n'
+show kind untracked_process busy_session orphan_session defunct_process
+echo
+
+if ! grep -q '"action":"' "$scratch/findings"; then
+    echo 'Nothing to clean up.'
+    exit 0
+fi
+if [ -n "$dry_run" ]; then
+    echo 'Dry run: nothing was changed.'
+    exit 0
+fi
+if [ -z "$yes" ]; then
+    printf 'Do you want to proceed? (yes/no): '
+    answer=''
+    read -r answer || :
+    if [ "$answer" != yes ]; then
+        echo 'Aborted.'
+        exit 1
+    fi
+    echo
+fi
+
+status=0
+act() { # STEP
+    agentprune --yes -T -o result,target,reason "$scratch/$1" >"$scratch/$1.done" 2>"$scratch/errors"
+    result=$?
+    sed '1d; s/^/  /' "$scratch/$1.done"
+    sed 's/^agentprune: /  /' "$scratch/errors"
+    if [ "$result" -ge 2 ]; then
+        fail "stopped at this step; what is not listed above as done was not done"
+    fi
+    [ "$result" -eq 0 ] || status=1
+}
+
+printf 'Step 1: Live agents, verified again before each action below\n'
+printf '  %s sessions are kept\n' "$(($(count session) - $(grep -c '"action":"kill_session"' "$scratch/findings")))"
+printf 'Step 2: Killing leaked Claude processes\n'
+act kill_process
+printf 'Step 3: Killing zombie tmux sessions\n'
+act kill_session
+printf 'Step 4: Removing ghost entries from the registry\n'
+act remove_entry
+printf 'Step 5: Updating registry counts\n'
+act set_counters
+
+killed() { # STEP
+    grep -c '^done' "$scratch/$1.done"
+}
+
+look
+registry || fail "could not read the registry after the cleanup"
+printf '\n%s\nSummary:\n' "$rule"
+printf '  Claude processes killed: %s\n' "$(killed kill_process)"
+printf '  Tmux sessions killed: %s\n' "$(killed kill_session)"
+printf '  Claude processes remaining: %s\n' "$(running)"
+printf '  Tmux sessions remaining: %s\n' "$(count session)"
+printf '  Registry agents before: %s\n' "$agents_before"
+printf '  Registry agents after: %s\n' "$agents"
+printf '  Active agents count: %s\n' "$active"
+[ "$status" -eq 0 ] || printf '  Not everything could be cleaned: see the steps above.\n'
+printf '%s\nRun verify_cleanup.sh to check the result.\n' "$rule"
+exit "$status"

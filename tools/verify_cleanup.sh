@@ -1,0 +1,164 @@
+#!/bin/sh
+# Show whether registry, tmux and processes agree. Changes nothing.
+set -u
+
+prog=verify_cleanup.sh
+workspace='' outside_tmux='' busy='' socket='' name=''
+
+usage() {
+    cat <<'TEXT'
+Usage: verify_cleanup.sh [OPTION]...
+Show whether registry, tmux sessions and Claude processes agree.
+
+      --workspace DIR    the workspace, or the folder it is in; else
+                         $CLAUDE_ORCHESTRATOR_WORKSPACE, else the nearest
+                         .agent-workspace from the current folder up
+      --outside-tmux     count every Claude outside tmux as leaked
+      --busy             count agent sessions without Claude as zombies
+  -S, --socket PATH      ask only the tmux server on this socket
+      --name NAME        take processes of this name, and no others, for Claude
+  -h, --help             show this text
+
+Exit status: 0 synchronised; 1 something to clean; 2 could not look.
+TEXT
+}
+
+fail() {
+    printf '%s: %s\n' "$prog" "$1" >&2
+    exit 2
+}
+
+value() { # OPTION COUNT VALUE
+    [ "$2" -ge 2 ] || fail "$1: it needs a value; try '$prog --help'"
+    [ -n "$3" ] || fail "$1: its value is empty"
+}
+
+while [ $# -gt 0 ]; do
+    case $1 in
+        --outside-tmux) outside_tmux=--outside-tmux ;;
+        --busy) busy=--busy ;;
+        --workspace) value "$1" $# "${2-}"; workspace=$2; shift ;;
+        --workspace=?*) workspace=${1#*=} ;;
+        -S | --socket) value "$1" $# "${2-}"; socket=$2; shift ;;
+        --socket=?*) socket=${1#*=} ;;
+        --name) value "$1" $# "${2-}"; name=$2; shift ;;
+        --name=?*) name=${1#*=} ;;
+        -h | --help) usage; exit 0 ;;
+        *) fail "$1: unknown option; try '$prog --help'" ;;
+    esac
+    shift
+done
+
+# The programs are beside this script, wherever links to it lead, or where cargo builds
+# them, or on PATH.
+self=$0
+case $self in */*) ;; *) self=$(command -v -- "$self" || printf './%s' "$self") ;; esac
+while [ -L "$self" ]; do
+    target=$(readlink -- "$self") || break
+    case $target in /*) self=$target ;; *) self=${self%/*}/$target ;; esac
+done
+here=$(cd -P -- "${self%/*}" && pwd -P && echo .) || fail "${self%/*}: no such folder"
+here=${here%??}
+for folder in "$here" "$here/../target/release"; do
+    if [ -x "$folder/agentdiff" ]; then
+        PATH=$folder:$PATH
+        break
+    fi
+done
+for program in lsagents lssessions lsclaude agentdiff; do
+    command -v "$program" >/dev/null || fail "$program: not found beside this script, in $here/../target/release, or on PATH"
+done
+
+scratch=$(mktemp -d) || fail "no temporary folder could be made"
+trap 'rm -rf "$scratch"' EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+green='' red='' yellow='' plain=''
+if [ -t 1 ] && [ -z "${NO_COLOR-}" ]; then
+    escape=$(printf '\033')
+    green="${escape}[32m" red="${escape}[31m" yellow="${escape}[33m" plain="${escape}[0m"
+fi
+
+{
+    lsagents ${workspace:+"--workspace=$workspace"} &&
+        lssessions ${socket:+"--socket=$socket"} &&
+        lsclaude ${name:+"--name=$name"}
+} >"$scratch/look" || fail "could not look"
+# shellcheck disable=SC2086 # each is one word or none
+agentdiff $outside_tmux $busy "$scratch/look" >"$scratch/findings" 2>"$scratch/notes"
+[ $? -le 1 ] || { cat "$scratch/notes" >&2; fail "could not judge"; }
+
+count() { # TYPE
+    grep -c "^{\"type\":\"$1\"" "$scratch/look"
+}
+
+found() { # KIND
+    grep -c "^{\"type\":\"finding\",\"kind\":\"$1\"" "$scratch/findings"
+}
+
+with_status() { # STATUS
+    grep -cx "$1" "$scratch/statuses"
+}
+
+agents() { # FIELDS FILTER
+    lsagents ${workspace:+"--workspace=$workspace"} -T -o "$1" -Q "$2" >"$scratch/table" ||
+        fail "could not read the registry"
+    sed 1d "$scratch/table"
+}
+
+printf 'Current System State:\n'
+printf '  Claude processes running: %s\n' "$(($(count process) - $(found defunct_process)))"
+printf '  Tmux sessions active: %s\n\n' "$(count session)"
+
+printf 'Registry State:\n'
+agents agents,counters.active_agents.computed,counters.total_agents_spawned.stored,counters.active_agents.stored \
+    '.type == "registry"' >"$scratch/registries"
+agents status '.type == "agent"' >"$scratch/statuses"
+while read -r total active total_stored active_stored; do
+    printf '  Total agents: %s\n' "$total"
+    printf '  Active: %s\n' "$active"
+    printf '  Working: %s\n' "$(with_status working)"
+    printf '  Completed: %s\n' "$(with_status completed)"
+    printf '  Terminated: %s\n' "$(with_status terminated)"
+    printf '  Metadata total_agents_spawned: %s\n' "$total_stored"
+    printf '  Metadata active_agents: %s\n\n' "$active_stored"
+done <"$scratch/registries"
+
+printf 'Active agents:\n'
+agents id,status '.type == "agent" and .status != "completed" and .status != "terminated"' >"$scratch/active"
+if [ -s "$scratch/active" ]; then sed 's/^/  /' "$scratch/active"; else echo '  none'; fi
+
+printf '\nConsistency Check:\n'
+status=0
+pass() { printf '  %s✓ PASS%s: %s\n' "$green" "$plain" "$1"; }
+warn() { printf '  %s⚠ WARNING%s: %s\n' "$yellow" "$plain" "$1"; }
+check() { # COUNT WHAT_IS_WELL WHAT_IS_WRONG
+    if [ "$1" -eq 0 ]; then
+        pass "$2"
+    else
+        printf '  %s✗ FAIL%s: %s %s\n' "$red" "$plain" "$1" "$3"
+        status=1
+    fi
+}
+ghosts=$(found ghost_agent) zombies=$(found zombie_session)
+check "$((ghosts + zombies))" 'Registry and tmux sessions synchronized' 'differences between registry and tmux sessions'
+check "$ghosts" 'No ghost agents in registry' 'ghost agents in registry'
+check "$(found count_mismatch)" 'Active agent count matches reality' 'registry with counts that differ from its entries'
+check "$(found leaked_process)" 'No leaked Claude processes' 'leaked Claude processes'
+check "$zombies" 'No zombie sessions' 'zombie sessions'
+while read -r kind what; do
+    number=$(found "$kind")
+    [ "$number" -eq 0 ] || warn "$number $what"
+done <<'KINDS'
+untracked_process Claude processes outside tmux that something holds
+busy_session agent sessions without Claude that are busy
+orphan_session agent sessions that no registry entry names
+defunct_process dead Claude processes that their parent has not reaped
+KINDS
+while read -r note; do
+    warn "${note#agentdiff: }"
+done <"$scratch/notes"
+[ "$status" -eq 0 ] || printf '\nRun cleanup_leaked_agents.sh to clean up.\n'
+exit "$status"
