@@ -106,7 +106,9 @@ fn show(world: &World, script: &str, option: Option<&str>, ghosts: &[String]) ->
     println!("    --workspace {} \\", world.path().display());
     println!("    -S {} --name {}", world.socket().display(), world.name());
     let ran = run(world.script(script).args(option), "");
-    let is_ghost = |line: &str| ghosts.iter().any(|id| line.contains(id));
+    // The zombie session has the name of its agent, and a line of its own.
+    let is_ghost =
+        |line: &str| !line.contains("  session ") && ghosts.iter().any(|id| line.contains(id));
     let lines = ran.out.lines().chain(ran.err.lines());
     for (is_ghost, run) in &lines.chunk_by(|line| is_ghost(line)) {
         let lines: Vec<&str> = run.collect();

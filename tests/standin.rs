@@ -9,6 +9,7 @@
 //! | `STANDIN_READY` | folder in which it writes a file named after its pid once it is set up; its children do so in `children` therein |
 //! | `STANDIN_IGNORE` | signals it does not die of, such as `TERM,HUP` |
 //! | `STANDIN_CHILDREN` | number of further stand-ins it starts as its children |
+//! | `STANDIN_REAPS` | a shell command that it runs; what that leaves behind it takes in |
 //! | `STANDIN_COMM` | the short name it gives itself |
 //! | `STANDIN_PRINT` | `1`: a line on standard output every 100 ms |
 //! | `STANDIN_SECONDS` | it ends by itself after so many seconds |
@@ -51,6 +52,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     if let Some(name) = variable("STANDIN_COMM") {
         prctl::set_name(&CString::new(name)?)?;
     }
+    if let Some(command) = variable("STANDIN_REAPS") {
+        reap(&command)?;
+    }
     let ready = env::var_os("STANDIN_READY").map(PathBuf::from);
     let mut children = children(ready.as_deref())?;
     if let Some(folder) = ready {
@@ -88,6 +92,14 @@ fn ignore(signals: &str) -> Result<(), Box<dyn Error>> {
         blocked.add(format!("SIG{signal}").parse::<Signal>()?);
     }
     Ok(blocked.thread_block()?)
+}
+
+/// Becomes the parent of those of its descendants that have lost theirs, and runs a command.
+fn reap(command: &str) -> Result<(), Box<dyn Error>> {
+    prctl::set_child_subreaper(true)?;
+    let mut shell = Command::new("sh");
+    let status = shell.args(["-c", command]).env_remove("STANDIN_REAPS").status()?;
+    if status.success() { Ok(()) } else { Err(format!("STANDIN_REAPS: {status}").into()) }
 }
 
 /// Starts the children and waits until they are set up.

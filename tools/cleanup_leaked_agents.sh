@@ -58,16 +58,18 @@ done
 
 # The programs are beside this script, wherever links to it lead, or where cargo builds
 # them, or on PATH.
+unset CDPATH
 self=$0
 case $self in */*) ;; *) self=$(command -v -- "$self" || printf './%s' "$self") ;; esac
 while [ -L "$self" ]; do
-    target=$(readlink -- "$self") || break
+    target=$(readlink -- "$self" && echo .) || break
+    target=${target%??}
     case $target in /*) self=$target ;; *) self=${self%/*}/$target ;; esac
 done
-here=$(cd -P -- "${self%/*}" && pwd -P && echo .) || fail "${self%/*}: no such folder"
+here=$(cd -P -- "${self%/*}/" && pwd -P && echo .) || fail "${self%/*}: no such folder"
 here=${here%??}
 for folder in "$here" "$here/../target/release"; do
-    if [ -x "$folder/agentdiff" ]; then
+    if [ -f "$folder/agentdiff" ] && [ -x "$folder/agentdiff" ]; then
         PATH=$folder:$PATH
         break
     fi
@@ -77,9 +79,11 @@ for program in lsagents lssessions lsclaude agentdiff agentprune; do
 done
 
 scratch=$(mktemp -d) || fail "no temporary folder could be made"
+case $scratch in /*) ;; *) scratch=$PWD/$scratch ;; esac
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
+trap 'exit 141' PIPE
 trap 'exit 143' TERM
 
 look() {
@@ -162,7 +166,8 @@ printf 'What will be cleaned:\n'
 show action kill_process kill_session remove_entry set_counters
 printf '\nLeft alone:\n'
 show kind untracked_process busy_session orphan_session defunct_process
-echo
+# What nobody could read is not acted on.
+echo || fail "standard output cannot be written; nothing was changed"
 
 if ! grep -q '"action":"' "$scratch/findings"; then
     echo 'Nothing to clean up.'

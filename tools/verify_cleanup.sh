@@ -51,16 +51,18 @@ done
 
 # The programs are beside this script, wherever links to it lead, or where cargo builds
 # them, or on PATH.
+unset CDPATH
 self=$0
 case $self in */*) ;; *) self=$(command -v -- "$self" || printf './%s' "$self") ;; esac
 while [ -L "$self" ]; do
-    target=$(readlink -- "$self") || break
+    target=$(readlink -- "$self" && echo .) || break
+    target=${target%??}
     case $target in /*) self=$target ;; *) self=${self%/*}/$target ;; esac
 done
-here=$(cd -P -- "${self%/*}" && pwd -P && echo .) || fail "${self%/*}: no such folder"
+here=$(cd -P -- "${self%/*}/" && pwd -P && echo .) || fail "${self%/*}: no such folder"
 here=${here%??}
 for folder in "$here" "$here/../target/release"; do
-    if [ -x "$folder/agentdiff" ]; then
+    if [ -f "$folder/agentdiff" ] && [ -x "$folder/agentdiff" ]; then
         PATH=$folder:$PATH
         break
     fi
@@ -70,9 +72,11 @@ for program in lsagents lssessions lsclaude agentdiff; do
 done
 
 scratch=$(mktemp -d) || fail "no temporary folder could be made"
+case $scratch in /*) ;; *) scratch=$PWD/$scratch ;; esac
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
+trap 'exit 141' PIPE
 trap 'exit 143' TERM
 
 green='' red='' yellow='' plain=''
@@ -108,7 +112,7 @@ agents() { # FIELDS FILTER
     sed 1d "$scratch/table"
 }
 
-printf 'Current System State:\n'
+printf 'Current System State:\n' || fail "standard output cannot be written"
 printf '  Claude processes running: %s\n' "$(($(count process) - $(found defunct_process)))"
 printf '  Tmux sessions active: %s\n\n' "$(count session)"
 

@@ -14,16 +14,22 @@
 
 mod case;
 mod marked;
+mod mess;
+mod private;
 mod processes;
 mod registry;
 mod sessions;
+mod skip;
 mod tools;
 
 pub use case::GuideCase;
+pub use mess::{AGENTS, Identity, Mess, living, of_kind};
+pub use private::privately;
 pub use processes::{Held, Ready, Standin, Stat, alive, stat, wait_until};
 pub use registry::{Entry, Json, Registry};
 pub use sessions::Live;
-pub use tools::{Ran, records, run};
+pub use skip::skip;
+pub use tools::{Ran, records, run, through};
 
 use std::cell::{Cell, RefCell};
 use std::env;

@@ -137,6 +137,20 @@ impl World {
     }
 }
 
+/// The same command, but run by another, such as `setpriv … COMMAND`.
+pub fn through(wrapper: &[&str], command: &Command) -> Command {
+    let mut wrapped = Command::new(wrapper[0]);
+    wrapped.args(&wrapper[1..]).arg(command.get_program()).args(command.get_args());
+    wrapped.env_clear();
+    for (name, value) in command.get_envs() {
+        wrapped.env(name, value.unwrap_or_default());
+    }
+    if let Some(folder) = command.get_current_dir() {
+        wrapped.current_dir(folder);
+    }
+    wrapped
+}
+
 /// Runs a command with this standard input.
 ///
 /// # Panics

@@ -29,7 +29,8 @@ pub struct Arguments {
     #[arg(long, value_name = "TEXT", default_value = AGENT_PREFIX)]
     pub prefix: String,
 
-    /// Do not judge processes and sessions younger than this (such as 2s, 1m, 1h)
+    /// Do not judge processes and sessions younger than this (2s, 1m, 1h; a bare number is
+    /// seconds)
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = seconds)]
     pub min_age: std::time::Duration,
 
@@ -41,7 +42,7 @@ pub struct Arguments {
     #[arg(long)]
     pub busy: bool,
 
-    /// Write nothing; the exit status tells
+    /// Write no records; the exit status tells
     #[arg(short, long)]
     pub quiet: bool,
 

@@ -36,15 +36,16 @@ fn run(arguments: Arguments) -> Result<u8, Failure> {
     let status = match judged {
         Ok(status) => status,
         Err(Failure::Trouble(reason)) => {
+            PROGRAM.say(&reason);
             // A reader must see that there was a judgement, and that it failed.
             if !arguments.quiet {
                 let mut end = end_of(&[]);
                 end.complete = false;
-                end.error = Some(reason.clone());
+                end.error = Some(reason);
                 printer.end(&Record::End(&end))?;
                 printer.finish()?;
             }
-            return Err(Failure::Trouble(reason));
+            return Err(Failure::Said(2));
         }
         Err(failure) => return Err(failure),
     };

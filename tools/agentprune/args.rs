@@ -3,8 +3,17 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
-use cli::{OutputArgs, seconds};
+use clap::{Parser, ValueEnum};
+use cli::{LayoutArgs, seconds};
+
+/// What becomes of the entry of a ghost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Ghosts {
+    /// It is taken out of the registry
+    Remove,
+    /// It stays, with the status `terminated`
+    Mark,
+}
 
 /// Act on the findings of agentdiff, and on no others.
 ///
@@ -36,16 +45,29 @@ pub struct Arguments {
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = seconds)]
     pub grace: Duration,
 
+    /// What to do with ghosts, instead of removing them from a global registry and marking
+    /// them in a task's
+    #[arg(long, value_name = "HOW")]
+    pub ghosts: Option<Ghosts>,
+
+    /// Put back the entries that these action records say were removed or marked
+    #[arg(long)]
+    pub undo: bool,
+
+    /// Put right what an interrupted write has left of this registry, and do nothing else
+    #[arg(long, value_name = "REGISTRY", conflicts_with_all = ["undo", "files"])]
+    pub recover: Vec<PathBuf>,
+
     /// How long to wait for the lock of a registry
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = seconds)]
     pub lock_timeout: Duration,
 
-    /// How many old contents to keep beside each registry
+    /// How many old contents to keep beside each registry when entries change
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub keep_backups: usize,
 
     /// Append every action record to this file; what is planned is on disk before the act
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "yes")]
     pub log: Option<PathBuf>,
 
     /// Write nothing about what went well
@@ -54,5 +76,5 @@ pub struct Arguments {
 
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub output: OutputArgs,
+    pub output: LayoutArgs,
 }

@@ -9,6 +9,7 @@ mod registries;
 mod report;
 mod scene;
 mod sessions;
+mod undo;
 
 use std::process::ExitCode;
 
@@ -17,6 +18,7 @@ use cli::{Failure, Input, Printer, Program};
 use itertools::Itertools;
 use model::finding::Outcome;
 use model::plan::Plan;
+use model::record::Machine;
 use report::Report;
 
 const PROGRAM: Program = Program::new("agentprune");
@@ -27,30 +29,62 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<u8, Failure> {
-    let printer = Printer::new(&arguments.output, &COLUMNS)?;
-    let text = Input::new(&arguments.files, "findings", "agentdiff … | agentprune")?.text()?;
-    let mut plan = model::plan::read(&text)
-        .map_err(|malformed| Failure::Trouble(format!("input: {malformed}; nothing was done")))?;
-    check_ends(&plan)?;
-    let log = arguments.log.as_deref().filter(|_| arguments.yes);
+    let printer = Printer::unfiltered(&arguments.output, &COLUMNS);
+    if !arguments.recover.is_empty() {
+        return recover(&arguments);
+    }
+    let (what, how) = match arguments.undo {
+        true => ("action records", "agentprune --undo LOG"),
+        false => ("findings", "agentdiff … | agentprune"),
+    };
+    let text = Input::new(&arguments.files, what, how)?.text()?;
+    let log = arguments.log.as_deref();
     let mut report = Report::new(printer, log, arguments.quiet)?;
     let machine = host::machine::this_machine()
         .map_err(|error| Failure::Trouble(format!("this machine: {error}")))?;
-    for (order, reason) in plan.take_foreign(&machine) {
-        report.became(&order, Outcome::Refused, reason)?;
-    }
-    let carried_out = if arguments.yes {
-        act(&plan, &arguments, &mut report)
-    } else {
-        plan.orders().try_for_each(|order| report.would(order))
+    let carried_out = match arguments.undo {
+        true => undo::undo(&text, &machine, &arguments, &mut report),
+        false => prune(&text, &machine, &arguments, &mut report),
     };
     // What was done is reported even when the rest could not be.
-    report.finish()?;
+    let reported = report.finish();
     carried_out?;
+    reported?;
     if !arguments.quiet {
         say_counts(&report, arguments.yes);
     }
     Ok(u8::from(report.has_failures()))
+}
+
+fn prune(
+    text: &str,
+    machine: &Machine,
+    arguments: &Arguments,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let mut plan = model::plan::read(text)
+        .map_err(|malformed| Failure::Trouble(format!("input: {malformed}; nothing was done")))?;
+    check_ends(&plan)?;
+    for (order, reason) in plan.take_foreign(machine) {
+        report.became(&order, Outcome::Refused, reason)?;
+    }
+    if arguments.yes {
+        act(&plan, arguments, report)
+    } else {
+        plan.orders().try_for_each(|order| report.would(order))
+    }
+}
+
+/// Puts right what interrupted writes have left of the registries named.
+fn recover(arguments: &Arguments) -> Result<u8, Failure> {
+    for path in &arguments.recover {
+        let journal = host::registry::journal_of(path);
+        if !journal.exists() && !arguments.quiet {
+            PROGRAM.say(&format!("{}: no interrupted write", path.display()));
+        }
+        registries::lock(path, arguments.lock_timeout).map_err(Failure::trouble)?;
+    }
+    Ok(0)
 }
 
 /// A judgement that failed must not read as "nothing to do".
@@ -60,6 +94,9 @@ fn check_ends(plan: &Plan<'_>) -> Result<(), Failure> {
         return Err(Failure::Trouble(format!(
             "input: agentdiff could not judge: {why}; nothing was done"
         )));
+    }
+    for error in plan.ends.iter().filter_map(|end| end.error.as_deref()) {
+        PROGRAM.say(&format!("input: not everything was judged: {error}"));
     }
     let promised: u64 = plan.ends.iter().map(|end| end.count).sum();
     if plan.ends.is_empty() {

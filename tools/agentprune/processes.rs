@@ -3,10 +3,11 @@
 //! First each process is held by a pidfd, then it is judged again. Whatever happens to
 //! its pid after that, the signal reaches the process that was judged, or none.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use cli::Failure;
-use host::signal::{Held, allow_many, hold, wait_for_end};
+use host::signal::{Held, hold, room, wait_for_end};
 use itertools::Itertools;
 use model::drift::{ProcessVerdict, process_verdict};
 use model::finding::Outcome;
@@ -16,50 +17,57 @@ use model::record::Process;
 use crate::report::Report;
 use crate::scene::Scene;
 
-/// How long a process may take to end after SIGKILL: one that does not is waiting in the
-/// kernel.
-const AFTER_KILL: Duration = Duration::from_secs(1);
+/// How long processes may take to end after SIGKILL. It frees their memory first, which
+/// takes a while for hundreds at once; one that needs longer is waiting in the kernel.
+const AFTER_KILL: Duration = Duration::from_secs(3);
+
+/// How long one that is found ending may take. Until then it looks like something else:
+/// its files are closed and its arguments gone, and only the pidfd tells.
+const ENDING: Duration = Duration::from_millis(100);
 
 type Target<'p, 'a> = (&'p Case<'a, Process>, Held);
 
 /// Ends the processes of these cases: SIGTERM to all, one grace for all, SIGKILL to the rest.
+/// Those for whom there are not enough descriptors come after the others.
 ///
 /// # Errors
-/// When tmux or the process table cannot be asked, or output cannot be written.
+/// When tmux or the process table cannot be asked, or the log cannot be written.
 pub fn end(
     cases: &[Case<'_, Process>],
     grace: Duration,
     report: &mut Report,
 ) -> Result<(), Failure> {
-    if cases.is_empty() {
-        return Ok(());
+    let mut seen = HashSet::new();
+    let mut once = Vec::with_capacity(cases.len());
+    for case in cases {
+        if seen.insert((case.subject.pid, &case.subject.start_time)) {
+            once.push(case);
+        } else {
+            report.became(&case.order, Outcome::Gone, "given twice")?;
+        }
     }
-    allow_many();
+    let room = room().map_err(Failure::trouble)?;
+    once.chunks(room).try_for_each(|cases| end_together(cases, grace, report))
+}
+
+fn end_together(
+    cases: &[&Case<'_, Process>],
+    grace: Duration,
+    report: &mut Report,
+) -> Result<(), Failure> {
     let mut targets: Vec<Target<'_, '_>> = Vec::new();
     for (evidence, cases) in &cases.iter().chunk_by(|case| &case.order.finding.evidence) {
-        let mut held = Vec::new();
-        for case in cases {
-            match hold(case.subject.pid) {
-                Ok(Some(process)) => held.push((case, process)),
-                Ok(None) => report.became(&case.order, Outcome::Gone, "no such process")?,
-                Err(error) => report.became(&case.order, Outcome::Failed, error.to_string())?,
-            }
-        }
-        let scene = Scene::look(evidence, host::sessions::TMUX_LIMIT)?;
-        for (case, process) in held {
-            match judge(&case.subject, &scene) {
-                Ok(()) => targets.push((case, process)),
-                Err((result, reason)) => report.became(&case.order, result, reason)?,
-            }
+        let held = take_hold(cases.copied(), report)?;
+        if !held.is_empty() {
+            let scene = Scene::look(evidence, host::sessions::TMUX_LIMIT)?;
+            targets.extend(still_leaked(held, &scene, report)?);
         }
     }
-    for (case, _) in &targets {
-        report.planned(&case.order)?;
-    }
+    report.all_planned(targets.iter().map(|(case, _)| &case.order))?;
     let targets = signal(targets, report, Held::ask_to_end)?;
-    let (_, alive) = wait(targets, grace, "ended after SIGTERM", report)?;
+    let alive = wait(targets, grace, "ended after SIGTERM", report)?;
     let killed = signal(alive, report, Held::kill)?;
-    let (_, alive) = wait(killed, AFTER_KILL, "ended by SIGKILL", report)?;
+    let alive = wait(killed, AFTER_KILL, "ended by SIGKILL", report)?;
     for (case, _) in alive {
         let state = host::Table::read().ok().and_then(|t| t.get(case.subject.pid).map(|s| s.state));
         let state = state.map_or_else(|| "unknown".to_owned(), |state| state.to_string());
@@ -67,6 +75,54 @@ pub fn end(
         report.became(&case.order, Outcome::Failed, reason)?;
     }
     Ok(())
+}
+
+fn take_hold<'p, 'a>(
+    cases: impl Iterator<Item = &'p Case<'a, Process>>,
+    report: &mut Report,
+) -> Result<Vec<Target<'p, 'a>>, Failure> {
+    let own = nix::unistd::geteuid();
+    let mut held = Vec::new();
+    for case in cases {
+        let uid = case.subject.uid;
+        match hold(case.subject.pid) {
+            // Said before anybody's tmux is asked: another user's would not answer.
+            Ok(Some(_)) if !own.is_root() && uid != own.as_raw() => {
+                report.became(&case.order, Outcome::Refused, format!("it belongs to uid {uid}"))?
+            }
+            Ok(Some(process)) => held.push((case, process)),
+            Ok(None) => report.became(&case.order, Outcome::Gone, "no such process")?,
+            Err(error) => report.became(&case.order, Outcome::Failed, error.to_string())?,
+        }
+    }
+    Ok(held)
+}
+
+/// Those that are what they were found to be; reports the others.
+fn still_leaked<'p, 'a>(
+    held: Vec<Target<'p, 'a>>,
+    scene: &Scene,
+    report: &mut Report,
+) -> Result<Vec<Target<'p, 'a>>, Failure> {
+    let mut leaked = Vec::new();
+    let mut others = Vec::new();
+    for (case, process) in held {
+        match judge(&case.subject, scene) {
+            Ok(()) => leaked.push((case, process)),
+            Err((result, reason)) => others.push(((case, process), result, reason)),
+        }
+    }
+    let processes: Vec<&Held> = others.iter().map(|((_, process), ..)| process).collect();
+    let ended = wait_for_end(&processes, ENDING).map_err(Failure::trouble)?;
+    for (((case, _), result, reason), ended) in others.into_iter().zip(ended) {
+        match (result, ended) {
+            (Outcome::Skipped, true) => {
+                report.became(&case.order, Outcome::Gone, "it has just ended")?
+            }
+            (result, _) => report.became(&case.order, result, reason)?,
+        }
+    }
+    Ok(leaked)
 }
 
 /// Whether the process that is held now is the leaked one of the finding, still.
@@ -84,10 +140,6 @@ fn judge(found: &Process, scene: &Scene) -> Result<(), (Outcome, String)> {
     let Some(process) = scene.processes.iter().find(|process| process.pid == found.pid) else {
         return Err((Outcome::Skipped, "it is not Claude any more".to_owned()));
     };
-    let own = nix::unistd::geteuid();
-    if !own.is_root() && process.uid != own.as_raw() {
-        return Err((Outcome::Refused, format!("it belongs to uid {}", process.uid)));
-    }
     match process_verdict(process, &scene.panes(), &scene.options) {
         ProcessVerdict::Leaked(_) => Ok(()),
         ProcessVerdict::InPane(session) => {
@@ -113,22 +165,22 @@ fn signal<'p, 'a>(
     Ok(reached)
 }
 
-/// Reports those that end in time; returns them and the others.
+/// Reports those that end in time; returns the others.
 fn wait<'p, 'a>(
     targets: Vec<Target<'p, 'a>>,
     limit: Duration,
     how: &str,
     report: &mut Report,
-) -> Result<(Vec<Target<'p, 'a>>, Vec<Target<'p, 'a>>), Failure> {
+) -> Result<Vec<Target<'p, 'a>>, Failure> {
     let held: Vec<&Held> = targets.iter().map(|(_, process)| process).collect();
     let ended = wait_for_end(&held, limit).map_err(Failure::trouble)?;
-    let (ended, alive): (Vec<_>, Vec<_>) =
-        targets.into_iter().zip(ended).partition_map(|(target, ended)| match ended {
-            true => itertools::Either::Left(target),
-            false => itertools::Either::Right(target),
-        });
-    for (case, _) in &ended {
-        report.became(&case.order, Outcome::Done, how)?;
+    let mut alive = Vec::new();
+    for (target, ended) in targets.into_iter().zip(ended) {
+        if ended {
+            report.became(&target.0.order, Outcome::Done, how)?;
+        } else {
+            alive.push(target);
+        }
     }
-    Ok((ended, alive))
+    Ok(alive)
 }

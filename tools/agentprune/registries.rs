@@ -5,14 +5,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use cli::Failure;
-use host::registry::{Kept, Lock};
-use model::drift::AgentSessions;
-use model::finding::{Evidence, Outcome, Remedy, RemovedEntry};
-use model::plan::{Order, RegistryCases};
-use model::record::Agent;
-use model::registry::{Edit, Fields, Removed, edit, scan};
+use host::registry::{Kept, Lock, Recovered, RegistryError};
+use host::sessions::Look;
+use model::drift::{AgentSessions, NameLost};
+use model::finding::{Evidence, Outcome, Remedy};
+use model::plan::{Case, Order, RegistryCases};
+use model::record::{Agent, Scope, Servers};
+use model::registry::{Edit, Taken, edit, is_active, scan};
 
-use crate::args::Arguments;
+use crate::PROGRAM;
+use crate::args::{Arguments, Ghosts};
 use crate::report::Report;
 use crate::scene::sessions;
 
@@ -22,7 +24,7 @@ const TMUX_UNDER_LOCK: Duration = Duration::from_secs(1);
 /// How often a registry is given back and taken again because tmux was too slow.
 const TRIES: usize = 3;
 
-/// Why one case is not acted on.
+/// Whether a case is acted on; if not, why.
 type Verdict = Result<(), (Outcome, String)>;
 
 /// Carries out the cases of one registry.
@@ -37,65 +39,101 @@ pub fn clean(
     report: &mut Report,
 ) -> Result<(), Failure> {
     for attempt in 1.. {
-        let lock = match Lock::exclusive(Path::new(path), arguments.lock_timeout) {
-            Ok(lock) => lock,
+        let locked = lock(Path::new(path), arguments.lock_timeout)
+            .and_then(|lock| lock.whole_text(|text| scan(text, |_, _| ()).map(|_| ())).map(|t| (lock, t)));
+        let (lock, text) = match locked {
+            Ok(locked) => locked,
             Err(error) => return fail(cases.orders(), &error, report),
         };
-        let verdicts = match judge(&lock, cases) {
-            Ok(verdicts) => verdicts,
-            Err(Refused::Registry(reason)) => return fail(cases.orders(), &reason, report),
-            Err(Refused::Tmux(_)) if attempt < TRIES => {
+        match judge(&lock, &text, cases) {
+            Ok(verdicts) => return write(&lock, &text, cases, verdicts, arguments, report),
+            Err(_) if attempt < TRIES => {
                 drop(lock);
                 std::thread::sleep(TMUX_UNDER_LOCK / 4);
-                continue;
             }
-            Err(Refused::Tmux(failure)) => return Err(failure),
-        };
-        return write(&lock, cases, verdicts, arguments, report);
+            Err(tmux) => return Err(tmux),
+        }
     }
     Ok(())
 }
 
-enum Refused {
-    Tmux(Failure),
-    Registry(String),
+/// Takes a registry's lock and puts right what an interrupted write has left of it.
+///
+/// # Errors
+/// When it cannot be locked, read or put right.
+pub fn lock(path: &Path, timeout: Duration) -> Result<Lock, RegistryError> {
+    let lock = Lock::exclusive(path, timeout)?;
+    if let Some(recovered) = lock.recover(host::clock::now())? {
+        PROGRAM.say(&format!("{}: {}", lock.path.display(), told(&recovered)));
+    }
+    Ok(lock)
+}
+
+fn told(recovered: &Recovered) -> String {
+    match recovered {
+        Recovered::NotBegun => "an interrupted write had not begun".to_owned(),
+        Recovered::Completed => "an interrupted write was completed".to_owned(),
+        Recovered::KeptLater => {
+            "a write was interrupted, but somebody has written since: that was kept".to_owned()
+        }
+        Recovered::Restored(torn) => format!(
+            "it was torn; the content before the interrupted write is back, the torn bytes are in {}",
+            torn.display()
+        ),
+    }
+}
+
+/// What an entry says now.
+struct Entry {
+    started_at: Option<String>,
+    tmux_session: Option<String>,
+    is_active: bool,
 }
 
 /// Judges each entry again, by what the locked file and tmux say now.
-fn judge(lock: &Lock, cases: &RegistryCases<'_>) -> Result<Vec<Verdict>, Refused> {
-    let text = lock.text().map_err(|error| Refused::Registry(error.to_string()))?;
+///
+/// # Errors
+/// When tmux cannot be asked.
+fn judge(lock: &Lock, text: &str, cases: &RegistryCases<'_>) -> Result<Vec<Verdict>, Failure> {
     let condemned: HashSet<&str> = cases.entries.iter().map(|case| &*case.subject.id).collect();
-    let mut entries: HashMap<String, Fields<'_>> = HashMap::new();
-    scan(&text, |_, entry| {
+    let mut entries: HashMap<String, Entry> = HashMap::new();
+    // The text was found whole.
+    let _ = scan(text, |scope, entry| {
         if condemned.contains(&*entry.id) {
-            entries.insert(entry.id.into_owned(), entry.fields);
+            let now = Entry {
+                is_active: is_active(scope, entry.fields.status.as_deref()),
+                started_at: entry.fields.started_at.map(|text| text.into_owned()),
+                tmux_session: entry.fields.tmux_session.map(|text| text.into_owned()),
+            };
+            entries.insert(entry.id.into_owned(), now);
         }
-    })
-    .map_err(|corrupt| Refused::Registry(format!("{}: {corrupt}", lock.path.display())))?;
-    let mut looks: Vec<(&Evidence, host::sessions::Look)> = Vec::new();
-    let mut verdicts = Vec::new();
+    });
+    let mut looks: Vec<(&Evidence, Look)> = Vec::new();
     for case in &cases.entries {
         let evidence = &*case.order.finding.evidence;
         if !looks.iter().any(|(known, _)| *known == evidence) {
-            looks.push((evidence, sessions(evidence, TMUX_UNDER_LOCK).map_err(Refused::Tmux)?));
+            looks.push((evidence, sessions(evidence, TMUX_UNDER_LOCK)?));
         }
-        if case.order.remedy == Remedy::TerminateEntry {
-            let reason = "entries of task registries are not marked by this version".to_owned();
-            verdicts.push(Err((Outcome::Refused, reason)));
-            continue;
-        }
-        let look = looks.iter().find(|(known, _)| *known == evidence).map(|(_, look)| look);
-        let entry = entries.get(&*case.subject.id);
-        verdicts
-            .push(look.map_or(Ok(()), |look| verdict(&case.subject, entry, look, lock.owner_uid)));
     }
-    Ok(verdicts)
+    let known: Vec<(&Evidence, &Look, AgentSessions<'_>)> = looks
+        .iter()
+        .map(|(evidence, look)| (*evidence, look, AgentSessions::new(&look.sessions)))
+        .collect();
+    let verdict = |case: &Case<'_, Agent<'_>>| {
+        let (_, look, sessions) = known
+            .iter()
+            .find(|(evidence, ..)| *evidence == &*case.order.finding.evidence)
+            .ok_or_else(|| (Outcome::Failed, "tmux was not looked at".to_owned()))?;
+        verdict(&case.subject, entries.get(&*case.subject.id), look, sessions, lock.owner_uid)
+    };
+    Ok(cases.entries.iter().map(verdict).collect())
 }
 
 fn verdict(
     found: &Agent<'_>,
-    entry: Option<&Fields<'_>>,
-    tmux: &host::sessions::Look,
+    entry: Option<&Entry>,
+    tmux: &Look,
+    sessions: &AgentSessions<'_>,
     owner_uid: u32,
 ) -> Verdict {
     let Some(entry) = entry else {
@@ -104,20 +142,19 @@ fn verdict(
     if entry.started_at.as_deref() != found.started_at.as_deref() {
         return Err((Outcome::Skipped, "another agent has this id now".to_owned()));
     }
-    if tmux.servers == model::record::Servers::All && !tmux.uids.include(owner_uid) {
-        let reason =
-            format!("the registry is uid {owner_uid}'s, whose tmux cannot be asked from here");
+    if found.scope == Scope::Task && !entry.is_active {
+        return Err((Outcome::Gone, "the entry is over already".to_owned()));
+    }
+    if tmux.servers == Servers::All && !tmux.uids.include(owner_uid) {
+        let reason = format!("the registry is uid {owner_uid}'s, whose tmux cannot be asked from here");
         return Err((Outcome::Refused, reason));
     }
-    let sessions = AgentSessions::new(&tmux.sessions);
     match sessions.of(&found.id, entry.tmux_session.as_deref()) {
         Ok(sessions) => match sessions.first() {
             None => Ok(()),
-            Some(session) => {
-                Err((Outcome::Skipped, format!("its session {} is there", session.name)))
-            }
+            Some(session) => Err((Outcome::Skipped, format!("its session {} is there", session.name))),
         },
-        Err(model::drift::NameLost) => {
+        Err(NameLost) => {
             Err((Outcome::Skipped, "nobody can tell the name of its session".to_owned()))
         }
     }
@@ -125,24 +162,30 @@ fn verdict(
 
 fn write(
     lock: &Lock,
+    old: &str,
     cases: &RegistryCases<'_>,
     verdicts: Vec<Verdict>,
     arguments: &Arguments,
     report: &mut Report,
 ) -> Result<(), Failure> {
-    let mut remove = HashSet::new();
+    let now = host::clock::local_now();
+    let mut change = Edit { now: &now, ..Edit::default() };
     let mut going = Vec::new();
     for (case, verdict) in cases.entries.iter().zip(verdicts) {
+        let marks = match arguments.ghosts {
+            None => case.order.remedy == Remedy::TerminateEntry,
+            Some(how) => how == Ghosts::Mark,
+        };
+        let ids = if marks { &mut change.mark } else { &mut change.remove };
         match verdict {
-            Ok(()) if remove.insert(&*case.subject.id) => going.push(case),
+            Ok(()) if ids.insert(&*case.subject.id) => going.push(case),
             Ok(()) => report.became(&case.order, Outcome::Gone, "given twice")?,
             Err((result, reason)) => report.became(&case.order, result, reason)?,
         }
     }
-    let old = lock.text().map_err(Failure::trouble)?;
-    let (new, removed) = edit(&old, &Edit { remove }).map_err(Failure::trouble)?;
+    let edited = edit(old, &change).map_err(Failure::trouble)?;
     let counters = cases.counters.iter().map(|case| &case.order);
-    if new == old {
+    if edited.text == old {
         for order in counters {
             report.became(order, Outcome::Gone, "the counters agree with the entries")?;
         }
@@ -153,23 +196,21 @@ fn write(
     for order in &orders {
         report.planned(order)?;
     }
-    let kept =
-        if removed.is_empty() { Kept::Nothing } else { Kept::Backups(arguments.keep_backups) };
-    let written = match lock.replace(&old, &new, kept, host::clock::now()) {
+    let kept = if edited.taken.is_empty() { Kept::Nothing } else { Kept::Backups(arguments.keep_backups) };
+    let written = match lock.replace(old, &edited.text, kept, host::clock::now()) {
         Ok(written) => written,
         Err(error) => return fail(orders, &error, report),
     };
     if let Some(backup) = written.backup {
         report.note(&format!("old content of the registry kept: {}", backup.display()));
     }
-    let mut removed: HashMap<String, RemovedEntry> = removed
-        .into_iter()
-        .map(|Removed { id, text, after }| (id, RemovedEntry { text, after }))
-        .collect();
+    let mut taken: HashMap<String, Vec<Taken>> = HashMap::new();
+    for entry in edited.taken {
+        taken.entry(entry.id.clone()).or_default().push(entry);
+    }
     for case in going {
-        match removed.remove(&*case.subject.id) {
-            Some(entry) => report.removed(&case.order, entry)?,
-            None => report.became(&case.order, Outcome::Gone, "no such entry")?,
+        for entry in taken.remove(&*case.subject.id).unwrap_or_default() {
+            report.taken(&case.order, entry)?;
         }
     }
     for order in counters {
@@ -179,7 +220,10 @@ fn write(
 }
 
 /// Nothing of these orders could be done.
-fn fail<'o, 'a: 'o>(
+///
+/// # Errors
+/// Output or a log that cannot be written.
+pub fn fail<'o, 'a: 'o>(
     orders: impl IntoIterator<Item = &'o Order<'a>>,
     reason: &dyn std::fmt::Display,
     report: &mut Report,

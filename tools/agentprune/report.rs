@@ -1,4 +1,8 @@
 //! Action records: printed, and appended to the log before and after each act.
+//!
+//! No act waits for a reader: what is printed is held back until all is done, so that a
+//! slow one neither stretches a grace nor keeps a registry locked. And what has been begun
+//! is finished and noted wherever it still can be, even when the log is full.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -6,9 +10,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use cli::{Failure, Printer};
-use model::finding::{Action, Outcome, RemovedEntry};
+use model::finding::{Action, Outcome};
 use model::plan::Order;
 use model::record::Record;
+use model::registry::Taken;
 
 use crate::PROGRAM;
 
@@ -18,6 +23,7 @@ pub struct Report {
     log: Option<(PathBuf, File)>,
     quiet: bool,
     counts: BTreeMap<&'static str, usize>,
+    failure: Option<Failure>,
 }
 
 impl Report {
@@ -28,19 +34,35 @@ impl Report {
     pub fn new(printer: Printer, log: Option<&Path>, quiet: bool) -> Result<Report, Failure> {
         let open = |path: &Path| {
             let file = OpenOptions::new().append(true).create(true).open(path);
-            file.map(|file| (path.to_owned(), file))
-                .map_err(|error| Failure::Trouble(format!("{}: {error}", path.display())))
+            file.map(|file| (path.to_owned(), file)).map_err(|error| unwritable(path, &error))
         };
         let log = log.map(open).transpose()?;
-        Ok(Report { printer, log, quiet, counts: BTreeMap::new() })
+        Ok(Report { printer: printer.held(), log, quiet, counts: BTreeMap::new(), failure: None })
     }
 
     /// Notes in the log what is about to be done, and waits until that is on disk.
     ///
     /// # Errors
-    /// A log that cannot be written: then nothing may be done.
+    /// A log that cannot be written, or a report of something before that could not:
+    /// then nothing may be done.
     pub fn planned(&mut self, order: &Order<'_>) -> Result<(), Failure> {
-        self.append(&plan(order), true)
+        self.all_planned([order])
+    }
+
+    /// The same for many, which takes no longer than for one.
+    ///
+    /// # Errors
+    /// As of [`Report::planned`].
+    pub fn all_planned<'o, 'a: 'o>(
+        &mut self,
+        orders: impl IntoIterator<Item = &'o Order<'a>>,
+    ) -> Result<(), Failure> {
+        if let Some(failure) = self.failure.take() {
+            return Err(failure);
+        }
+        orders.into_iter().try_for_each(|order| self.append(&plan(order)))?;
+        let Some((path, file)) = &self.log else { return Ok(()) };
+        file.sync_data().map_err(|error| unwritable(path, &error))
     }
 
     /// Prints that something would be done.
@@ -51,26 +73,30 @@ impl Report {
         self.print(&plan(order))
     }
 
-    /// Prints and logs what became of an order.
+    /// Prints and logs what became of an order. What cannot be written stops the next
+    /// act, not the one that is reported here.
     ///
     /// # Errors
-    /// Output or a log that cannot be written.
+    /// None.
     pub fn became(
         &mut self,
         order: &Order<'_>,
         result: Outcome,
         reason: impl Into<String>,
     ) -> Result<(), Failure> {
-        self.conclude(&action(order, result, reason.into()))
+        self.conclude(&action(order, result, reason.into()));
+        Ok(())
     }
 
-    /// Prints and logs that an entry was taken out of a registry.
+    /// Prints and logs that an entry was taken out of a registry, or marked there.
     ///
     /// # Errors
     /// Output or a log that cannot be written.
-    pub fn removed(&mut self, order: &Order<'_>, entry: RemovedEntry) -> Result<(), Failure> {
-        let done = action(order, Outcome::Done, "entry removed".to_owned());
-        self.conclude(&Action { entry: Some(entry), ..done })
+    pub fn taken(&mut self, order: &Order<'_>, entry: Taken) -> Result<(), Failure> {
+        let how = if entry.replaced_by.is_some() { "entry marked" } else { "entry removed" };
+        let done = action(order, Outcome::Done, how.to_owned());
+        self.conclude(&Action { entry: Some(entry), ..done });
+        Ok(())
     }
 
     /// Says something on standard error, unless quiet.
@@ -80,9 +106,12 @@ impl Report {
         }
     }
 
-    fn conclude(&mut self, action: &Action<'_>) -> Result<(), Failure> {
-        self.append(action, false)?;
-        self.print(action)
+    fn conclude(&mut self, action: &Action<'_>) {
+        // Each for itself: one is there for when the other fails.
+        let logged = self.append(action);
+        let printed = self.print(action);
+        let failure = logged.err().or(printed.err());
+        self.failure = self.failure.take().or(failure);
     }
 
     fn print(&mut self, action: &Action<'_>) -> Result<(), Failure> {
@@ -91,15 +120,12 @@ impl Report {
         if self.quiet && went_well { Ok(()) } else { self.printer.record(&Record::Action(action)) }
     }
 
-    fn append(&mut self, action: &Action<'_>, sync: bool) -> Result<(), Failure> {
+    fn append(&mut self, action: &Action<'_>) -> Result<(), Failure> {
         let Some((path, file)) = &mut self.log else { return Ok(()) };
-        let failed =
-            |error: std::io::Error| Failure::Trouble(format!("{}: {error}", path.display()));
         let mut line = serde_json::to_vec(&Record::Action(action)).map_err(Failure::trouble)?;
         line.push(b'\n');
         // One write for a line: several programs may append to the same log.
-        file.write_all(&line).map_err(failed)?;
-        if sync { file.sync_data().map_err(failed) } else { Ok(()) }
+        file.write_all(&line).map_err(|error| unwritable(path, &error))
     }
 
     /// How many records there were of each result.
@@ -112,12 +138,16 @@ impl Report {
         ["failed", "refused", "skipped"].iter().any(|word| self.counts.contains_key(word))
     }
 
-    /// Prints what is still to be printed.
+    /// Prints what is still to be printed; the heading of an empty table is nothing that
+    /// one who wants no success reported wants to read.
     ///
     /// # Errors
-    /// Output that cannot be written.
+    /// Output or a log that could not be written.
     pub fn finish(&mut self) -> Result<(), Failure> {
-        self.printer.finish()
+        if !(self.quiet && self.printer.count() == 0) {
+            self.printer.finish()?;
+        }
+        self.failure.take().map_or(Ok(()), Err)
     }
 }
 
@@ -135,6 +165,10 @@ fn action<'o>(order: &'o Order<'_>, result: Outcome, reason: String) -> Action<'
         entry: None,
         finding: order.raw,
     }
+}
+
+fn unwritable(log: &Path, error: &std::io::Error) -> Failure {
+    Failure::Trouble(format!("{}: {error}", log.display()))
 }
 
 fn word(result: Outcome) -> &'static str {

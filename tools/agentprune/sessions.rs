@@ -1,5 +1,7 @@
 //! Ending zombie sessions.
 
+use std::collections::HashSet;
+
 use cli::Failure;
 use host::sessions::{TMUX_LIMIT, kill};
 use itertools::Itertools;
@@ -16,7 +18,17 @@ use crate::scene::{self, Scene};
 /// # Errors
 /// When tmux or the process table cannot be asked, or output cannot be written.
 pub fn end(cases: &[Case<'_, Session>], report: &mut Report) -> Result<(), Failure> {
-    for (evidence, cases) in &cases.iter().chunk_by(|case| &case.order.finding.evidence) {
+    let mut seen = HashSet::new();
+    let mut once = Vec::with_capacity(cases.len());
+    for case in cases {
+        let Session { server_pid, created, id, .. } = &case.subject;
+        if seen.insert((server_pid, created, id)) {
+            once.push(case);
+        } else {
+            report.became(&case.order, Outcome::Gone, "given twice")?;
+        }
+    }
+    for (evidence, cases) in &once.into_iter().chunk_by(|case| &case.order.finding.evidence) {
         let scene = Scene::look(evidence, TMUX_LIMIT)?;
         let mut killed = Vec::new();
         for case in cases {

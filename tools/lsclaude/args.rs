@@ -11,7 +11,8 @@ use cli::OutputArgs;
 #[derive(Debug, Parser)]
 #[command(name = "lsclaude", version, after_help = "Exit status: 0 listed, 2 could not look.")]
 pub struct Arguments {
-    /// Take processes of this name, and no others, for Claude (repeatable)
+    /// Take processes of this name for Claude, and no others, installations of Claude
+    /// included (repeatable)
     #[arg(long, value_name = "NAME", conflicts_with = "also_name")]
     pub name: Vec<String>,
 

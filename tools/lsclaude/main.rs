@@ -23,37 +23,47 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> Result<u8, Failure> {
     let names = names(&arguments);
-    let rule = NameRule::new(&names).map_err(Failure::Trouble)?;
+    let rule = NameRule::new(&names);
     let printer = Printer::new(&arguments.output, &COLUMNS)?;
     let (mut end, no_machine) = host::machine::begin(Of::Processes);
     end.names = Some(names);
     let mut look = Look::new(PROGRAM, printer, end);
-    match (no_machine, Table::read()) {
-        (None, Ok(table)) => {
+    match (no_machine, rule, Table::read()) {
+        (None, Ok(rule), Ok(table)) => {
             for mut process in host::processes::claude(&table, &rule, arguments.full) {
                 process.look.clone_from(&look.end.look);
                 look.record(&Record::Process(&process))?;
             }
         }
-        (Some(error), _) => look.trouble(error),
-        (None, Err(error)) => look.trouble(format!("process table: {error}")),
+        (Some(error), ..) | (None, Err(error), _) => look.trouble(error),
+        (None, Ok(_), Err(error)) => look.trouble(format!("process table: {error}")),
     }
     look.finish()
 }
 
-/// The names asked for. Without `--name`, the base name of `CLAUDE_EXECUTABLE` is added
-/// when the variable is a single word; a command line with arguments names nothing.
+/// The names asked for. Without `--name`, that of `CLAUDE_EXECUTABLE` is added.
 fn names(arguments: &Arguments) -> Names {
     if !arguments.name.is_empty() {
         return Names::Only(arguments.name.clone());
     }
     let mut also = arguments.also_name.clone();
-    if let Ok(executable) = env::var("CLAUDE_EXECUTABLE") {
-        let name = base_name(&executable);
-        let is_new = name != "claude" && !also.iter().any(|known| known == name);
-        if is_new && !name.is_empty() && !executable.contains(char::is_whitespace) {
-            also.push(name.to_owned());
+    also.extend(executable().filter(|name| name != "claude" && !also.contains(name)));
+    if also.is_empty() { Names::Rule(DefaultRule::Default) } else { Names::Also { also } }
+}
+
+/// The base name of `CLAUDE_EXECUTABLE` when that is a single word; a command line with
+/// arguments names nothing, nor does an interpreter.
+fn executable() -> Option<String> {
+    let executable = env::var("CLAUDE_EXECUTABLE").ok()?;
+    let name = base_name(&executable).to_owned();
+    if executable.is_empty() || executable.contains(char::is_whitespace) {
+        return None;
+    }
+    match NameRule::new(&Names::Only(vec![name.clone()])) {
+        Ok(_) => Some(name),
+        Err(reason) => {
+            PROGRAM.say(&format!("CLAUDE_EXECUTABLE is passed over: {reason}"));
+            None
         }
     }
-    if also.is_empty() { Names::Rule(DefaultRule::Default) } else { Names::Also { also } }
 }

@@ -14,5 +14,5 @@ pub use duration::seconds;
 pub use filter::Filter;
 pub use input::Input;
 pub use look::Look;
-pub use output::{Layout, OutputArgs, Printer};
+pub use output::{Layout, LayoutArgs, OutputArgs, Printer};
 pub use table::escaped;

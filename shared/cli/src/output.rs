@@ -1,6 +1,6 @@
 //! Printing records: as JSON Lines, always, or as a table when asked for one.
 
-use std::io::{self, BufWriter, StdoutLock, Write};
+use std::io::{self, StdoutLock, Write};
 
 use clap::Args;
 use serde::Serialize;
@@ -10,9 +10,9 @@ use crate::diagnostics::Failure;
 use crate::filter::Filter;
 use crate::table;
 
-/// The options for output that all programs have.
+/// The options for the layout of output, which all programs have.
 #[derive(Args, Clone, Debug, Default)]
-pub struct OutputArgs {
+pub struct LayoutArgs {
     /// Print a table for people instead of JSON Lines
     #[arg(short = 'T', long)]
     pub table: bool,
@@ -20,11 +20,22 @@ pub struct OutputArgs {
     /// Print only these fields of each record; `a.b` is field b of field a
     #[arg(short = 'o', long, value_name = "LIST", value_delimiter = ',')]
     pub fields: Vec<String>,
+}
+
+/// The options for output of the programs that only look.
+#[derive(Args, Clone, Debug, Default)]
+pub struct OutputArgs {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub layout: LayoutArgs,
 
     /// Keep the records for which this jq expression is true
     #[arg(short = 'Q', long, value_name = "EXPR")]
     pub filter: Option<String>,
 }
+
+/// How much is printed at a time.
+const CHUNK: usize = 1 << 16;
 
 /// How records are laid out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +51,9 @@ pub enum Layout {
 /// Prints records to standard output.
 #[derive(Debug)]
 pub struct Printer {
-    out: BufWriter<StdoutLock<'static>>,
+    out: StdoutLock<'static>,
+    buffer: Vec<u8>,
+    held: bool,
     layout: Layout,
     filter: Option<Filter>,
     rows: Vec<Vec<String>>,
@@ -53,21 +66,37 @@ impl Printer {
     /// # Errors
     /// A filter that is not an expression.
     pub fn new(args: &OutputArgs, columns: &[&str]) -> Result<Printer, Failure> {
-        let filter =
-            args.filter.as_deref().map(Filter::new).transpose().map_err(Failure::Trouble)?;
+        let filter = args.filter.as_deref().map(Filter::new).transpose();
+        let filter = filter.map_err(Failure::Trouble)?;
+        let mut printer = Printer::unfiltered(&args.layout, columns);
+        printer.filter = filter;
+        Ok(printer)
+    }
+
+    /// The same, for a program that has no filter.
+    pub fn unfiltered(args: &LayoutArgs, columns: &[&str]) -> Printer {
         let layout = match (args.table, args.fields.is_empty()) {
             (false, true) => Layout::Lines,
             (false, false) => Layout::FieldLines(args.fields.clone()),
             (true, true) => Layout::Table(columns.iter().map(|&name| name.to_owned()).collect()),
             (true, false) => Layout::Table(args.fields.clone()),
         };
-        Ok(Printer {
-            out: BufWriter::with_capacity(1 << 16, io::stdout().lock()),
+        Printer {
+            out: io::stdout().lock(),
+            buffer: Vec::new(),
+            held: false,
             layout,
-            filter,
+            filter: None,
             rows: Vec::new(),
             count: 0,
-        })
+        }
+    }
+
+    /// The same, but it holds back everything until [`Printer::finish`]: for a program
+    /// that must not wait for its reader in the middle.
+    pub fn held(mut self) -> Printer {
+        self.held = true;
+        self
     }
 
     /// Whether a filter leaves records out.
@@ -100,11 +129,16 @@ impl Printer {
             // The record itself, not the value: its fields keep their order.
             Layout::Lines => self.line(record)?,
             Layout::FieldLines(fields) => {
-                let line = field_line(&value, fields)?;
-                self.out.write_all(line.as_bytes())?;
+                self.buffer.extend_from_slice(field_line(&value, fields)?.as_bytes());
+                self.pass_on()?;
             }
             Layout::Table(fields) => {
-                self.rows.push(fields.iter().map(|name| table::field(&value, name)).collect());
+                let row: Vec<String> =
+                    fields.iter().map(|name| table::field(&value, name)).collect();
+                // A record of another type than the columns are for is no row.
+                if row.iter().any(|word| word != table::NONE) {
+                    self.rows.push(row);
+                }
             }
         }
         Ok(())
@@ -127,15 +161,38 @@ impl Printer {
     /// When it cannot be written.
     pub fn finish(&mut self) -> Result<(), Failure> {
         if let Layout::Table(fields) = &self.layout {
-            self.out.write_all(table::render(fields, &self.rows).as_bytes())?;
+            self.buffer.extend_from_slice(table::render(fields, &self.rows).as_bytes());
             self.rows.clear();
         }
-        Ok(self.out.flush()?)
+        Ok(self.flush()?)
     }
 
     fn line(&mut self, record: &impl Serialize) -> Result<(), Failure> {
-        serde_json::to_writer(&mut self.out, record).map_err(io::Error::from)?;
-        Ok(self.out.write_all(b"\n")?)
+        serde_json::to_writer(&mut self.buffer, record).map_err(io::Error::from)?;
+        self.buffer.push(b'\n');
+        self.pass_on()
+    }
+
+    fn pass_on(&mut self) -> Result<(), Failure> {
+        let is_due = !self.held && self.buffer.len() >= CHUNK;
+        if is_due {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        // Taken, so that nothing is written twice after an error.
+        let bytes = std::mem::take(&mut self.buffer);
+        self.out.write_all(&bytes)?;
+        self.out.flush()
+    }
+}
+
+/// Whatever made the program stop, what it had to say before that is printed.
+impl Drop for Printer {
+    fn drop(&mut self) {
+        let _ = self.flush();
     }
 }
 

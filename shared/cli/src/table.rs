@@ -19,11 +19,14 @@ pub fn escaped(text: &str) -> String {
     shown
 }
 
+/// What a field that is not there, or is `null`, shows as.
+pub const NONE: &str = "-";
+
 /// The value of a field, `a.b` being the field `b` of the field `a`, as a word.
 pub fn field(record: &Value, name: &str) -> String {
     let value = name.split('.').try_fold(record, |value, part| value.get(part));
     match value {
-        None | Some(Value::Null) => "-".to_owned(),
+        None | Some(Value::Null) => NONE.to_owned(),
         Some(Value::String(text)) if text.is_empty() => "\"\"".to_owned(),
         Some(Value::String(text)) => escaped(text),
         Some(Value::Array(items)) => {

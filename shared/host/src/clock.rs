@@ -26,3 +26,9 @@ pub fn instant(text: &str) -> Option<Timestamp> {
         .ok()
         .map(|zoned| zoned.timestamp())
 }
+
+/// Now as a registry spells it: local time without an offset, as Python's
+/// `datetime.now().isoformat()`.
+pub fn local_now() -> String {
+    jiff::Zoned::now().strftime("%Y-%m-%dT%H:%M:%S.%6f").to_string()
+}

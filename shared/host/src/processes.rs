@@ -64,7 +64,8 @@ pub fn claude(table: &Table, rule: &NameRule, full: bool) -> Vec<Process> {
         .into_iter()
         .filter_map(|(pid, stat, cmdline, exe)| {
             let args = proc_text::cmdline(&cmdline);
-            let mut process = surroundings.describe(pid, stat, &args, full)?;
+            let appearance = Appearance { exe: exe.as_deref(), comm: &stat.comm, args: &args };
+            let mut process = surroundings.describe(pid, stat, appearance, full)?;
             let user = || User::from_uid(Uid::from_raw(process.uid)).ok().flatten().map(|u| u.name);
             process.user = users.entry(process.uid).or_insert_with(user).clone();
             process.exe = exe;
@@ -85,11 +86,17 @@ struct Surroundings<'t> {
 
 impl Surroundings<'_> {
     /// All that can be said of a process by itself. None when it has ended.
-    fn describe(&self, pid: i32, stat: &Stat, args: &[&[u8]], full: bool) -> Option<Process> {
+    fn describe(
+        &self,
+        pid: i32,
+        stat: &Stat,
+        appearance: Appearance<'_>,
+        full: bool,
+    ) -> Option<Process> {
         let status = fs::read(path(pid, "status")).ok()?;
         let (uid, depth) = proc_text::status(&String::from_utf8_lossy(&status));
         let parent = self.table.get(stat.ppid);
-        let tmux = origin(pid).filter(|tmux| self.tmux_servers.contains(&tmux.server_pid));
+        let tmux = self.origin(pid);
         Some(Process {
             look: String::new(),
             pid,
@@ -103,7 +110,7 @@ impl Surroundings<'_> {
             tty: proc_text::tty_name(stat.tty_nr),
             name: stat.comm.clone(),
             exe: None,
-            args: shown(args, full),
+            args: shown(appearance.args, full),
             start_time: stat.start_ticks.to_string(),
             started: self.table.started(stat),
             rss_bytes: self.table.rss_bytes(stat),
@@ -111,7 +118,7 @@ impl Surroundings<'_> {
             state: stat.state.to_string(),
             orphaned: parent.is_some_and(|parent| self.is_orphan(stat, parent)),
             is_self: self.own_line.contains(&pid),
-            daemon: is_daemon(args),
+            daemon: is_daemon(appearance),
             claude_children: 0,
             service: self.service(pid, tmux.as_ref()),
             tmux,
@@ -120,6 +127,25 @@ impl Surroundings<'_> {
             stdout: None,
             stdout_reader: None,
         })
+    }
+
+    /// `TMUX` is `socket,server pid,session number`; `TMUX_PANE` is `%3`. A server that has
+    /// ended means nothing any more.
+    fn origin(&self, pid: i32) -> Option<TmuxOrigin> {
+        let environ = fs::read(path(pid, "environ")).unwrap_or_default();
+        let text = |name| proc_text::environ(&environ, name).map(String::from_utf8_lossy);
+        let named = text("TMUX").and_then(|tmux| tmux.rsplit(',').nth(1)?.parse().ok());
+        match named.filter(|server| self.tmux_servers.contains(server)) {
+            Some(server_pid) => {
+                let pane = text("TMUX_PANE").map(|pane| pane.into_owned());
+                Some(TmuxOrigin { server_pid, pane })
+            }
+            None => {
+                let mut ancestors = self.table.ancestors(pid).into_iter();
+                let server_pid = ancestors.find(|pid| self.tmux_servers.contains(pid))?;
+                Some(TmuxOrigin { server_pid, pane: None })
+            }
+        }
     }
 
     /// Taken in by a reaper or a tmux server. A process in the reaper's own session was
@@ -143,14 +169,6 @@ impl Surroundings<'_> {
 fn unit(pid: i32) -> Option<String> {
     let text = fs::read_to_string(path(pid, "cgroup")).ok()?;
     proc_text::service_unit(proc_text::cgroup_path(&text)?).map(str::to_owned)
-}
-
-/// `TMUX` is `socket,server pid,session number`; `TMUX_PANE` is `%3`.
-fn origin(pid: i32) -> Option<TmuxOrigin> {
-    let environ = fs::read(path(pid, "environ")).ok()?;
-    let text = |name| proc_text::environ(&environ, name).map(String::from_utf8_lossy);
-    let server_pid = text("TMUX")?.rsplit(',').nth(1)?.parse().ok()?;
-    Some(TmuxOrigin { server_pid, pane: text("TMUX_PANE").map(|pane| pane.into_owned()) })
 }
 
 fn shown(args: &[&[u8]], full: bool) -> Vec<String> {

@@ -7,9 +7,11 @@
 //! path leads to any more. So the file stays the same file.
 
 mod find;
+mod journal;
 mod lock;
 mod write;
 
 pub use find::{Found, Which, find};
+pub use journal::{Recovered, journal_of};
 pub use lock::{Lock, RegistryError, Snapshot, read};
 pub use write::{Kept, Written};

@@ -14,13 +14,10 @@ use model::proc_text;
 use model::record::{Servers, Session, Uids};
 
 use crate::table::{Table, is_alive, path};
-use crate::tmux::{Answer, Tmux};
+use crate::tmux::{Answer, ENDING, Tmux};
 
 /// How long one call of tmux may take.
 pub const TMUX_LIMIT: Duration = Duration::from_secs(5);
-
-/// How long a server that has closed its socket is given to end.
-const ENDING: Duration = Duration::from_millis(500);
 
 /// Which servers to look at.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -84,14 +84,23 @@ pub fn wait_for_end(processes: &[&Held], limit: Duration) -> io::Result<Vec<bool
     }
 }
 
-/// Raises the limit of open files as far as this process may: each process held takes
-/// one, and a shell's default is 1024.
-pub fn allow_many() {
+/// How many processes may be held at a time. Each takes a descriptor, and a shell's
+/// default is 1024: the limit is raised as far as this process may. Some are left for
+/// looking at the process table and for what tmux prints.
+///
+/// # Errors
+/// When the limit leaves room for none.
+pub fn room() -> io::Result<usize> {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
-        && soft < hard
-    {
-        // Without it, holding a process fails later and says so.
-        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    const FOR_OTHERS: u64 = 64;
+    const ENOUGH: u64 = 1 << 20;
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    let limit = match setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {
+        Ok(()) => hard,
+        Err(_) => soft,
+    };
+    match limit.min(ENOUGH).saturating_sub(FOR_OTHERS) {
+        0 => Err(io::Error::other(format!("only {limit} open files are allowed (ulimit -n)"))),
+        room => Ok(room as usize),
     }
 }

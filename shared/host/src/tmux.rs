@@ -6,7 +6,8 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use model::record::Session;
 use model::tmux_text::{self, FORMAT, Refusal};
@@ -15,6 +16,9 @@ use crate::command::{Printed, printed};
 
 /// Where tmux is looked for besides `PATH`, which cron keeps short.
 const FURTHER_FOLDERS: [&str; 4] = ["/usr/local/bin", "/opt/homebrew/bin", "/usr/bin", "/bin"];
+
+/// How long a server that ends is given for it.
+pub const ENDING: Duration = Duration::from_millis(500);
 
 /// What asking a server came to. "There is none" and "it could not be asked" are
 /// different values, and nothing turns one into the other.
@@ -50,44 +54,62 @@ impl Tmux {
             .map(|program| Tmux { program })
     }
 
-    /// Lists the sessions and panes of the server on `socket`, which runs as `uid`.
+    /// Lists the sessions and panes of the server on `socket`, which runs as `uid`. One that
+    /// is about to end is given the time for it.
     pub fn list(&self, socket: &Path, uid: u32, limit: Duration) -> Answer {
+        let deadline = Instant::now() + ENDING;
+        loop {
+            match self.list_once(socket, uid, limit) {
+                Some(answer) => return answer,
+                None if Instant::now() >= deadline => {
+                    let reason = "it ends whenever it is asked";
+                    return Answer::Unreachable(trouble(socket, &reason));
+                }
+                None => thread::sleep(Duration::from_millis(10)),
+            }
+        }
+    }
+
+    /// None when the server ended while it was asked.
+    fn list_once(&self, socket: &Path, uid: u32, limit: Duration) -> Option<Answer> {
         let panes = match self.ask(socket, limit, &["list-panes", "-a", "-F", FORMAT]) {
             Ok(panes) => panes,
-            Err(error) => return Answer::Unreachable(trouble(socket, &error)),
+            Err(error) => return Some(Answer::Unreachable(trouble(socket, &error))),
         };
         if !panes.success {
             return match tmux_text::refusal(&panes.stderr) {
                 Refusal::NoServer => self.without_sessions(socket, limit),
-                Refusal::Trouble(text) => Answer::Unreachable(trouble(socket, &text)),
+                Refusal::HungUp => None,
+                Refusal::Trouble(text) => Some(Answer::Unreachable(trouble(socket, &text))),
             };
         }
         match tmux_text::sessions(&panes.stdout, &socket.to_string_lossy(), uid) {
             Ok(sessions) => {
                 let servers: BTreeSet<i32> = sessions.iter().map(|s| s.server_pid).collect();
                 match servers.first() {
-                    Some(&server_pid) => Answer::Listed { server_pid, sessions },
+                    Some(&server_pid) => Some(Answer::Listed { server_pid, sessions }),
                     None => self.without_sessions(socket, limit),
                 }
             }
-            Err(reason) => Answer::Unreachable(trouble(socket, &reason)),
+            Err(reason) => Some(Answer::Unreachable(trouble(socket, &reason))),
         }
     }
 
     /// A server may live without a session (`exit-empty off`): it still answers to this.
-    fn without_sessions(&self, socket: &Path, limit: Duration) -> Answer {
+    fn without_sessions(&self, socket: &Path, limit: Duration) -> Option<Answer> {
         let answer = match self.ask(socket, limit, &["display-message", "-p", "#{pid}"]) {
             Ok(answer) => answer,
-            Err(error) => return Answer::Unreachable(trouble(socket, &error)),
+            Err(error) => return Some(Answer::Unreachable(trouble(socket, &error))),
         };
-        match (answer.success, answer.stdout.trim().parse()) {
+        Some(match (answer.success, answer.stdout.trim().parse()) {
             (true, Ok(server_pid)) => Answer::Listed { server_pid, sessions: Vec::new() },
             (true, Err(_)) => Answer::Unreachable(trouble(socket, &"no process id from tmux")),
             (false, _) => match tmux_text::refusal(&answer.stderr) {
                 Refusal::NoServer => Answer::NoServer,
+                Refusal::HungUp => return None,
                 Refusal::Trouble(text) => Answer::Unreachable(trouble(socket, &text)),
             },
-        }
+        })
     }
 
     /// Ends a session in one command of the server: it compares the session's identity
@@ -115,10 +137,11 @@ impl Tmux {
         let kill = format!("kill-session -t '{id}'");
         let answer =
             self.ask(socket, limit, &["if-shell", "-F", "-t", &target, &condition, &kill])?;
-        if answer.success || tmux_text::refusal(&answer.stderr) == Refusal::NoServer {
-            Ok(())
-        } else {
-            Err(io::Error::other(answer.stderr.trim().to_owned()))
+        match tmux_text::refusal(&answer.stderr) {
+            _ if answer.success => Ok(()),
+            // The session has gone with its server.
+            Refusal::NoServer | Refusal::HungUp => Ok(()),
+            Refusal::Trouble(reason) => Err(io::Error::other(reason)),
         }
     }
 

@@ -74,10 +74,11 @@ impl NameRule {
     pub fn matches(&self, process: Appearance<'_>) -> bool {
         let first = process.args.first().map(|arg| String::from_utf8_lossy(arg));
         let exe = process.exe.map(without_suffixes);
-        self.has(process.comm) && process.comm.len() <= COMM_LEN
+        // One of that length may be the beginning of another program's name.
+        self.has(process.comm) && process.comm.len() < COMM_LEN
             || exe.is_some_and(|exe| self.has(base_name(exe)) || self.is_versioned(exe))
             || first.as_deref().is_some_and(|arg| self.has(base_name(without_suffixes(arg))))
-            || self.runs_script(process, first.as_deref())
+            || self.runs_script(process)
     }
 
     fn has(&self, name: &str) -> bool {
@@ -91,32 +92,38 @@ impl NameRule {
             && exe.rsplit_once('/').is_some_and(|(folder, _)| folder.ends_with("/claude/versions"))
     }
 
-    fn runs_script(&self, process: Appearance<'_>, first: Option<&str>) -> bool {
-        let by_exe = process.exe.map(|exe| base_name(without_suffixes(exe)));
-        let by_arg = first.map(|arg| base_name(without_suffixes(arg)));
-        if ![by_exe, by_arg].into_iter().flatten().any(is_interpreter) {
-            return false;
-        }
-        script(process.args).is_some_and(|script| {
-            self.has(base_name(without_suffixes(&script)))
-                || self.builtin && script.contains("/@anthropic-ai/claude-code/")
-        })
+    fn runs_script(&self, process: Appearance<'_>) -> bool {
+        is_interpreted(process)
+            && script(process.args).is_some_and(|script| {
+                self.has(base_name(without_suffixes(&script)))
+                    || self.builtin && script.contains("/@anthropic-ai/claude-code/")
+            })
     }
 }
 
-/// Whether the arguments are those of Claude's own background service, which is
-/// reparented, without a terminal, and alive.
-pub fn is_daemon(args: &[&[u8]]) -> bool {
-    args.get(1).is_some_and(|arg| DAEMON.iter().any(|word| word.as_bytes() == *arg))
+/// Whether a process that is Claude is its own background service, which is reparented,
+/// without a terminal, and alive. The word that says so comes first, or after the script
+/// that an interpreter runs.
+pub fn is_daemon(process: Appearance<'_>) -> bool {
+    let script = is_interpreted(process).then(|| script_at(process.args)).flatten();
+    [Some(0), script].into_iter().flatten().any(|before| {
+        let first = process.args.get(before + 1);
+        first.is_some_and(|arg| DAEMON.iter().any(|word| word.as_bytes() == *arg))
+    })
 }
 
 /// The script in the arguments of an interpreter: the first that is neither an
 /// option nor the value of one. None when the code stands in the arguments.
 pub fn script(args: &[&[u8]]) -> Option<String> {
-    let mut rest = args.iter().skip(1);
-    while let Some(arg) = rest.next() {
+    let script = args.get(script_at(args)?)?;
+    Some(String::from_utf8_lossy(script).into_owned())
+}
+
+fn script_at(args: &[&[u8]]) -> Option<usize> {
+    let mut rest = args.iter().enumerate().skip(1);
+    while let Some((at, arg)) = rest.next() {
         match *arg {
-            b"--" => return rest.next().map(|arg| text(arg)),
+            b"--" => return Some(at + 1),
             b"-c" | b"-e" | b"-p" | b"-m" | b"-s" | b"--eval" | b"--print" | b"-pe" => return None,
             b"-r"
             | b"--require"
@@ -142,14 +149,10 @@ pub fn script(args: &[&[u8]]) -> Option<String> {
                     return None;
                 }
             }
-            _ => return Some(text(arg)),
+            _ => return Some(at),
         }
     }
     None
-}
-
-fn text(arg: &[u8]) -> String {
-    String::from_utf8_lossy(arg).into_owned()
 }
 
 fn is_refused(name: &str) -> bool {
@@ -157,6 +160,13 @@ fn is_refused(name: &str) -> bool {
         || name.contains('/')
         || name.contains(char::is_whitespace)
         || REFUSED.contains(&name)
+}
+
+/// Whether a process is an interpreter, by its executable or its first argument.
+fn is_interpreted(process: Appearance<'_>) -> bool {
+    let first = process.args.first().map(|arg| String::from_utf8_lossy(arg));
+    let names = [process.exe, first.as_deref()].into_iter().flatten();
+    names.map(|name| base_name(without_suffixes(name))).any(is_interpreter)
 }
 
 fn is_interpreter(name: &str) -> bool {
@@ -260,6 +270,9 @@ mod tests {
         let long = NameRule::new(&Names::Only(vec!["claude-for-tests-1".into()])).unwrap();
         assert!(!look(&long, "", "claude-for-test", &[]));
         assert!(look(&long, "/x/claude-for-tests-1", "claude-for-test", &[]));
+        let cut = NameRule::new(&Names::Only(vec!["claude-for-test".into()])).unwrap();
+        assert!(!look(&cut, "/x/claude-for-tests-1", "claude-for-test", &["y"]));
+        assert!(look(&cut, "", "claude-for-test", &["claude-for-test"]));
     }
 
     #[test]
@@ -272,9 +285,18 @@ mod tests {
 
     #[test]
     fn the_background_service() {
-        assert!(is_daemon(&[b"claude", b"daemon"]));
-        assert!(is_daemon(&[b"claude", b"--bg-spare", b"x"]));
-        assert!(!is_daemon(&[b"claude", b"-p", b"daemon"]));
-        assert!(!is_daemon(&[b"daemon"]));
+        for (exe, args, expected) in [
+            ("/usr/bin/claude", &[&b"claude"[..], b"daemon"][..], true),
+            ("/usr/bin/claude", &[b"claude", b"--bg-spare", b"x"], true),
+            ("/usr/bin/node", &[b"node", b"--no-warnings", b"/x/cli.js", b"daemon"], true),
+            ("/usr/bin/node", &[b"claude", b"/x/cli.js", b"--bg-pty-host"], true),
+            ("/usr/bin/node", &[b"node", b"/x/cli.js", b"-p", b"daemon"], false),
+            ("/usr/bin/claude", &[b"claude", b"-p", b"daemon"], false),
+            ("/usr/bin/claude", &[b"claude", b"x", b"daemon"], false),
+            ("/usr/bin/claude", &[b"daemon"], false),
+        ] {
+            let appearance = Appearance { exe: Some(exe), comm: "", args };
+            assert_eq!(is_daemon(appearance), expected, "{exe} {args:?}");
+        }
     }
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::record::{Machine, Names, Servers, present};
+use crate::registry::Taken;
 use crate::text::Text;
 
 /// What is wrong. The order is the order of the rules and of the output.
@@ -68,6 +69,8 @@ pub enum Remedy {
     TerminateEntry,
     /// Set the registry's counters to what its entries amount to.
     SetCounters,
+    /// Put an entry back that was removed or marked.
+    RestoreEntry,
 }
 
 /// What a finding rests on: enough to look again in the same way.
@@ -157,15 +160,6 @@ pub enum Outcome {
     Refused,
 }
 
-/// The raw text of a removed registry entry: what undoing the removal needs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RemovedEntry {
-    /// The entry as it stood in the file, with its key where it had one.
-    pub text: String,
-    /// The id of the entry before it; `null` for the first.
-    pub after: Option<String>,
-}
-
 /// What became of one finding.
 #[derive(Debug, Serialize)]
 pub struct Action<'a> {
@@ -179,9 +173,9 @@ pub struct Action<'a> {
     pub reason: String,
     /// When.
     pub at: Timestamp,
-    /// For a removed registry entry.
+    /// For a registry entry that was removed or marked: what `--undo` needs.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub entry: Option<RemovedEntry>,
+    pub entry: Option<Taken>,
     /// The finding, as it was read.
     pub finding: &'a RawValue,
 }

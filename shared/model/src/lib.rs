@@ -18,3 +18,4 @@ pub mod registry;
 pub mod stream;
 pub mod text;
 pub mod tmux_text;
+pub mod undo;

@@ -166,7 +166,8 @@ pub enum Namespace {
     Foreign,
 }
 
-/// The pane a process was started from, by `TMUX` and `TMUX_PANE` in its environment.
+/// The tmux server and pane a process was started from, by `TMUX` and `TMUX_PANE` in its
+/// environment; without those, the server among its ancestors.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TmuxOrigin {
     /// The server's process.

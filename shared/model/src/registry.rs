@@ -1,14 +1,22 @@
 //! The orchestrator's registry files, as text: where the entries and counters stand
-//! ([`scan`]) and how to take entries out without touching a byte of the rest ([`edit`]).
+//! ([`scan`]), how to take entries out or mark them without touching a byte of the rest
+//! ([`edit`]), and how to put them back ([`restore`]).
 //!
 //! Two shapes are in use. In a *global* registry `agents` is an object by id; in the
 //! registry of one *task* it is an array of objects with an `id`.
 
 mod edit;
+mod judgement;
+mod restore;
 mod scan;
 
-pub use edit::{Edit, Removed, edit};
+pub use edit::{Edit, Edited, Taken, edit};
+pub use judgement::{Judgement, judge};
+pub use restore::{Restored, restore};
 pub use scan::{Corrupt, Entry, Fields, Layout, scan};
+
+use std::collections::HashSet;
+use std::ops::Range;
 
 use crate::record::Scope;
 
@@ -51,14 +59,94 @@ impl Tally {
         self.completed += i64::from(status == Some("completed"));
     }
 
+    /// Counts a whole text. Of several entries with one id in a global registry the last
+    /// counts, as in Python.
+    fn of(entries: &[Slot]) -> Tally {
+        let mut tally = Tally::default();
+        let mut seen = HashSet::new();
+        for slot in entries.iter().rev() {
+            if slot.scope == Scope::Task || seen.insert(&slot.id) {
+                tally.entries += 1;
+                tally.active += i64::from(slot.active);
+                tally.completed += i64::from(slot.completed);
+            }
+        }
+        tally
+    }
+
     /// Number of entries.
     pub fn entries(&self) -> i64 {
         self.entries
     }
 
     /// The values of the counters named by [`counter_names`].
-    pub fn values(&self, scope: Scope) -> impl Iterator<Item = (&'static str, i64)> {
+    pub fn values(&self, scope: Scope) -> impl Iterator<Item = (&'static str, i64)> + use<> {
         let values = [self.entries, self.active, self.completed];
         counter_names(scope).iter().copied().zip(values)
     }
+}
+
+/// Where an entry stands and what it counts for: little, because a registry may hold
+/// hundreds of thousands.
+#[derive(Clone, Debug)]
+struct Slot {
+    id: Box<str>,
+    span: Range<usize>,
+    scope: Scope,
+    active: bool,
+    completed: bool,
+}
+
+impl Slot {
+    fn new(scope: Scope, entry: &Entry<'_>) -> Slot {
+        let status = entry.fields.status.as_deref();
+        Slot {
+            id: entry.id.as_ref().into(),
+            span: entry.span.clone(),
+            scope,
+            active: is_active(scope, status),
+            completed: status == Some("completed"),
+        }
+    }
+}
+
+/// A stretch of a text and what stands there afterwards.
+type Change = (Range<usize>, String);
+
+/// Carries out changes, which must not overlap.
+fn apply(text: &str, mut changes: Vec<Change>) -> String {
+    changes.sort_by_key(|(span, _)| (span.start, span.end));
+    let grown: usize = changes.iter().map(|(_, replacement)| replacement.len()).sum();
+    let gone: usize = changes.iter().map(|(span, _)| span.len()).sum();
+    let mut result = String::with_capacity(text.len() + grown - gone);
+    let mut at = 0;
+    for (span, replacement) in changes {
+        result += &text[at..span.start];
+        result += &replacement;
+        at = span.end;
+    }
+    result += &text[at..];
+    result
+}
+
+/// The changes that set counters: those that are there and differ. If `add`, those that
+/// are not there are added to the end of a global registry, as the guide's snippet does.
+fn counter_changes(
+    text: &str,
+    layout: &Layout,
+    values: impl IntoIterator<Item = (&'static str, i64)>,
+    add: bool,
+) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let mut added = Vec::new();
+    for ((name, value), span) in values.into_iter().zip(&layout.counters) {
+        match span {
+            Some(span) if text[span.clone()].parse() == Ok(value) => {}
+            Some(span) => changes.push((span.clone(), value.to_string())),
+            None if add && layout.scope == Scope::Global => added.push((name, value.to_string())),
+            None => {}
+        }
+    }
+    changes.extend(layout.members.addition(text, &added));
+    changes
 }

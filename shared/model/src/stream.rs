@@ -98,11 +98,16 @@ pub fn read(text: &str) -> Result<Vec<Look<'_>>, Malformed> {
         }
         let head: Head<'_> = parse(number, line)?;
         let Some(look) = head.look else {
-            if matches!(&*head.kind, "finding" | "action") {
-                let reason = format!("a record of type {:?}: agentprune reads those", &*head.kind);
-                return Err(Malformed { line: number, reason });
-            }
-            continue;
+            let reason = match &*head.kind {
+                kind @ ("finding" | "action") => {
+                    format!("a record of type {kind:?}: agentprune reads those")
+                }
+                kind @ ("agent" | "registry" | "session" | "process" | "end") => {
+                    format!("a record of type {kind:?} without a look: its fields were cut down")
+                }
+                _ => continue,
+            };
+            return Err(Malformed { line: number, reason });
         };
         let at = *known.entry(look).or_insert_with(|| {
             looks.push(Open::default());

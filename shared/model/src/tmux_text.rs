@@ -148,6 +148,9 @@ pub fn wanted_key(wanted: &str) -> Option<Vec<u8>> {
 pub enum Refusal {
     /// There is no server behind the socket, or it has no session.
     NoServer,
+    /// The server ended while it was asked, as one does that was told to: the next answer
+    /// tells more.
+    HungUp,
     /// It could not be asked; why.
     Trouble(String),
 }
@@ -163,6 +166,8 @@ pub fn refusal(stderr: &str) -> Refusal {
         || text == "no current target";
     if none {
         Refusal::NoServer
+    } else if matches!(text, "server exited unexpectedly" | "server exited") {
+        Refusal::HungUp
     } else if text.is_empty() {
         Refusal::Trouble("tmux failed without a word".to_owned())
     } else {
@@ -250,12 +255,15 @@ mod tests {
             "",
             "error connecting to /tmp/x (Permission denied)",
             "error connecting to /tmp/x (File name too long)",
-            "server exited unexpectedly",
+            "server exited unexpectedly, they say",
             "protocol version mismatch (client 8, server 7)",
             "directory /tmp/tmux-0 has unsafe permissions",
             "kein Server",
         ] {
             assert!(matches!(refusal(text), Refusal::Trouble(_)), "{text}");
+        }
+        for text in ["server exited unexpectedly\n", "server exited\n"] {
+            assert_eq!(refusal(text), Refusal::HungUp, "{text}");
         }
     }
 }

@@ -12,11 +12,13 @@ use model::registry::Corrupt;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag};
 
+use super::journal::journal_of;
+
 /// How long a text that is not whole JSON is given to become so: some writers take no
 /// lock and empty the file first.
-const HALF_WRITTEN: Duration = Duration::from_secs(1);
+pub(super) const HALF_WRITTEN: Duration = Duration::from_secs(1);
 /// How often a lock, or a half-written file, is tried again.
-const RETRY: Duration = Duration::from_millis(20);
+pub(super) const RETRY: Duration = Duration::from_millis(20);
 
 /// A registry that cannot be used, and why.
 #[derive(Debug)]
@@ -66,6 +68,15 @@ pub fn read(
         let lock = Lock::take(path, FlockArg::LockSharedNonblock, lock_timeout)?;
         let text = lock.text();
         let (path, owner_uid) = (lock.path.clone(), lock.owner_uid);
+        // A live write would have the lock: this journal is that of a dead one, and a
+        // mixture of two registries may well parse.
+        if journal_of(&path).exists() {
+            let reason = format!(
+                "an interrupted write left a journal; run: agentprune --recover '{}'",
+                path.display()
+            );
+            return Err(RegistryError::new(&path, reason));
+        }
         drop(lock);
         match text.and_then(|text| match whole(&text) {
             Ok(()) => Ok(text),
@@ -143,6 +154,28 @@ impl Lock {
                 valid - before.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1) + 1;
             RegistryError::new(&self.path, format!("line {line}, column {column}: not UTF-8"))
         })
+    }
+
+    /// Reads the whole text. One that `whole` finds corrupt is given a second: somebody
+    /// may be writing without the lock.
+    ///
+    /// # Errors
+    /// [`RegistryError`] when it cannot be read, is not UTF-8, or is still corrupt.
+    pub fn whole_text(
+        &self,
+        mut whole: impl FnMut(&str) -> Result<(), Corrupt>,
+    ) -> Result<String, RegistryError> {
+        let deadline = Instant::now() + HALF_WRITTEN;
+        loop {
+            let text = self.text().and_then(|text| match whole(&text) {
+                Ok(()) => Ok(text),
+                Err(corrupt) => Err(RegistryError::new(&self.path, corrupt)),
+            });
+            if text.is_ok() || Instant::now() >= deadline {
+                return text;
+            }
+            thread::sleep(RETRY);
+        }
     }
 
     pub(super) fn bytes(&self) -> io::Result<Vec<u8>> {

@@ -55,17 +55,20 @@ impl<'s> Panes<'s> {
         by_pid.chain(by_tty).flatten().copied()
     }
 
-    /// The living pane that a process was started from, or the living server that was not
-    /// asked about it.
+    /// The living pane that a process was started from.
     fn origin(&self, process: &Process) -> Option<String> {
         let origin = process.tmux.as_ref()?;
         let pane = origin.pane.as_deref()?;
-        if let Some(session) = self.by_id.get(&(origin.server_pid, pane)) {
-            return Some(format!("started from {pane} of {}, detached", session.name));
-        }
-        (!self.servers.contains(&origin.server_pid)).then(|| {
-            format!("started from {pane} of tmux server {}, which was not asked", origin.server_pid)
-        })
+        let session = self.by_id.get(&(origin.server_pid, pane))?;
+        Some(format!("started from {pane} of {}, detached", session.name))
+    }
+
+    /// The living server that a process belongs to, if that was not asked: the process may
+    /// well be in a pane of it.
+    fn unasked(&self, process: &Process) -> Option<String> {
+        let server_pid = process.tmux.as_ref()?.server_pid;
+        (!self.servers.contains(&server_pid))
+            .then(|| format!("it belongs to tmux server {server_pid}, which was not asked"))
     }
 }
 
@@ -89,7 +92,7 @@ pub(super) fn verdict(process: &Process, panes: &Panes<'_>, options: &Options) -
     if let Some(session) = panes.sessions_of(process).next() {
         return ProcessVerdict::InPane(session.name.clone());
     }
-    match (never_touched(process), holder(process, panes)) {
+    match (never_touched(process, panes), holder(process, panes)) {
         (Some(why), _) => ProcessVerdict::Held(why),
         (None, Some(why)) if options.outside_tmux => {
             ProcessVerdict::Leaked(format!("in no tmux pane (--outside-tmux; held by: {why})"))
@@ -100,13 +103,13 @@ pub(super) fn verdict(process: &Process, panes: &Panes<'_>, options: &Options) -
 }
 
 /// What no flag makes a leak.
-fn never_touched(process: &Process) -> Option<String> {
+fn never_touched(process: &Process, panes: &Panes<'_>) -> Option<String> {
     if process.is_self {
         Some("it runs this command".to_owned())
     } else if process.daemon {
         Some("Claude's own background service".to_owned())
     } else {
-        None
+        panes.unasked(process)
     }
 }
 

@@ -1,12 +1,15 @@
-//! The lossless edit: entries leave as spans of the text, counters are written over
-//! theirs, and every other byte is the byte that was there.
+//! The lossless edit: entries leave as spans of the text, counters and marks are written
+//! over theirs, and every other byte is the byte that was there.
 
 use std::collections::HashSet;
-use std::ops::Range;
 
-use super::scan::{Corrupt, Entry, Layout, scan};
-use super::{Tally, counter_names};
-use crate::record::Scope;
+use serde::{Deserialize, Serialize};
+
+use super::scan::{Corrupt, Layout, Members, scan};
+use super::{Change, Slot, Tally, apply, counter_changes};
+
+/// Why a marked entry is over.
+const REASON: &str = "session_not_found";
 
 /// What to change in a registry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,133 +17,151 @@ pub struct Edit<'e> {
     /// Ids of entries to remove. Every entry of such an id goes: an earlier one left
     /// behind would come to life.
     pub remove: HashSet<&'e str>,
+    /// Ids of entries to mark as terminated.
+    pub mark: HashSet<&'e str>,
+    /// The time to mark them with, as the registry spells times.
+    pub now: &'e str,
 }
 
-/// An entry that was taken out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Removed {
+/// An entry that was taken out or marked: what putting it back needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
     /// Its id.
     pub id: String,
     /// Its text, with the key where it had one.
     pub text: String,
     /// The id of the entry that stood before it in the text.
     pub after: Option<String>,
+    /// What stood between that one, or the opening bracket, and it.
+    pub gap_before: String,
+    /// What stood between it and the next one, or the closing bracket.
+    pub gap_behind: String,
+    /// What it was marked into; None when it was taken out.
+    pub replaced_by: Option<String>,
 }
 
-/// Applies an edit, and sets the counters to what the remaining entries amount to.
-/// Counters that a task registry lacks stay out of it; a global registry that loses
-/// entries gets both, as the guide's own snippet writes them.
+/// A text after an edit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edited {
+    /// The new text.
+    pub text: String,
+    /// The entries taken out or marked.
+    pub taken: Vec<Taken>,
+}
+
+/// Applies an edit, and sets the counters to what the entries amount to then. Counters
+/// that a task registry lacks stay out of it; a global registry that loses entries gets
+/// both, as the guide's own snippet writes them.
 ///
-/// Returns the new text and the entries removed. With nothing to remove and counters
-/// that are right already, the text is the one that came in.
+/// With nothing to change, the text is the one that came in.
 ///
 /// # Errors
 /// [`Corrupt`] as for [`scan`].
-pub fn edit(text: &str, edit: &Edit<'_>) -> Result<(String, Vec<Removed>), Corrupt> {
-    let mut entries: Vec<Entry<'_>> = Vec::new();
-    let layout = scan(text, |_, entry| entries.push(entry))?;
-    let condemned: Vec<bool> =
-        entries.iter().map(|entry| edit.remove.contains(&*entry.id)).collect();
+pub fn edit(text: &str, edit: &Edit<'_>) -> Result<Edited, Corrupt> {
+    let mut slots: Vec<Slot> = Vec::new();
+    let layout = scan(text, |scope, entry| slots.push(Slot::new(scope, &entry)))?;
+    let condemned: Vec<bool> = slots.iter().map(|slot| edit.remove.contains(&*slot.id)).collect();
 
-    let mut changes = removals(text, &layout, &entries, &condemned);
-    let removed = removed(text, &entries, &condemned);
-    let kept = entries.iter().zip(&condemned).filter(|(_, gone)| !**gone).map(|(entry, _)| entry);
-    changes.extend(counters(text, &layout, tally(layout.scope, kept), !removed.is_empty()));
-    Ok((apply(text, changes), removed))
-}
-
-/// What entries amount to. Of several with one id the last counts, as in Python.
-fn tally<'a, 't: 'a>(
-    scope: Scope,
-    entries: impl DoubleEndedIterator<Item = &'a Entry<'t>>,
-) -> Tally {
-    let mut tally = Tally::default();
-    let mut seen = HashSet::new();
-    for entry in entries.rev() {
-        if scope == Scope::Task || seen.insert(&*entry.id) {
-            tally.add(scope, entry.fields.status.as_deref());
-        }
+    let mut changes = removals(&layout, &slots, &condemned);
+    let mut taken = Vec::new();
+    for (at, condemned) in condemned.iter().enumerate() {
+        let replaced_by = match condemned {
+            true => None,
+            false if edit.mark.contains(&*slots[at].id) => {
+                let marked = marked(text, &slots[at], edit.now)?;
+                changes.push((slots[at].span.clone(), marked.clone()));
+                (slots[at].active, slots[at].completed) = (false, false);
+                Some(marked)
+            }
+            false => continue,
+        };
+        taken.push(take(text, &layout, &slots, at, replaced_by));
     }
-    tally
+    let mut kept = condemned.iter();
+    let removing = condemned.contains(&true);
+    slots.retain(|_| kept.next() == Some(&false));
+    let values = Tally::of(&slots).values(layout.scope);
+    changes.extend(counter_changes(text, &layout, values, removing));
+    Ok(Edited { text: apply(text, changes), taken })
 }
 
-/// A stretch of the text and what stands there afterwards.
-type Change = (Range<usize>, String);
-
-fn removals(text: &str, layout: &Layout, entries: &[Entry<'_>], condemned: &[bool]) -> Vec<Change> {
-    if condemned.iter().all(|&gone| gone) {
+fn removals(layout: &Layout, slots: &[Slot], condemned: &[bool]) -> Vec<Change> {
+    if !condemned.contains(&false) {
         let inside = layout.agents.start + 1..layout.agents.end - 1;
-        return if entries.is_empty() { Vec::new() } else { vec![(inside, String::new())] };
+        return if slots.is_empty() { Vec::new() } else { vec![(inside, String::new())] };
     }
     let mut changes = Vec::new();
     let mut at = 0;
-    while at < entries.len() {
+    while at < slots.len() {
         if !condemned[at] {
             at += 1;
             continue;
         }
         let run = condemned[at..].iter().take_while(|&&gone| gone).count();
-        let (first, last) = (&entries[at], &entries[at + run - 1]);
         // A run at the head goes up to the next entry, so that this takes its place;
         // any other goes from the end of the entry before, and takes the comma along.
         let cut = match at.checked_sub(1) {
-            None => first.span.start..entries[run].span.start,
-            Some(before) => entries[before].span.end..last.span.end,
+            None => slots[0].span.start..slots[run].span.start,
+            Some(before) => slots[before].span.end..slots[at + run - 1].span.end,
         };
-        debug_assert!(text.is_char_boundary(cut.start) && text.is_char_boundary(cut.end));
         changes.push((cut, String::new()));
         at += run;
     }
     changes
 }
 
-fn removed(text: &str, entries: &[Entry<'_>], condemned: &[bool]) -> Vec<Removed> {
-    (0..entries.len())
-        .filter(|&at| condemned[at])
-        .map(|at| Removed {
-            id: entries[at].id.to_string(),
-            text: text[entries[at].span.clone()].to_owned(),
-            after: at.checked_sub(1).map(|before| entries[before].id.to_string()),
-        })
-        .collect()
+fn take(
+    text: &str,
+    layout: &Layout,
+    slots: &[Slot],
+    at: usize,
+    replaced_by: Option<String>,
+) -> Taken {
+    let span = &slots[at].span;
+    let before = at.checked_sub(1).map(|before| &slots[before]);
+    let gap_start = before.map_or(layout.agents.start + 1, |before| before.span.end);
+    let gap_end = slots.get(at + 1).map_or(layout.agents.end - 1, |next| next.span.start);
+    Taken {
+        id: slots[at].id.to_string(),
+        text: text[span.clone()].to_owned(),
+        after: before.map(|before| before.id.to_string()),
+        gap_before: text[gap_start..span.start].to_owned(),
+        gap_behind: text[span.end..gap_end].to_owned(),
+        replaced_by,
+    }
 }
 
-fn counters(text: &str, layout: &Layout, tally: Tally, removing: bool) -> Vec<Change> {
+/// The text of an entry with the fields of one that has ended.
+fn marked(text: &str, slot: &Slot, now: &str) -> Result<String, Corrupt> {
+    let entry = &text[slot.span.clone()];
+    // In an object, the entry begins with its key.
+    let value = entry.find('{').filter(|_| entry.starts_with('{')).unwrap_or_else(|| value_of(entry));
+    let members = Members::read(entry, value..entry.len())?;
+    let quoted = |value: &str| serde_json::Value::from(value).to_string();
+    let fields = [
+        ("status", quoted("terminated")),
+        ("termination_reason", quoted(REASON)),
+        ("terminated_at", quoted(now)),
+        ("last_update", quoted(now)),
+    ];
     let mut changes = Vec::new();
-    let mut added = String::new();
-    let (separator, end) = &layout.last_member;
-    let values = tally.values(layout.scope);
-    for ((name, value), span) in values.zip(&layout.counters) {
-        match span {
-            Some(span) if text[span.clone()].parse() == Ok(value) => {}
-            Some(span) => changes.push((span.clone(), value.to_string())),
-            None if removing && layout.scope == Scope::Global => {
-                let separator = &text[separator.clone()];
-                // The separator of an only member is white space without a comma.
-                let comma = if separator.starts_with(',') { "" } else { "," };
-                added += &format!("{comma}{separator}\"{name}\": {value}");
-            }
-            None => {}
+    let mut added = Vec::new();
+    for (name, value) in fields {
+        match members.last_named(name) {
+            Some(span) => changes.push((span, value)),
+            None => added.push((name, value)),
         }
     }
-    debug_assert_eq!(layout.counters.len(), counter_names(layout.scope).len());
-    if !added.is_empty() {
-        changes.push((*end..*end, added));
-    }
-    changes
+    changes.extend(members.addition(entry, &added));
+    Ok(apply(entry, changes))
 }
 
-fn apply(text: &str, mut changes: Vec<Change>) -> String {
-    changes.sort_by_key(|(span, _)| (span.start, span.end));
-    let mut result = String::with_capacity(text.len());
-    let mut at = 0;
-    for (span, replacement) in changes {
-        result += &text[at..span.start];
-        result += &replacement;
-        at = span.end;
-    }
-    result += &text[at..];
-    result
+/// Where the value of a member begins, behind its key.
+fn value_of(member: &str) -> usize {
+    let mut key = serde_json::Deserializer::from_str(member).into_iter::<serde::de::IgnoredAny>();
+    let _ = key.next();
+    let behind_key = key.byte_offset();
+    behind_key + member[behind_key..].find('{').unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -148,7 +169,11 @@ mod tests {
     use super::*;
 
     fn remove(text: &str, ids: &[&str]) -> String {
-        edit(text, &Edit { remove: ids.iter().copied().collect() }).unwrap().0
+        edit(text, &Edit { remove: ids.iter().copied().collect(), ..Edit::default() }).unwrap().text
+    }
+
+    fn mark(text: &str, id: &str) -> String {
+        edit(text, &Edit { mark: [id].into(), now: "NOW", ..Edit::default() }).unwrap().text
     }
 
     #[test]
@@ -172,6 +197,7 @@ mod tests {
     fn nothing_to_do_changes_nothing() {
         let text = "{\"agents\": {\"a\": {}}, \"total_agents_spawned\": 1 , \"active_agents\":1}\n";
         assert_eq!(remove(text, &["z"]), text);
+        assert_eq!(mark(text, "z"), text);
         assert_eq!(remove("{\"agents\": {}}", &[]), "{\"agents\": {}}");
     }
 
@@ -204,9 +230,32 @@ mod tests {
         let text =
             "{\"agents\":{\"a\":{},\"b\":{},\"a\":{\"status\":\"completed\"}},\"active_agents\":9}";
         assert_eq!(remove(text, &[]).matches("\"active_agents\":1").count(), 1);
-        let (result, removed) = edit(text, &Edit { remove: ["a"].into() }).unwrap();
-        assert!(result.starts_with("{\"agents\":{\"b\":{}}"), "{result}");
-        assert_eq!(removed.len(), 2);
-        assert_eq!(removed[1].after.as_deref(), Some("b"));
+        let edited = edit(text, &Edit { remove: ["a"].into(), ..Edit::default() }).unwrap();
+        assert!(edited.text.starts_with("{\"agents\":{\"b\":{}}"), "{}", edited.text);
+        assert_eq!(edited.taken.len(), 2);
+        assert_eq!(edited.taken[1].after.as_deref(), Some("b"));
+    }
+
+    #[test]
+    fn marks_go_where_the_fields_are_and_behind_the_last_one() {
+        let text = r#"{"agents": [{"id": "a", "status" : "working", "n": {"status": 1}}, {}], "active_count": 1, "completed_count": 0}"#;
+        assert_eq!(
+            mark(text, "a"),
+            r#"{"agents": [{"id": "a", "status" : "terminated", "n": {"status": 1}, "termination_reason": "session_not_found", "terminated_at": "NOW", "last_update": "NOW"}, {}], "active_count": 0, "completed_count": 0}"#
+        );
+        let keyed = "{\"agents\": {\"a{\": {}}}";
+        assert_eq!(
+            mark(keyed, "a{"),
+            "{\"agents\": {\"a{\": {\"status\": \"terminated\",\"termination_reason\": \"session_not_found\",\"terminated_at\": \"NOW\",\"last_update\": \"NOW\"}}}"
+        );
+    }
+
+    #[test]
+    fn a_mark_keeps_the_layout_of_the_entry() {
+        let text = "{\n  \"agents\": [\n    {\n      \"id\": \"a\",\n      \"last_update\": \"x\"\n    }\n  ]\n}";
+        assert_eq!(
+            mark(text, "a"),
+            "{\n  \"agents\": [\n    {\n      \"id\": \"a\",\n      \"last_update\": \"NOW\",\n      \"status\": \"terminated\",\n      \"termination_reason\": \"session_not_found\",\n      \"terminated_at\": \"NOW\"\n    }\n  ]\n}"
+        );
     }
 }

@@ -104,9 +104,8 @@ pub struct Layout {
     pub agents: Range<usize>,
     /// The counters of [`counter_names`], in that order: span of the value.
     pub counters: Vec<Option<Range<usize>>>,
-    /// From the end of the last member but one to the first quote of the last, and the
-    /// end of the last: where and how another member would be added.
-    pub last_member: (Range<usize>, usize),
+    /// All members of the top level.
+    pub members: Members,
 }
 
 /// Reads a registry text and shows every entry to `on_entry`, in the order of the text,
@@ -123,7 +122,8 @@ pub fn scan<'t>(
     if text.starts_with('\u{feff}') {
         return Err(Corrupt::at(text, 0, "byte order mark before the JSON text"));
     }
-    let members = members(text)?;
+    let start = text.len() - text.trim_ascii_start().len();
+    let members = Members::read(text, start..text.len())?;
     let agents = members.last_named("agents").ok_or_else(|| {
         Corrupt::at(text, text.trim_end().len().saturating_sub(1), "there is no \"agents\"")
     })?;
@@ -170,7 +170,7 @@ pub fn scan<'t>(
         scope,
         agents,
         counters: counter_names(scope).iter().map(|name| members.last_named(name)).collect(),
-        last_member: members.last,
+        members,
     })
 }
 
@@ -183,35 +183,55 @@ fn offset_in(text: &str, part: &str) -> usize {
     part.as_ptr() as usize - text.as_ptr() as usize
 }
 
-/// The members of the top level that the tools look at.
-struct Members<'t> {
-    named: Vec<(Cow<'t, str>, Range<usize>)>,
-    last: (Range<usize>, usize),
+/// The members of one object, by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Members {
+    /// Name and span of the value, in the order of the text.
+    named: Vec<(String, Range<usize>)>,
+    /// What stands before the last member: a comma, unless it is the only one, and white
+    /// space.
+    separator: Range<usize>,
+    /// The end of the last member.
+    end: usize,
 }
 
-impl Members<'_> {
-    fn last_named(&self, name: &str) -> Option<Range<usize>> {
+impl Members {
+    /// Reads the object that stands at `span` of a text and ends it but for white space.
+    pub(super) fn read(text: &str, span: Range<usize>) -> Result<Members, Corrupt> {
+        let open = span.start + 1;
+        let mut members = Members { named: Vec::new(), separator: open..open, end: open };
+        let mut see = |key: Text<'_>, value: &str| {
+            let start = offset_in(text, value);
+            let quote = members.end + text[members.end..].find('"').unwrap_or(0);
+            members.separator = members.end..quote;
+            members.end = start + value.len();
+            members.named.push((key.into_owned(), start..members.end));
+        };
+        let mut deserializer = serde_json::Deserializer::from_str(&text[span.clone()]);
+        deserializer
+            .deserialize_map(EachMember(|key: Text<'_>, value: &str| see(key, value)))
+            .and_then(|()| deserializer.end())
+            .map_err(|error| Corrupt::json(text, span.start, &error))?;
+        Ok(members)
+    }
+
+    /// The value of a member; of several with one name, the last, as in Python.
+    pub(super) fn last_named(&self, name: &str) -> Option<Range<usize>> {
         self.named.iter().rev().find(|(key, _)| key == name).map(|(_, span)| span.clone())
     }
-}
 
-fn members(text: &str) -> Result<Members<'_>, Corrupt> {
-    let open = text.len() - text.trim_start().len() + 1;
-    let mut members = Members { named: Vec::new(), last: (open..open, open) };
-    let mut end_of_previous = open;
-    let mut see = |key: Text<'_>, value: &str| {
-        let start = offset_in(text, value);
-        let quote = end_of_previous + text[end_of_previous..].find('"').unwrap_or(0);
-        members.last = (end_of_previous..quote, start + value.len());
-        members.named.push((Cow::Owned(key.into_owned()), start..start + value.len()));
-        end_of_previous = start + value.len();
-    };
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    deserializer
-        .deserialize_map(EachMember(|key: Text<'_>, value: &str| see(key, value)))
-        .and_then(|()| deserializer.end())
-        .map_err(|error| Corrupt::json(text, 0, &error))?;
-    Ok(members)
+    /// The change that adds members, given as name and JSON text, in the manner of those
+    /// that are there.
+    pub(super) fn addition(&self, text: &str, members: &[(&str, String)]) -> Option<super::Change> {
+        let separator = &text[self.separator.clone()];
+        let mut added = String::new();
+        for (name, value) in members {
+            let is_first = self.named.is_empty() && added.is_empty();
+            let comma = if is_first || separator.starts_with(',') { "" } else { "," };
+            added += &format!("{comma}{separator}\"{name}\": {value}");
+        }
+        (!added.is_empty()).then(|| (self.end..self.end, added))
+    }
 }
 
 /// Shows every member of an object with the raw text of its value.

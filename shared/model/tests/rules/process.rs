@@ -6,7 +6,7 @@ use super::*;
 use crate::common::at;
 
 /// What holds a process, one thing at a time.
-const HOLDERS: [(&str, Change, &str); 15] = [
+const HOLDERS: [(&str, Change, &str); 14] = [
     ("a parent", |w| w.first(PROCESSES)["orphaned"] = json!(false), "parent 1 systemd"),
     ("a script", |w| parent(w, 812, json!("code")), "parent 812 code"),
     ("a parent without a name", |w| parent(w, 812, json!(null)), "parent 812 (unknown)"),
@@ -21,7 +21,6 @@ const HOLDERS: [(&str, Change, &str); 15] = [
     ("a socket", |w| w.first(PROCESSES)["stdout"] = json!("socket"), "to a socket"),
     ("unknown output", |w| w.first(PROCESSES)["stdout"] = json!(null), "could not be found out"),
     ("its pane", |w| origin(w, 801, json!("%3")), "started from %3 of work, detached"),
-    ("a server not asked", |w| origin(w, 802, json!("%9")), "802, which was not asked"),
 ];
 
 fn parent(world: &mut World, pid: i32, name: Value) {
@@ -155,6 +154,12 @@ fn untracked_process() {
         world.first(PROCESSES)["daemon"] = json!(true);
         world.first(PROCESSES)["claude_children"] = json!(2);
         assert_findings("daemon", &world.judge(), &["untracked_process - background service"]);
+        world.first(PROCESSES)["daemon"] = json!(false);
+        for pane in [json!("%9"), json!(null)] {
+            origin(&mut world, 802, pane);
+            let expected = "untracked_process - tmux server 802, which was not asked";
+            assert_findings("a server not asked", &world.judge(), &[expected]);
+        }
         world.first(PROCESSES)["tty"] = json!("pts/3");
         assert_findings("in a pane", &world.judge(), &[]);
     }

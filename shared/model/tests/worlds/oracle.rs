@@ -155,7 +155,7 @@ impl<'w> World<'w> {
             || self.started_in_a_pane(&process["tmux"])
     }
 
-    /// In one that lives, or may live because its server was not asked.
+    /// In a pane that lives.
     fn started_in_a_pane(&self, origin: &Value) -> bool {
         if origin["pane"].is_null() {
             return false;
@@ -168,8 +168,16 @@ impl<'w> World<'w> {
                 }
             }
         }
+        false
+    }
+
+    /// One that lives and was not asked.
+    fn of_another_server(&self, origin: &Value) -> bool {
         let looks = self.looks("sessions");
-        !looks.iter().any(|end| array(&end["server_pids"]).contains(&origin["server_pid"]))
+        !origin.is_null()
+            && !looks
+                .iter()
+                .any(|end| array(&end["server_pids"]).contains(&origin["server_pid"]))
     }
 
     fn judge_processes(&self, rows: &mut Vec<Row>) {
@@ -179,7 +187,9 @@ impl<'w> World<'w> {
                 let apart = process["start_time"].to_string();
                 rows.push([kind.to_owned(), action.to_owned(), target.clone(), apart]);
             };
-            let untouchable = process["self"] == true || process["daemon"] == true;
+            let untouchable = process["self"] == true
+                || process["daemon"] == true
+                || self.of_another_server(&process["tmux"]);
             if process["state"] == "Z" || process["state"] == "X" {
                 push("defunct_process", "-");
             } else if self.sessions().iter().any(|(session, _)| self.contains(session, process))

@@ -1,0 +1,77 @@
+//! Reading action records back, to undo what was done to registries.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::finding::{Finding, Outcome, Remedy};
+use crate::plan::Order;
+use crate::record::{Agent, Registry};
+use crate::registry::Taken;
+use crate::stream::{Malformed, parse};
+use crate::text::Text;
+
+/// What is to be undone in one registry.
+#[derive(Debug, Default)]
+pub struct Undo<'a> {
+    /// The entries to put back, in the order in which they were taken.
+    pub entries: Vec<(Order<'a>, Taken)>,
+    /// Counters that were set: what they were, and what the entries made then.
+    pub counters: HashMap<String, (i64, i64)>,
+}
+
+#[derive(Deserialize)]
+struct Done<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Text<'a>,
+    action: Option<Remedy>,
+    result: Option<Outcome>,
+    entry: Option<Taken>,
+    #[serde(borrow)]
+    finding: Option<&'a RawValue>,
+}
+
+/// Reads action records, such as a log, and finds what was done to registries, by path.
+/// What was planned, and what was done to processes and sessions, is passed over.
+///
+/// # Errors
+/// [`Malformed`] for a line that is not a record, and for an input without any action.
+pub fn read(text: &str) -> Result<BTreeMap<String, Undo<'_>>, Malformed> {
+    let mut undos: BTreeMap<String, Undo<'_>> = BTreeMap::new();
+    let mut actions = 0;
+    for (number, line) in (1..).zip(text.lines()) {
+        let line = line.trim_ascii();
+        if line.is_empty() {
+            continue;
+        }
+        let done: Done<'_> = parse(number, line)?;
+        let (true, Some(raw)) = (&*done.kind == "action", done.finding) else { continue };
+        actions += 1;
+        if done.result != Some(Outcome::Done) {
+            continue;
+        }
+        let finding: Finding<'_> = parse(number, raw.get())?;
+        match (done.entry, done.action, finding.registry) {
+            (Some(entry), _, _) => {
+                let raw_agent = finding.agent.map_or("null", RawValue::get);
+                let agent: Agent<'_> = parse(number, raw_agent)?;
+                let undo = undos.entry(agent.registry.to_string()).or_default();
+                undo.entries.push((Order { remedy: Remedy::RestoreEntry, finding, raw }, entry));
+            }
+            (None, Some(Remedy::SetCounters), Some(registry)) => {
+                let registry: Registry = parse(number, registry.get())?;
+                let undo = undos.entry(registry.path).or_default();
+                undo.counters.extend(registry.counters.into_iter().filter_map(|(name, counter)| {
+                    Some((name, (counter.stored?, counter.computed)))
+                }));
+            }
+            _ => {}
+        }
+    }
+    if actions == 0 {
+        let reason = "no action records: undoing needs what agentprune --yes or its --log wrote";
+        return Err(Malformed { line: 0, reason: reason.to_owned() });
+    }
+    Ok(undos)
+}

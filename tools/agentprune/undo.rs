@@ -1,0 +1,76 @@
+//! Putting back what a prune took out of registries.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use cli::Failure;
+use host::registry::Kept;
+use model::finding::Outcome;
+use model::plan::Order;
+use model::record::Machine;
+use model::registry::{Restored, Taken, restore, scan};
+use model::undo::{Undo, read};
+
+use crate::args::Arguments;
+use crate::registries::{fail, lock};
+use crate::report::Report;
+
+/// Undoes what the action records in `text` say was done to registries, or shows that.
+///
+/// # Errors
+/// When the input is not of action records, or output cannot be written.
+pub fn undo(
+    text: &str,
+    machine: &Machine,
+    arguments: &Arguments,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let undos: BTreeMap<String, Undo<'_>> =
+        read(text).map_err(|malformed| Failure::Trouble(format!("input: {malformed}; nothing was done")))?;
+    for (path, undo) in undos {
+        if !arguments.yes {
+            undo.entries.iter().try_for_each(|(order, _)| report.would(order))?;
+        } else if let Some((order, _)) = undo.entries.iter().find(|(o, _)| *o.finding.host != *machine.host) {
+            let reason = format!("done on {}, this is {}", order.finding.host, machine.host);
+            for (order, _) in &undo.entries {
+                report.became(order, Outcome::Refused, reason.as_str())?;
+            }
+        } else {
+            put_back(Path::new(&path), undo, arguments, report)?;
+        }
+    }
+    Ok(())
+}
+
+fn put_back(
+    path: &Path,
+    undo: Undo<'_>,
+    arguments: &Arguments,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let (orders, taken): (Vec<Order<'_>>, Vec<Taken>) = undo.entries.into_iter().unzip();
+    let counters: HashMap<&str, (i64, i64)> =
+        undo.counters.iter().map(|(name, values)| (name.as_str(), *values)).collect();
+    let locked = lock(path, arguments.lock_timeout)
+        .and_then(|lock| lock.whole_text(|text| scan(text, |_, _| ()).map(|_| ())).map(|t| (lock, t)));
+    let (lock, old) = match locked {
+        Ok(locked) => locked,
+        Err(error) => return fail(&orders, &error, report),
+    };
+    let Restored { text, results } = restore(&old, &taken, &counters).map_err(Failure::trouble)?;
+    for order in &orders {
+        report.planned(order)?;
+    }
+    if text != old
+        && let Err(error) = lock.replace(&old, &text, Kept::Nothing, host::clock::now())
+    {
+        return fail(&orders, &error, report);
+    }
+    for (order, result) in orders.iter().zip(results) {
+        match result {
+            Ok(()) => report.became(order, Outcome::Done, "entry put back")?,
+            Err(reason) => report.became(order, Outcome::Skipped, reason)?,
+        }
+    }
+    Ok(())
+}
