@@ -94,7 +94,7 @@ fn the_script_cleans_the_case_and_nothing_else() {
     let before = preserved(&world, &case);
 
     let verify = script(&world, "verify_cleanup.sh", &[], "").expect(&[1]);
-    assert!(verify.out.contains("✗ FAIL: 88 ghost agents in registry"), "{}", verify.out);
+    assert!(verify.out.contains("✗ FAIL: Ghost agents in registry: 88"), "{}", verify.out);
 
     let cleanup = script(&world, "cleanup_leaked_agents.sh", &[], "yes\n").ok();
     for line in [
@@ -219,6 +219,6 @@ fn the_scripts_run_from_anywhere_and_through_links() {
     command.arg("-S").arg(world.socket()).args(["--name", world.name()]);
     wait_until(
         || "a judgement",
-        || run(&mut command, "").expect(&[0, 1]).out.contains("88 ghost agents"),
+        || run(&mut command, "").expect(&[0, 1]).out.contains("Ghost agents in registry: 88"),
     );
 }

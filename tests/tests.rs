@@ -1,6 +1,18 @@
 //! The real programs against real tmux servers, processes and files.
+// So that clippy knows that what stands outside the test functions is test code too.
+#![cfg(test)]
 
 mod case;
+mod cron;
+mod evidence;
 mod harness;
+mod identity;
 mod input;
+mod manual;
+mod paths;
+mod registry;
+mod signals;
+mod terminal;
+mod tmux;
+mod twice;
 mod world;

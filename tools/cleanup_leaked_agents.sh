@@ -111,11 +111,11 @@ running() { # living Claude processes, by a look of its own
 registry() { # sets agents and active
     agents=0 active=0
     lsagents ${workspace:+"--workspace=$workspace"} -T -Q '.type == "registry"' \
-        -o agents,counters.active_agents.computed >"$scratch/registry" || return
+        -o agents,counters.active_agents.computed >"$scratch/counters" || return
     while read -r each_agents each_active; do
         agents=$((agents + each_agents)) active=$((active + each_active))
     done <<ROWS
-$(sed 1d "$scratch/registry")
+$(sed 1d "$scratch/counters")
 ROWS
 }
 
@@ -130,15 +130,30 @@ show() { # FIELD VALUE...: what is found with one of these values, a table for e
     [ -n "$any" ] || echo '  nothing'
 }
 
+shown() { # prints what was collected; what nobody could read is not acted on
+    exec >&3
+    cat "$scratch/shown" 2>"$scratch/errors"
+    case $? in
+        0) exec >"$scratch/shown" ;;
+        141) exit 141 ;;
+        *) fail "standard output cannot be written; nothing was changed" ;;
+    esac
+}
+
+exec 3>&1 >"$scratch/shown"
 rule='=================================================='
-printf '%s\n  Cleanup of leaked agents\n%s\n\n' "$rule" "$rule"
-cat <<'TEXT'
+cat <<TEXT
+$rule
+  Cleanup of leaked agents
+$rule
+
 This script will:
   1. Kill leaked Claude processes (in no tmux session, held by nobody)
   2. Remove ghost entries from the registry, and end zombie sessions
   3. Update registry counts to match reality
 
 TEXT
+shown
 
 look
 judge >"$scratch/findings" || [ $? -eq 1 ] || fail "could not judge; nothing was changed"
@@ -146,15 +161,17 @@ case $(grep '^{"type":"end"' "$scratch/findings") in
     *'"too_young":0'*) ;;
     *)
         echo 'Some are too young to judge; looking again in 2 seconds.'
+        shown
         sleep 2
         look
         judge >"$scratch/findings" 2>/dev/null || [ $? -eq 1 ] || fail "could not judge; nothing was changed"
         ;;
 esac
 # Each step acts on its own part of what is shown now.
-for step in kill_process kill_session remove_entry set_counters; do
-    judge -Q ".action == \"$step\"" >"$scratch/$step" 2>/dev/null
+for part in process session; do
+    judge -Q ".action == \"kill_$part\"" >"$scratch/$part" 2>/dev/null
 done
+judge -Q '.action == "remove_entry" or .action == "set_counters"' >"$scratch/registry" 2>/dev/null
 registry || fail "could not read the registry; nothing was changed"
 agents_before=$agents
 
@@ -166,8 +183,9 @@ printf 'What will be cleaned:\n'
 show action kill_process kill_session remove_entry set_counters
 printf '\nLeft alone:\n'
 show kind untracked_process busy_session orphan_session defunct_process
-# What nobody could read is not acted on.
-echo || fail "standard output cannot be written; nothing was changed"
+echo
+shown
+exec >&3 3>&-
 
 if ! grep -q '"action":"' "$scratch/findings"; then
     echo 'Nothing to clean up.'
@@ -188,43 +206,58 @@ if [ -z "$yes" ]; then
     echo
 fi
 
+# From here on it goes to the end, even if nobody reads any more.
+trap '' PIPE
 status=0
-act() { # STEP
-    agentprune --yes -T -o result,target,reason "$scratch/$1" >"$scratch/$1.done" 2>"$scratch/errors"
+act() { # PART
+    agentprune --yes -T -o action,result,target,reason "$scratch/$1" \
+        >"$scratch/$1.done" 2>"$scratch/errors"
     result=$?
-    sed '1d; s/^/  /' "$scratch/$1.done"
-    sed 's/^agentprune: /  /' "$scratch/errors"
+    [ "$result" -eq 0 ] || status=1
+}
+
+rows() { # PART ACTION
+    sed -n "s/^$2  */  /p" "$scratch/$1.done"
     if [ "$result" -ge 2 ]; then
+        cat "$scratch/errors" >&2
         fail "stopped at this step; what is not listed above as done was not done"
     fi
-    [ "$result" -eq 0 ] || status=1
 }
 
 printf 'Step 1: Live agents, verified again before each action below\n'
 printf '  %s sessions are kept\n' "$(($(count session) - $(grep -c '"action":"kill_session"' "$scratch/findings")))"
 printf 'Step 2: Killing leaked Claude processes\n'
-act kill_process
+act process
+rows process kill_process
 printf 'Step 3: Killing zombie tmux sessions\n'
-act kill_session
+act session
+rows session kill_session
 printf 'Step 4: Removing ghost entries from the registry\n'
-act remove_entry
+act registry
+rows registry remove_entry
+sed -n 's/^agentprune: old content/  old content/p' "$scratch/errors"
 printf 'Step 5: Updating registry counts\n'
-act set_counters
+rows registry set_counters
 
-killed() { # STEP
-    grep -c '^done' "$scratch/$1.done"
+killed() { # PART
+    grep -c '^kill_[a-z]*  *done' "$scratch/$1.done"
 }
 
-look
+sessions() { # a server that had none but zombies has ended, and no longer answers
+    lssessions ${socket:+"--socket=$socket"} >"$scratch/sessions" 2>/dev/null || [ -n "$socket" ] || fail "could not look after the cleanup"
+    grep -c '^{"type":"session"' "$scratch/sessions"
+}
+
 registry || fail "could not read the registry after the cleanup"
 printf '\n%s\nSummary:\n' "$rule"
-printf '  Claude processes killed: %s\n' "$(killed kill_process)"
-printf '  Tmux sessions killed: %s\n' "$(killed kill_session)"
+printf '  Claude processes killed: %s\n' "$(killed process)"
+printf '  Tmux sessions killed: %s\n' "$(killed session)"
 printf '  Claude processes remaining: %s\n' "$(running)"
-printf '  Tmux sessions remaining: %s\n' "$(count session)"
+printf '  Tmux sessions remaining: %s\n' "$(sessions)"
 printf '  Registry agents before: %s\n' "$agents_before"
 printf '  Registry agents after: %s\n' "$agents"
 printf '  Active agents count: %s\n' "$active"
 [ "$status" -eq 0 ] || printf '  Not everything could be cleaned: see the steps above.\n'
-printf '%s\nRun verify_cleanup.sh to check the result.\n' "$rule"
+printf '%s\nRun verify_cleanup.sh to check the result.\n' "$rule" ||
+    fail "standard output cannot be written; what was to be cleaned was cleaned"
 exit "$status"

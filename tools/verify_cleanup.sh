@@ -112,7 +112,8 @@ agents() { # FIELDS FILTER
     sed 1d "$scratch/table"
 }
 
-printf 'Current System State:\n' || fail "standard output cannot be written"
+exec 3>&1 >"$scratch/shown"
+printf 'Current System State:\n'
 printf '  Claude processes running: %s\n' "$(($(count process) - $(found defunct_process)))"
 printf '  Tmux sessions active: %s\n\n' "$(count session)"
 
@@ -142,27 +143,35 @@ check() { # COUNT WHAT_IS_WELL WHAT_IS_WRONG
     if [ "$1" -eq 0 ]; then
         pass "$2"
     else
-        printf '  %s✗ FAIL%s: %s %s\n' "$red" "$plain" "$1" "$3"
+        printf '  %s✗ FAIL%s: %s\n' "$red" "$plain" "$3"
         status=1
     fi
 }
-ghosts=$(found ghost_agent) zombies=$(found zombie_session)
-check "$((ghosts + zombies))" 'Registry and tmux sessions synchronized' 'differences between registry and tmux sessions'
-check "$ghosts" 'No ghost agents in registry' 'ghost agents in registry'
-check "$(found count_mismatch)" 'Active agent count matches reality' 'registry with counts that differ from its entries'
-check "$(found leaked_process)" 'No leaked Claude processes' 'leaked Claude processes'
-check "$zombies" 'No zombie sessions' 'zombie sessions'
+ghosts=$(found ghost_agent) zombies=$(found zombie_session) leaks=$(found leaked_process)
+check "$((ghosts + zombies))" 'Registry and tmux sessions synchronized' \
+    "Registry and tmux sessions differ"
+check "$ghosts" 'No ghost agents in registry' "Ghost agents in registry: $ghosts"
+check "$(found count_mismatch)" 'Active agent count matches reality' \
+    'Registry counts differ from its entries'
+check "$leaks" 'No leaked Claude processes' "Leaked Claude processes: $leaks"
+check "$zombies" 'No zombie sessions' "Zombie sessions: $zombies"
 while read -r kind what; do
     number=$(found "$kind")
-    [ "$number" -eq 0 ] || warn "$number $what"
+    [ "$number" -eq 0 ] || warn "$what: $number"
 done <<'KINDS'
 untracked_process Claude processes outside tmux that something holds
-busy_session agent sessions without Claude that are busy
-orphan_session agent sessions that no registry entry names
-defunct_process dead Claude processes that their parent has not reaped
+busy_session Agent sessions without Claude that are busy
+orphan_session Agent sessions that no registry entry names
+defunct_process Ended Claude processes that their parent has yet to reap
 KINDS
 while read -r note; do
     warn "${note#agentdiff: }"
 done <"$scratch/notes"
 [ "$status" -eq 0 ] || printf '\nRun cleanup_leaked_agents.sh to clean up.\n'
-exit "$status"
+exec >&3
+cat "$scratch/shown" 2>"$scratch/notes"
+case $? in
+    0) exit "$status" ;;
+    141) exit 141 ;;
+    *) fail "standard output cannot be written" ;;
+esac

@@ -162,7 +162,7 @@ fn standin() -> PathBuf {
     let standin = built().join("examples/standin");
     assert!(
         standin.exists(),
-        "{}: not there; `cargo build --examples` makes it, and so does `cargo test` without --test",
+        "{}: not there; `cargo build -p agentutils --examples` makes it",
         standin.display()
     );
     standin

@@ -24,7 +24,7 @@ shift 2
 mount -t tmpfs -o mode=1777 tmpfs "$new"
 mkdir "$new/built"
 mount --bind "$built" "$new/built"
-mount --move "$new" /tmp
+mount --rbind "$new" /tmp
 cd /
 "$@"
 "#;

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::{PROMPT, Ran, Standin, World, run};
+use super::{PROMPT, Ran, Standin, World, run, wait_until};
 
 /// A session with a stand-in in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +75,21 @@ impl World {
         arguments.extend(["-c", folder]);
         arguments.extend(variables.iter().flat_map(|variable| ["-e", variable]));
         arguments.push(command);
-        let started = self.tmux(&arguments).ok();
-        started.out.trim().parse().expect("tmux prints the pid of the pane")
+        let mut started = None;
+        // The server of a session that has just ended may be about to end too.
+        wait_until(
+            || "the end of a server",
+            || {
+                let ran = started.insert(self.tmux(&arguments));
+                !ran.err.starts_with("server exited")
+            },
+        );
+        started
+            .expect("it was run")
+            .ok()
+            .out
+            .trim()
+            .parse()
+            .expect("tmux prints the pid of the pane")
     }
 }

@@ -1,6 +1,9 @@
 //! The tools under test, confined to a world, and how any command is run.
 
+use std::ffi::OsString;
+use std::fs;
 use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -129,6 +132,27 @@ impl World {
     /// When there is trouble.
     pub fn findings(&self, arguments: &[&str]) -> String {
         self.diff(&self.look(), arguments).expect(&[0, 1]).out
+    }
+
+    /// Gives findings to `agentprune --yes`, and has tmux run a command on the world's
+    /// server just before it is told to end a session.
+    pub fn prune_while(&self, findings: &str, tmux: &str) -> Ran {
+        let folder = self.path().join(format!("tmux-{}", self.next()));
+        fs::create_dir(&folder).expect("a folder of the world");
+        let wrapper = folder.join("tmux");
+        let text = format!(
+            "#!/bin/sh\nPATH=${{PATH#*:}}\ncase \"$*\" in *if-shell*) tmux -S '{}' {tmux};; esac\n\
+             exec tmux \"$@\"\n",
+            self.socket().display()
+        );
+        fs::write(&wrapper, text).expect("a file of the world");
+        fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).expect("its mode");
+        let mut prune = self.tool("agentprune");
+        let path = prune.get_envs().find(|(name, _)| *name == "PATH");
+        let mut path_with_wrapper = OsString::from(folder);
+        path_with_wrapper.push(":");
+        path_with_wrapper.push(path.and_then(|(_, path)| path).expect("a PATH"));
+        run(prune.arg("--yes").env("PATH", path_with_wrapper), findings)
     }
 
     /// Gives findings to `agentprune`.

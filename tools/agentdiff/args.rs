@@ -42,6 +42,11 @@ pub struct Arguments {
     #[arg(long)]
     pub busy: bool,
 
+    /// Report task registries in which every agent is over and nothing has changed for this
+    /// long (such as 7d)
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    pub stale_after: Option<std::time::Duration>,
+
     /// Write no records; the exit status tells
     #[arg(short, long)]
     pub quiet: bool,
@@ -56,9 +61,14 @@ impl Arguments {
     pub fn options(&self) -> Options {
         Options {
             prefix: self.prefix.clone(),
-            min_age: SignedDuration::try_from(self.min_age).unwrap_or(SignedDuration::MAX),
+            min_age: signed(self.min_age),
             outside_tmux: self.outside_tmux,
             busy: self.busy,
+            stale_after: self.stale_after.map(signed),
         }
     }
+}
+
+fn signed(duration: std::time::Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }

@@ -55,7 +55,7 @@ pub struct Arguments {
     pub undo: bool,
 
     /// Put right what an interrupted write has left of this registry, and do nothing else
-    #[arg(long, value_name = "REGISTRY", conflicts_with_all = ["undo", "files"])]
+    #[arg(long, value_name = "REGISTRY", conflicts_with_all = ["undo", "files", "dry_run", "yes", "log", "ghosts"])]
     pub recover: Vec<PathBuf>,
 
     /// How long to wait for the lock of a registry

@@ -78,11 +78,11 @@ fn prune(
 /// Puts right what interrupted writes have left of the registries named.
 fn recover(arguments: &Arguments) -> Result<u8, Failure> {
     for path in &arguments.recover {
-        let journal = host::registry::journal_of(path);
-        if !journal.exists() && !arguments.quiet {
+        let interrupted = host::registry::journal_of(path).exists();
+        registries::lock(path, arguments.lock_timeout).map_err(Failure::trouble)?;
+        if !interrupted && !arguments.quiet {
             PROGRAM.say(&format!("{}: no interrupted write", path.display()));
         }
-        registries::lock(path, arguments.lock_timeout).map_err(Failure::trouble)?;
     }
     Ok(0)
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use cli::Failure;
-use host::registry::{Kept, Lock, Recovered, RegistryError};
+use host::registry::{Kept, Lock, Recovered, RegistryError, SignalsWait, Written};
 use host::sessions::Look;
 use model::drift::{AgentSessions, NameLost};
 use model::finding::{Evidence, Outcome, Remedy};
@@ -39,13 +39,14 @@ pub fn clean(
     report: &mut Report,
 ) -> Result<(), Failure> {
     for attempt in 1.. {
-        let locked = lock(Path::new(path), arguments.lock_timeout)
-            .and_then(|lock| lock.whole_text(|text| scan(text, |_, _| ()).map(|_| ())).map(|t| (lock, t)));
+        let locked = lock(Path::new(path), arguments.lock_timeout).and_then(|lock| {
+            lock.whole_text(|text| scan(text, |_, _| ()).map(|_| ())).map(|t| (lock, t))
+        });
         let (lock, text) = match locked {
             Ok(locked) => locked,
             Err(error) => return fail(cases.orders(), &error, report),
         };
-        match judge(&lock, &text, cases) {
+        match judge(&lock, &text, cases, arguments) {
             Ok(verdicts) => return write(&lock, &text, cases, verdicts, arguments, report),
             Err(_) if attempt < TRIES => {
                 drop(lock);
@@ -72,6 +73,9 @@ pub fn lock(path: &Path, timeout: Duration) -> Result<Lock, RegistryError> {
 fn told(recovered: &Recovered) -> String {
     match recovered {
         Recovered::NotBegun => "an interrupted write had not begun".to_owned(),
+        Recovered::TakenBack => {
+            "an interrupted write cannot be completed: the content before it is back".to_owned()
+        }
         Recovered::Completed => "an interrupted write was completed".to_owned(),
         Recovered::KeptLater => {
             "a write was interrupted, but somebody has written since: that was kept".to_owned()
@@ -85,6 +89,9 @@ fn told(recovered: &Recovered) -> String {
 
 /// What an entry says now.
 struct Entry {
+    /// Of the registry of a task, where the id of an entry is but a field, there may be
+    /// several that nobody can tell apart. In a global one, the last of an id counts.
+    is_double: bool,
     started_at: Option<String>,
     tmux_session: Option<String>,
     is_active: bool,
@@ -94,13 +101,19 @@ struct Entry {
 ///
 /// # Errors
 /// When tmux cannot be asked.
-fn judge(lock: &Lock, text: &str, cases: &RegistryCases<'_>) -> Result<Vec<Verdict>, Failure> {
+fn judge(
+    lock: &Lock,
+    text: &str,
+    cases: &RegistryCases<'_>,
+    arguments: &Arguments,
+) -> Result<Vec<Verdict>, Failure> {
     let condemned: HashSet<&str> = cases.entries.iter().map(|case| &*case.subject.id).collect();
     let mut entries: HashMap<String, Entry> = HashMap::new();
     // The text was found whole.
     let _ = scan(text, |scope, entry| {
         if condemned.contains(&*entry.id) {
             let now = Entry {
+                is_double: scope == Scope::Task && entries.contains_key(&*entry.id),
                 is_active: is_active(scope, entry.fields.status.as_deref()),
                 started_at: entry.fields.started_at.map(|text| text.into_owned()),
                 tmux_session: entry.fields.tmux_session.map(|text| text.into_owned()),
@@ -124,9 +137,19 @@ fn judge(lock: &Lock, text: &str, cases: &RegistryCases<'_>) -> Result<Vec<Verdi
             .iter()
             .find(|(evidence, ..)| *evidence == &*case.order.finding.evidence)
             .ok_or_else(|| (Outcome::Failed, "tmux was not looked at".to_owned()))?;
-        verdict(&case.subject, entries.get(&*case.subject.id), look, sessions, lock.owner_uid)
+        let entry = entries.get(&*case.subject.id);
+        let marks = marks(case, arguments);
+        verdict(&case.subject, entry, look, sessions, lock.owner_uid, marks)
     };
     Ok(cases.entries.iter().map(verdict).collect())
+}
+
+/// Whether an entry stays, marked as terminated.
+fn marks(case: &Case<'_, Agent<'_>>, arguments: &Arguments) -> bool {
+    match arguments.ghosts {
+        None => case.order.remedy == Remedy::TerminateEntry,
+        Some(how) => how == Ghosts::Mark,
+    }
 }
 
 fn verdict(
@@ -135,24 +158,31 @@ fn verdict(
     tmux: &Look,
     sessions: &AgentSessions<'_>,
     owner_uid: u32,
+    marks: bool,
 ) -> Verdict {
     let Some(entry) = entry else {
         return Err((Outcome::Gone, "no such entry".to_owned()));
     };
+    if entry.is_double {
+        return Err((Outcome::Skipped, "more than one entry has this id".to_owned()));
+    }
     if entry.started_at.as_deref() != found.started_at.as_deref() {
         return Err((Outcome::Skipped, "another agent has this id now".to_owned()));
     }
-    if found.scope == Scope::Task && !entry.is_active {
+    if (found.scope == Scope::Task || marks) && !entry.is_active {
         return Err((Outcome::Gone, "the entry is over already".to_owned()));
     }
     if tmux.servers == Servers::All && !tmux.uids.include(owner_uid) {
-        let reason = format!("the registry is uid {owner_uid}'s, whose tmux cannot be asked from here");
+        let reason =
+            format!("the registry is uid {owner_uid}'s, whose tmux cannot be asked from here");
         return Err((Outcome::Refused, reason));
     }
     match sessions.of(&found.id, entry.tmux_session.as_deref()) {
         Ok(sessions) => match sessions.first() {
             None => Ok(()),
-            Some(session) => Err((Outcome::Skipped, format!("its session {} is there", session.name))),
+            Some(session) => {
+                Err((Outcome::Skipped, format!("its session {} is there", session.name)))
+            }
         },
         Err(NameLost) => {
             Err((Outcome::Skipped, "nobody can tell the name of its session".to_owned()))
@@ -172,11 +202,7 @@ fn write(
     let mut change = Edit { now: &now, ..Edit::default() };
     let mut going = Vec::new();
     for (case, verdict) in cases.entries.iter().zip(verdicts) {
-        let marks = match arguments.ghosts {
-            None => case.order.remedy == Remedy::TerminateEntry,
-            Some(how) => how == Ghosts::Mark,
-        };
-        let ids = if marks { &mut change.mark } else { &mut change.remove };
+        let ids = if marks(case, arguments) { &mut change.mark } else { &mut change.remove };
         match verdict {
             Ok(()) if ids.insert(&*case.subject.id) => going.push(case),
             Ok(()) => report.became(&case.order, Outcome::Gone, "given twice")?,
@@ -193,14 +219,16 @@ fn write(
     }
     let orders: Vec<&Order<'_>> =
         going.iter().map(|case| &case.order).chain(counters.clone()).collect();
-    for order in &orders {
-        report.planned(order)?;
-    }
-    let kept = if edited.taken.is_empty() { Kept::Nothing } else { Kept::Backups(arguments.keep_backups) };
+    // Once written it is to be noted, too, what was taken out.
+    let _waiting = SignalsWait::begin();
+    report.all_planned(orders.iter().copied())?;
+    let kept =
+        if edited.taken.is_empty() { Kept::Nothing } else { Kept::Backups(arguments.keep_backups) };
     let written = match lock.replace(old, &edited.text, kept, host::clock::now()) {
         Ok(written) => written,
         Err(error) => return fail(orders, &error, report),
     };
+    say_left(lock, &written);
     if let Some(backup) = written.backup {
         report.note(&format!("old content of the registry kept: {}", backup.display()));
     }
@@ -217,6 +245,15 @@ fn write(
         report.became(order, Outcome::Done, "counters set to what the entries make")?;
     }
     Ok(())
+}
+
+/// Says what could not be cleared away behind a write.
+pub fn say_left(lock: &Lock, written: &Written) {
+    if let Some(error) = &written.left {
+        let path = lock.path.display();
+        PROGRAM
+            .say(&format!("{path}: written, but a file beside it could not be removed: {error}"));
+    }
 }
 
 /// Nothing of these orders could be done.

@@ -62,6 +62,7 @@ impl Scene {
             min_age: SignedDuration::ZERO,
             outside_tmux: evidence.outside_tmux,
             busy: evidence.busy,
+            stale_after: None,
         };
         Ok(Scene { tmux, table, processes, options })
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use cli::Failure;
-use host::registry::Kept;
+use host::registry::{Kept, SignalsWait};
 use model::finding::Outcome;
 use model::plan::Order;
 use model::record::Machine;
@@ -12,7 +12,7 @@ use model::registry::{Restored, Taken, restore, scan};
 use model::undo::{Undo, read};
 
 use crate::args::Arguments;
-use crate::registries::{fail, lock};
+use crate::registries::{fail, lock, say_left};
 use crate::report::Report;
 
 /// Undoes what the action records in `text` say was done to registries, or shows that.
@@ -25,12 +25,14 @@ pub fn undo(
     arguments: &Arguments,
     report: &mut Report,
 ) -> Result<(), Failure> {
-    let undos: BTreeMap<String, Undo<'_>> =
-        read(text).map_err(|malformed| Failure::Trouble(format!("input: {malformed}; nothing was done")))?;
+    let undos: BTreeMap<String, Undo<'_>> = read(text)
+        .map_err(|malformed| Failure::Trouble(format!("input: {malformed}; nothing was done")))?;
     for (path, undo) in undos {
         if !arguments.yes {
             undo.entries.iter().try_for_each(|(order, _)| report.would(order))?;
-        } else if let Some((order, _)) = undo.entries.iter().find(|(o, _)| *o.finding.host != *machine.host) {
+        } else if let Some((order, _)) =
+            undo.entries.iter().find(|(o, _)| *o.finding.host != *machine.host)
+        {
             let reason = format!("done on {}, this is {}", order.finding.host, machine.host);
             for (order, _) in &undo.entries {
                 report.became(order, Outcome::Refused, reason.as_str())?;
@@ -51,20 +53,22 @@ fn put_back(
     let (orders, taken): (Vec<Order<'_>>, Vec<Taken>) = undo.entries.into_iter().unzip();
     let counters: HashMap<&str, (i64, i64)> =
         undo.counters.iter().map(|(name, values)| (name.as_str(), *values)).collect();
-    let locked = lock(path, arguments.lock_timeout)
-        .and_then(|lock| lock.whole_text(|text| scan(text, |_, _| ()).map(|_| ())).map(|t| (lock, t)));
+    let locked = lock(path, arguments.lock_timeout).and_then(|lock| {
+        lock.whole_text(|text| scan(text, |_, _| ()).map(|_| ())).map(|t| (lock, t))
+    });
     let (lock, old) = match locked {
         Ok(locked) => locked,
         Err(error) => return fail(&orders, &error, report),
     };
     let Restored { text, results } = restore(&old, &taken, &counters).map_err(Failure::trouble)?;
-    for order in &orders {
-        report.planned(order)?;
-    }
-    if text != old
-        && let Err(error) = lock.replace(&old, &text, Kept::Nothing, host::clock::now())
-    {
-        return fail(&orders, &error, report);
+    // Once written it is to be noted, too, what was put back.
+    let _waiting = SignalsWait::begin();
+    report.all_planned(&orders)?;
+    if text != old {
+        match lock.replace(&old, &text, Kept::Nothing, host::clock::now()) {
+            Ok(written) => say_left(&lock, &written),
+            Err(error) => return fail(&orders, &error, report),
+        }
     }
     for (order, result) in orders.iter().zip(results) {
         match result {

@@ -1,5 +1,6 @@
 //! One registry file as records.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
@@ -97,6 +98,9 @@ fn is_overridden(doubles: &mut HashMap<String, usize>, entry: &Entry<'_>) -> boo
 
 fn agent<'a>(entry: Entry<'a>, scope: Scope, look: &'a str, path: &'a str) -> Agent<'a> {
     let fields = entry.fields;
+    let instant = |time: &Option<Cow<'_, str>>| time.as_deref().and_then(host::clock::instant);
+    let times = [&fields.started_at, &fields.last_update, &fields.completed_at];
+    let updated = times.into_iter().filter_map(instant).max();
     Agent {
         look: look.into(),
         id: Text(entry.id),
@@ -105,7 +109,8 @@ fn agent<'a>(entry: Entry<'a>, scope: Scope, look: &'a str, path: &'a str) -> Ag
         parent: fields.parent.map(Text),
         status: fields.status.map(Text),
         tmux_session: fields.tmux_session.map(Text),
-        started: fields.started_at.as_deref().and_then(host::clock::instant),
+        started: instant(&fields.started_at),
+        updated,
         started_at: fields.started_at.map(Text),
         last_update: fields.last_update.map(Text),
         completed_at: fields.completed_at.map(Text),

@@ -97,8 +97,9 @@ impl Program {
         }
         let text = error.to_string();
         let text = text.strip_prefix("error: ").unwrap_or(&text);
-        let what = text.split("\n\n").next().unwrap_or(text).trim_end();
-        self.say(what);
+        let what = text.split("\n\n").next().unwrap_or(text);
+        let what: Vec<&str> = what.split_whitespace().collect();
+        self.say(&what.join(" "));
         let _ = io::Write::write_all(
             &mut io::stderr(),
             format!("Try '{} --help' for more information.\n", self.name).as_bytes(),

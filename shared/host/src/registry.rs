@@ -14,4 +14,4 @@ mod write;
 pub use find::{Found, Which, find};
 pub use journal::{Recovered, journal_of};
 pub use lock::{Lock, RegistryError, Snapshot, read};
-pub use write::{Kept, Written};
+pub use write::{Kept, SignalsWait, Written};

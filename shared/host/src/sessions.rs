@@ -13,7 +13,7 @@ use model::claude::{base_name, script};
 use model::proc_text;
 use model::record::{Servers, Session, Uids};
 
-use crate::table::{Table, is_alive, path};
+use crate::table::{Table, is_alive, is_tmux_server, path};
 use crate::tmux::{Answer, ENDING, Tmux};
 
 /// How long one call of tmux may take.
@@ -90,8 +90,8 @@ pub fn look(choice: &Choice, limit: Duration) -> io::Result<Look> {
     Ok(search.finish(&table))
 }
 
-/// Ends a session, if it is still the one that was seen, with as many windows, and nobody
-/// is attached. Whether it went shows in the next look.
+/// Ends a session, if it is still the one that was seen, with the same panes, and nobody is
+/// attached. Whether it went shows in the next look.
 ///
 /// # Errors
 /// When its server could not be asked.
@@ -105,6 +105,8 @@ struct Search<'c> {
     limit: Duration,
     tmux: Option<Tmux>,
     asked: BTreeSet<PathBuf>,
+    /// Those of them where asking failed.
+    failed: BTreeSet<PathBuf>,
     /// Servers that answered, with their sockets.
     servers: BTreeMap<i32, (PathBuf, u32)>,
     sessions: Vec<Session>,
@@ -119,6 +121,7 @@ impl<'c> Search<'c> {
             limit,
             tmux: Tmux::find(),
             asked: BTreeSet::new(),
+            failed: BTreeSet::new(),
             servers: BTreeMap::new(),
             sessions: Vec::new(),
             trouble: Vec::new(),
@@ -149,8 +152,12 @@ impl<'c> Search<'c> {
             Answer::NoServer if named => {
                 self.trouble.push(format!("no tmux server answers on {}", socket.display()));
             }
-            Answer::NoServer => {}
-            Answer::Unreachable(reason) => self.trouble.push(reason),
+            // One may come to listen there.
+            Answer::NoServer => drop(self.asked.remove(socket)),
+            Answer::Unreachable(reason) => {
+                self.failed.insert(socket.to_owned());
+                self.trouble.push(reason);
+            }
         }
     }
 
@@ -163,42 +170,32 @@ impl<'c> Search<'c> {
         if missing.is_empty() {
             return false;
         }
-        let listening = fs::read("/proc/net/unix").unwrap_or_default();
-        let listening = String::from_utf8_lossy(&listening).into_owned();
-        let listening: HashMap<u64, &str> =
-            proc_text::listening_sockets(&listening).into_iter().collect();
         for pid in missing {
-            self.follow(pid, table, &listening);
+            self.follow(pid, table);
         }
         true
     }
 
-    fn follow(&mut self, pid: i32, table: &Table, listening: &HashMap<u64, &str>) {
+    /// Asks a server on the sockets it listens on. One that starts has none yet, one that
+    /// ends has none any more, so it is given some time for either.
+    fn follow(&mut self, pid: i32, table: &Table) {
         if self.tmux.is_none() {
             self.trouble.push(format!("tmux server {pid} runs, but {}", not_installed()));
             return;
         }
-        // A path that the server was given relative means one in its own folder.
-        let folder = fs::read_link(path(pid, "cwd")).unwrap_or_default();
-        let sockets: Vec<PathBuf> = open_sockets(pid)
-            .filter_map(|inode| listening.get(&inode))
-            .map(|socket| folder.join(socket))
-            .collect();
-        let trouble_before = self.trouble.len();
-        for socket in &sockets {
-            self.ask(socket);
-        }
-        if self.servers.contains_key(&pid) || self.trouble.len() > trouble_before {
-            return;
-        }
-        // A server that was told to end closes its socket first.
         let deadline = Instant::now() + ENDING;
-        while is_alive(pid, table.get(pid)) {
+        while is_tmux_server(pid, table.get(pid)) {
+            let sockets = listening_sockets(pid);
+            sockets.iter().for_each(|socket| self.ask(socket));
+            let failed = sockets.iter().any(|socket| self.failed.contains(socket));
+            if failed || self.servers.contains_key(&pid) {
+                return;
+            }
             if Instant::now() >= deadline {
                 self.trouble.push(unreached(pid, &sockets));
                 return;
             }
-            thread::sleep(Duration::from_millis(10));
+            thread::sleep(Duration::from_millis(20));
         }
     }
 
@@ -291,6 +288,18 @@ fn current_socket() -> Option<PathBuf> {
     let (rest, _) = value.rsplit_once(',')?;
     let (socket, server) = rest.rsplit_once(',')?;
     is_alive(server.parse().ok()?, None).then(|| PathBuf::from(socket))
+}
+
+/// The sockets that a process listens on. A path that it was given relative means one in
+/// its own folder.
+fn listening_sockets(pid: i32) -> Vec<PathBuf> {
+    let listening = fs::read("/proc/net/unix").unwrap_or_default();
+    let listening = String::from_utf8_lossy(&listening);
+    let listening: HashMap<u64, &str> =
+        proc_text::listening_sockets(&listening).into_iter().collect();
+    let folder = fs::read_link(path(pid, "cwd")).unwrap_or_default();
+    let sockets = open_sockets(pid).filter_map(|inode| listening.get(&inode));
+    sockets.map(|socket| folder.join(socket)).collect()
 }
 
 fn open_sockets(pid: i32) -> impl Iterator<Item = u64> {

@@ -140,6 +140,13 @@ pub fn is_alive(pid: i32, as_before: Option<&Stat>) -> bool {
     })
 }
 
+/// Whether the tmux server that was seen is one now. What a server has just forked for a
+/// pane goes by its name too, until it becomes a shell.
+pub fn is_tmux_server(pid: i32, as_before: Option<&Stat>) -> bool {
+    is_alive(pid, as_before)
+        && read_stat(pid, &mut Vec::new()).is_some_and(|now| now.comm == TMUX_SERVER)
+}
+
 fn read_stat(pid: i32, buffer: &mut Vec<u8>) -> Option<Stat> {
     buffer.clear();
     io::Read::read_to_end(&mut fs::File::open(path(pid, "stat")).ok()?, buffer).ok()?;

@@ -38,6 +38,9 @@ pub struct Options {
     pub outside_tmux: bool,
     /// An agent session without Claude is a zombie, even if something works in it.
     pub busy: bool,
+    /// Task registries in which everything is over for longer than this are stale; None:
+    /// do not look for them.
+    pub stale_after: Option<SignedDuration>,
 }
 
 impl Default for Options {
@@ -47,6 +50,7 @@ impl Default for Options {
             min_age: SignedDuration::from_secs(2),
             outside_tmux: false,
             busy: false,
+            stale_after: None,
         }
     }
 }
@@ -94,7 +98,7 @@ impl Draft<'_> {
 }
 
 /// The table of findings, in the order of the output.
-const RULES: [fn(&mut Court<'_, '_>); 8] = [
+const RULES: [fn(&mut Court<'_, '_>); 11] = [
     process::leaked,
     process::untracked,
     session::zombie,
@@ -103,6 +107,9 @@ const RULES: [fn(&mut Court<'_, '_>); 8] = [
     session::orphan,
     registry::count_mismatch,
     process::defunct,
+    registry::status_mismatch,
+    registry::missing_in_global,
+    registry::stale_task,
 ];
 
 /// Judges one scene and hands each finding to `found`. The order of the findings

@@ -31,6 +31,12 @@ pub enum Kind {
     CountMismatch,
     /// A Claude process that is dead and not reaped.
     DefunctProcess,
+    /// An agent whose entries in the global and in its task's registry disagree.
+    StatusMismatch,
+    /// An active agent of a task that no global registry has.
+    MissingInGlobal,
+    /// A task registry in which everything is over, for long.
+    StaleTask,
 }
 
 impl Kind {
@@ -45,6 +51,9 @@ impl Kind {
             Kind::OrphanSession => "orphan_session",
             Kind::CountMismatch => "count_mismatch",
             Kind::DefunctProcess => "defunct_process",
+            Kind::StatusMismatch => "status_mismatch",
+            Kind::MissingInGlobal => "missing_in_global",
+            Kind::StaleTask => "stale_task",
         }
     }
 }

@@ -59,6 +59,8 @@ pub struct Agent<'a> {
     pub completed_at: Option<Text<'a>>,
     /// `started_at` as an instant; a time without an offset is local time.
     pub started: Option<Timestamp>,
+    /// The latest of `started_at`, `last_update` and `completed_at` as an instant.
+    pub updated: Option<Timestamp>,
     /// The kind of registry it stands in.
     pub scope: Scope,
     /// Absolute path of that registry.

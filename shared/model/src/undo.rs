@@ -33,7 +33,8 @@ struct Done<'a> {
 }
 
 /// Reads action records, such as a log, and finds what was done to registries, by path.
-/// What was planned, and what was done to processes and sessions, is passed over.
+/// What was planned, what was put back since, and what was done to processes and sessions,
+/// is passed over.
 ///
 /// # Errors
 /// [`Malformed`] for a line that is not a record, and for an input without any action.
@@ -52,19 +53,25 @@ pub fn read(text: &str) -> Result<BTreeMap<String, Undo<'_>>, Malformed> {
             continue;
         }
         let finding: Finding<'_> = parse(number, raw.get())?;
+        let agent = || parse::<Agent<'_>>(number, finding.agent.map_or("null", RawValue::get));
         match (done.entry, done.action, finding.registry) {
             (Some(entry), _, _) => {
-                let raw_agent = finding.agent.map_or("null", RawValue::get);
-                let agent: Agent<'_> = parse(number, raw_agent)?;
+                let agent = agent()?;
                 let undo = undos.entry(agent.registry.to_string()).or_default();
                 undo.entries.push((Order { remedy: Remedy::RestoreEntry, finding, raw }, entry));
+            }
+            (None, Some(Remedy::RestoreEntry), _) => {
+                let agent = agent()?;
+                if let Some(undo) = undos.get_mut(&*agent.registry) {
+                    undo.entries.retain(|(_, entry)| entry.id != *agent.id);
+                }
             }
             (None, Some(Remedy::SetCounters), Some(registry)) => {
                 let registry: Registry = parse(number, registry.get())?;
                 let undo = undos.entry(registry.path).or_default();
-                undo.counters.extend(registry.counters.into_iter().filter_map(|(name, counter)| {
-                    Some((name, (counter.stored?, counter.computed)))
-                }));
+                undo.counters.extend(registry.counters.into_iter().filter_map(
+                    |(name, counter)| Some((name, (counter.stored?, counter.computed))),
+                ));
             }
             _ => {}
         }
@@ -73,5 +80,7 @@ pub fn read(text: &str) -> Result<BTreeMap<String, Undo<'_>>, Malformed> {
         let reason = "no action records: undoing needs what agentprune --yes or its --log wrote";
         return Err(Malformed { line: 0, reason: reason.to_owned() });
     }
+    // Counters alone are not put back: wrong ones serve nobody.
+    undos.retain(|_, undo| !undo.entries.is_empty());
     Ok(undos)
 }

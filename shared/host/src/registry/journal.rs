@@ -34,6 +34,9 @@ struct Head {
 pub enum Recovered {
     /// It had not begun: the registry is as it was before.
     NotBegun,
+    /// It could not be completed, for lack of room perhaps: the registry is again as it
+    /// was before.
+    TakenBack,
     /// It was completed.
     Completed,
     /// Somebody has written the registry since; that was kept.
@@ -77,8 +80,8 @@ fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn read(journal: &Path) -> Result<(Vec<u8>, Vec<u8>), String> {
-    let bytes = fs::read(journal).map_err(|error| error.to_string())?;
+/// The old and the new content.
+fn read(bytes: &[u8]) -> Result<(&[u8], &[u8]), String> {
     let line = bytes.iter().position(|&byte| byte == b'\n').ok_or("it has no first line")?;
     let head: Head = serde_json::from_slice(&bytes[..line]).map_err(|error| error.to_string())?;
     let contents = &bytes[line + 1..];
@@ -89,7 +92,7 @@ fn read(journal: &Path) -> Result<(Vec<u8>, Vec<u8>), String> {
     if digest(old) != head.old_sha256 || digest(new) != head.new_sha256 {
         return Err("its contents do not have the digests that it says".to_owned());
     }
-    Ok((old.to_vec(), new.to_vec()))
+    Ok((old, new))
 }
 
 impl Lock {
@@ -106,25 +109,30 @@ impl Lock {
             return Ok(None);
         }
         let failed = |error: io::Error| RegistryError::new(&self.path, error);
-        let (old, new) = read(&journal).map_err(|reason| RegistryError::new(&journal, reason))?;
-        let mut judgement = judge(&self.bytes().map_err(failed)?, &old, &new);
+        let bytes = fs::read(&journal).map_err(|error| RegistryError::new(&journal, error))?;
+        let (old, new) = read(&bytes).map_err(|reason| RegistryError::new(&journal, reason))?;
+        let mut judgement = judge(&self.bytes().map_err(failed)?, old, new);
         if judgement == Judgement::Torn {
             // Perhaps somebody is writing without the lock, at this moment.
             thread::sleep(HALF_WRITTEN);
-            judgement = judge(&self.bytes().map_err(failed)?, &old, &new);
+            judgement = judge(&self.bytes().map_err(failed)?, old, new);
         }
         let recovered = match judgement {
             Judgement::Old => Recovered::NotBegun,
             Judgement::Later => Recovered::KeptLater,
             Judgement::Mixed => {
-                self.overwrite(&new).map_err(failed)?;
-                Recovered::Completed
+                if self.overwrite(new).is_ok() {
+                    Recovered::Completed
+                } else {
+                    self.overwrite(old).map_err(failed)?;
+                    Recovered::TakenBack
+                }
             }
             Judgement::Torn => {
                 let torn = beside(&self.path, &format!("torn-{}", super::write::stamp(now)));
                 let bytes = self.bytes().map_err(failed)?;
                 super::write::create(&self.path, &torn, &[&bytes]).map_err(failed)?;
-                self.overwrite(&old).map_err(failed)?;
+                self.overwrite(old).map_err(failed)?;
                 Recovered::Restored(torn)
             }
         };

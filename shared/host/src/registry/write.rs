@@ -15,7 +15,8 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use super::journal;
 use super::lock::{HALF_WRITTEN, Lock, RETRY, RegistryError};
 
-/// How many bytes are compared, or padded, at a time.
+/// How many bytes are compared, or padded, at a time. A multiple of the block in which
+/// [`model::registry::judge`] looks for what an interruption has left.
 const CHUNK: usize = 1 << 16;
 
 /// Whether the old content is kept beside the registry.
@@ -28,10 +29,12 @@ pub enum Kept {
 }
 
 /// What an edit left behind.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Written {
     /// The old content.
     pub backup: Option<PathBuf>,
+    /// Why the journal, or an older backup, could not be removed.
+    pub left: Option<io::Error>,
 }
 
 impl Lock {
@@ -52,54 +55,98 @@ impl Lock {
         kept: Kept,
         now: Timestamp,
     ) -> Result<Written, RegistryError> {
+        // Whatever went wrong before: what is no registry is not written.
+        scan(new, |_, _| ()).map_err(|corrupt| {
+            let reason = format!("refused to write what is not a registry: {corrupt}");
+            RegistryError::new(&self.path, reason)
+        })?;
         let _waiting = SignalsWait::begin();
-        let failed = |error: io::Error| {
+        let (old, new) = (old.as_bytes(), new.as_bytes());
+        let unchanged = |error: io::Error| {
             RegistryError::new(&self.path, format!("{error}; nothing was changed"))
         };
-        let backup = match kept {
+        let (backup, keep) = match kept {
             Kept::Backups(count) if count > 0 => {
-                Some(self.back_up(old, count, now).map_err(failed)?)
+                (Some(self.back_up(old, now).map_err(unchanged)?), count)
             }
-            _ => None,
+            _ => (None, 0),
         };
-        journal::begin(&self.path, old.as_bytes(), new.as_bytes()).map_err(failed)?;
-        let written = self.write(old.as_bytes(), new.as_bytes());
+        let begun = journal::begin(&self.path, old, new).map_err(Interrupted::Before);
+        let written = begun.and_then(|()| self.write(old, new));
+        let mut left = Ok(());
         // While the file may be torn the journal must stay.
         if !matches!(written, Err(Interrupted::Torn(_))) {
-            journal::end(&self.path).map_err(failed)?;
+            left = journal::end(&self.path);
         }
-        match written {
-            Ok(()) => Ok(Written { backup }),
-            Err(Interrupted::Foreign(what)) => Err(RegistryError::new(
-                &self.path,
-                format!("somebody wrote to it without taking its lock; {what}"),
-            )),
-            Err(Interrupted::Torn(error)) => Err(RegistryError::new(
-                &self.path,
-                format!("{error} in the middle of writing; the next run puts it right, or agentprune --recover"),
-            )),
+        match &backup {
+            Some(_) if written.is_ok() => left = left.and(self.drop_backups(keep)),
+            Some(backup) if !matches!(written, Err(Interrupted::Torn(_))) => {
+                let _ = fs::remove_file(backup);
+            }
+            _ => {}
         }
+        let reason = match written {
+            Ok(()) => return Ok(Written { backup, left: left.err() }),
+            Err(Interrupted::Before(error)) => return Err(unchanged(error)),
+            Err(Interrupted::Foreign(what)) => {
+                format!("somebody wrote to it without taking its lock; {what}")
+            }
+            Err(Interrupted::Torn(error)) => format!(
+                "{error} in the middle of writing; \
+                 the next run puts it right, or agentprune --recover"
+            ),
+        };
+        Err(RegistryError::new(&self.path, reason))
     }
 
     fn write(&self, old: &[u8], new: &[u8]) -> Result<(), Interrupted> {
-        if !self.holds(old, 0)? {
+        // The time too: comparing takes a while, and what was compared may change.
+        let before = self.written_at().map_err(Interrupted::Before)?;
+        let is_ours = self.holds(old, 0).map_err(Interrupted::Before)?;
+        if !is_ours || self.written_at().map_err(Interrupted::Before)? != before {
             return Err(Interrupted::Foreign("that was kept, nothing was changed"));
         }
-        let padding = old.len().saturating_sub(new.len());
-        self.file.write_all_at(new, 0)?;
-        let spaces = [b' '; CHUNK];
-        let mut at = new.len();
-        while at < old.len() {
-            let count = spaces.len().min(old.len() - at);
-            self.file.write_all_at(&spaces[..count], at as u64)?;
-            at += count;
+        match self.put(old, new) {
+            Ok(true) => Ok(()),
+            Ok(false) => self.give_way(new),
+            // A disk that has no room for a longer text has room for what was there.
+            Err(error) => match self.overwrite(old) {
+                Ok(()) => Err(Interrupted::Before(error)),
+                Err(_) => Err(Interrupted::Torn(error)),
+            },
         }
-        if !self.holds(new, padding)? {
-            return self.give_way(new);
+    }
+
+    fn written_at(&self) -> io::Result<(i64, i64)> {
+        self.file.metadata().map(|metadata| (metadata.mtime(), metadata.mtime_nsec()))
+    }
+
+    /// Writes the new content over the old. Whether that is what the file held at each
+    /// step.
+    fn put(&self, old: &[u8], new: &[u8]) -> io::Result<bool> {
+        self.write_padded(new, old.len())?;
+        if !self.holds(new, old.len().saturating_sub(new.len()))? {
+            return Ok(false);
         }
         self.file.set_len(new.len() as u64)?;
         self.file.sync_all()?;
-        if self.holds(new, 0)? { Ok(()) } else { self.give_way(new) }
+        self.holds(new, 0)
+    }
+
+    /// Writes at the beginning of the file, with spaces behind up to `length`. Text and
+    /// spaces of one block go in one call: what an interruption leaves is whole blocks.
+    fn write_padded(&self, content: &[u8], length: usize) -> io::Result<()> {
+        let mut at = content.len() - content.len() % CHUNK;
+        self.file.write_all_at(&content[..at], 0)?;
+        let mut chunk = content[at..].to_vec();
+        let length = length.max(content.len());
+        while at < length {
+            chunk.resize(CHUNK.min(length - at), b' ');
+            self.file.write_all_at(&chunk, at as u64)?;
+            at += chunk.len();
+            chunk.clear();
+        }
+        Ok(())
     }
 
     /// Somebody writes without the lock. They get a second to finish; if they leave a
@@ -130,7 +177,7 @@ impl Lock {
     /// # Errors
     /// When it cannot be written.
     pub(super) fn overwrite(&self, content: &[u8]) -> io::Result<()> {
-        self.file.write_all_at(content, 0)?;
+        self.write_padded(content, self.file.metadata()?.len() as usize)?;
         self.file.set_len(content.len() as u64)?;
         self.file.sync_all()
     }
@@ -159,21 +206,25 @@ impl Lock {
         }
     }
 
-    /// Writes the old content beside the registry and removes the oldest of such files.
-    fn back_up(&self, old: &str, count: usize, now: Timestamp) -> io::Result<PathBuf> {
+    /// Writes the old content beside the registry.
+    fn back_up(&self, old: &[u8], now: Timestamp) -> io::Result<PathBuf> {
         let backup = beside(&self.path, &format!("bak-{}", stamp(now)));
-        create(&self.path, &backup, &[old.as_bytes()])?;
+        create(&self.path, &backup, &[old])?;
+        Ok(backup)
+    }
+
+    /// Removes the oldest of the contents that were kept.
+    fn drop_backups(&self, keep: usize) -> io::Result<()> {
         let mut backups = siblings(&self.path, "bak-")?;
         backups.sort();
-        for old in backups.iter().rev().skip(count) {
-            fs::remove_file(old)?;
-        }
-        Ok(backup)
+        backups.iter().rev().skip(keep).try_for_each(fs::remove_file)
     }
 }
 
 /// Why a write did not come to its end.
 enum Interrupted {
+    /// It could not be done; the old content is there.
+    Before(io::Error),
     /// Somebody wrote without the lock; what became of that.
     Foreign(&'static str),
     /// The file may be neither old nor new.
@@ -244,12 +295,14 @@ pub(super) fn sync_folder(registry: &Path) -> io::Result<()> {
 }
 
 /// Keeps the signals that end a program waiting, as long as it lives.
-struct SignalsWait {
+#[derive(Debug)]
+pub struct SignalsWait {
     before: Option<SigSet>,
 }
 
 impl SignalsWait {
-    fn begin() -> SignalsWait {
+    /// From now on they wait.
+    pub fn begin() -> SignalsWait {
         let mut signals = SigSet::empty();
         for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT] {
             signals.add(signal);

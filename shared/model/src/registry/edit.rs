@@ -1,7 +1,8 @@
 //! The lossless edit: entries leave as spans of the text, counters and marks are written
 //! over theirs, and every other byte is the byte that was there.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
@@ -30,14 +31,24 @@ pub struct Taken {
     pub id: String,
     /// Its text, with the key where it had one.
     pub text: String,
-    /// The id of the entry that stood before it in the text.
+    /// How many entries of the same id stood before it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub copy: usize,
+    /// The id of the entry that stood right before it.
     pub after: Option<String>,
+    /// How many entries of that one's id stood before that one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub after_copy: usize,
     /// What stood between that one, or the opening bracket, and it.
     pub gap_before: String,
     /// What stood between it and the next one, or the closing bracket.
     pub gap_behind: String,
     /// What it was marked into; None when it was taken out.
     pub replaced_by: Option<String>,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// A text after an edit.
@@ -61,21 +72,23 @@ pub fn edit(text: &str, edit: &Edit<'_>) -> Result<Edited, Corrupt> {
     let mut slots: Vec<Slot> = Vec::new();
     let layout = scan(text, |scope, entry| slots.push(Slot::new(scope, &entry)))?;
     let condemned: Vec<bool> = slots.iter().map(|slot| edit.remove.contains(&*slot.id)).collect();
+    let places = Places::new(text, &layout, &slots, edit);
 
     let mut changes = removals(&layout, &slots, &condemned);
     let mut taken = Vec::new();
-    for (at, condemned) in condemned.iter().enumerate() {
-        let replaced_by = match condemned {
-            true => None,
-            false if edit.mark.contains(&*slots[at].id) => {
-                let marked = marked(text, &slots[at], edit.now)?;
-                changes.push((slots[at].span.clone(), marked.clone()));
-                (slots[at].active, slots[at].completed) = (false, false);
-                Some(marked)
-            }
-            false => continue,
-        };
-        taken.push(take(text, &layout, &slots, at, replaced_by));
+    let mut marked_at = Vec::new();
+    for (at, slot) in slots.iter().enumerate() {
+        if condemned[at] {
+            taken.push(places.take(at, None));
+        } else if edit.mark.contains(&*slot.id) {
+            let marked = marked(text, slot, edit.now)?;
+            changes.push((slot.span.clone(), marked.clone()));
+            taken.push(places.take(at, Some(marked)));
+            marked_at.push(at);
+        }
+    }
+    for at in marked_at {
+        (slots[at].active, slots[at].completed) = (false, false);
     }
     let mut kept = condemned.iter();
     let removing = condemned.contains(&true);
@@ -110,24 +123,52 @@ fn removals(layout: &Layout, slots: &[Slot], condemned: &[bool]) -> Vec<Change> 
     changes
 }
 
-fn take(
-    text: &str,
-    layout: &Layout,
-    slots: &[Slot],
-    at: usize,
-    replaced_by: Option<String>,
-) -> Taken {
-    let span = &slots[at].span;
-    let before = at.checked_sub(1).map(|before| &slots[before]);
-    let gap_start = before.map_or(layout.agents.start + 1, |before| before.span.end);
-    let gap_end = slots.get(at + 1).map_or(layout.agents.end - 1, |next| next.span.start);
-    Taken {
-        id: slots[at].id.to_string(),
-        text: text[span.clone()].to_owned(),
-        after: before.map(|before| before.id.to_string()),
-        gap_before: text[gap_start..span.start].to_owned(),
-        gap_behind: text[span.end..gap_end].to_owned(),
-        replaced_by,
+/// Where the entries of a text stand that an edit concerns.
+struct Places<'p> {
+    text: &'p str,
+    agents: Range<usize>,
+    slots: &'p [Slot],
+    /// By position among the entries; the first of an id are not in it.
+    copies: HashMap<usize, usize>,
+}
+
+impl<'p> Places<'p> {
+    fn new(text: &'p str, layout: &Layout, slots: &'p [Slot], edit: &Edit<'_>) -> Places<'p> {
+        let concerns =
+            |slot: &Slot| edit.remove.contains(&*slot.id) || edit.mark.contains(&*slot.id);
+        // Only of these: counting all would take a good part of the size of the text.
+        let named = slots.iter().zip(slots.iter().skip(1)).filter(|(_, next)| concerns(next));
+        let mut counts: HashMap<&str, usize> = named.map(|(slot, _)| (&*slot.id, 0)).collect();
+        counts.extend(slots.iter().filter(|slot| concerns(slot)).map(|slot| (&*slot.id, 0)));
+        let mut copies = HashMap::new();
+        for (at, slot) in slots.iter().enumerate() {
+            if let Some(count) = counts.get_mut(&*slot.id) {
+                if *count > 0 {
+                    copies.insert(at, *count);
+                }
+                *count += 1;
+            }
+        }
+        Places { text, agents: layout.agents.clone(), slots, copies }
+    }
+
+    fn take(&self, at: usize, replaced_by: Option<String>) -> Taken {
+        let Places { text, slots, .. } = self;
+        let span = &slots[at].span;
+        let before = at.checked_sub(1);
+        let gap_start = before.map_or(self.agents.start + 1, |before| slots[before].span.end);
+        let gap_end = slots.get(at + 1).map_or(self.agents.end - 1, |next| next.span.start);
+        let copy = |at: usize| self.copies.get(&at).copied().unwrap_or(0);
+        Taken {
+            id: slots[at].id.to_string(),
+            text: text[span.clone()].to_owned(),
+            copy: copy(at),
+            after: before.map(|before| slots[before].id.to_string()),
+            after_copy: before.map_or(0, copy),
+            gap_before: text[gap_start..span.start].to_owned(),
+            gap_behind: text[span.end..gap_end].to_owned(),
+            replaced_by,
+        }
     }
 }
 
@@ -135,7 +176,8 @@ fn take(
 fn marked(text: &str, slot: &Slot, now: &str) -> Result<String, Corrupt> {
     let entry = &text[slot.span.clone()];
     // In an object, the entry begins with its key.
-    let value = entry.find('{').filter(|_| entry.starts_with('{')).unwrap_or_else(|| value_of(entry));
+    let value =
+        entry.find('{').filter(|_| entry.starts_with('{')).unwrap_or_else(|| value_of(entry));
     let members = Members::read(entry, value..entry.len())?;
     let quoted = |value: &str| serde_json::Value::from(value).to_string();
     let fields = [

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::edit::Taken;
 use super::scan::{Corrupt, Layout, scan};
-use super::{Change, Slot, Tally, apply, counter_changes};
+use super::{Slot, Tally, apply, counter_changes};
 
 /// A text with entries put back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,9 +16,12 @@ pub struct Restored {
     pub results: Vec<Result<(), String>>,
 }
 
-/// Puts entries back, in the order in which they were taken. `counters`: what the counters
-/// were and what the entries amounted to when that was seen; if they amount to the same
-/// again, the counters become what they were, else what the entries amount to.
+/// Puts entries back that were taken in this order, by one edit or by several: what was
+/// done last is undone first. `counters`: what the counters were and what the entries
+/// amounted to when that was seen; if they amount to the same again, the counters become
+/// what they were, else what the entries amount to.
+///
+/// Where nothing can be put back, the text is the one that came in.
 ///
 /// # Errors
 /// [`Corrupt`] as for [`scan`].
@@ -29,43 +32,68 @@ pub fn restore(
 ) -> Result<Restored, Corrupt> {
     let mut slots: Vec<Slot> = Vec::new();
     let layout = scan(text, |scope, entry| slots.push(Slot::new(scope, &entry)))?;
-    let standing: HashMap<&str, usize> =
-        slots.iter().enumerate().map(|(at, slot)| (&*slot.id, at)).collect();
+    let mut inside = Inside::of(text, &layout, &slots);
+    let standing: HashMap<Key<'_>, usize> =
+        inside.items.iter().enumerate().map(|(at, item)| (item.key, at)).collect();
 
-    let mut changes = Vec::new();
-    let mut back: Vec<&Taken> = Vec::new();
+    let mut back: HashMap<Key<'_>, (usize, &str)> = HashMap::new();
     let mut results = Vec::new();
-    for entry in taken {
-        let now = standing.get(entry.id.as_str()).map(|&at| &slots[at]);
-        results.push(match (now, &entry.replaced_by) {
-            (Some(slot), Some(marked)) if text[slot.span.clone()] == **marked => {
-                changes.push((slot.span.clone(), entry.text.clone()));
+    for (at, entry) in taken.iter().enumerate().rev() {
+        let key = (entry.id.as_str(), entry.copy);
+        let body = match standing.get(&key) {
+            Some(&at) => Some(&mut inside.items[at].body),
+            None => back.get_mut(&key).map(|(_, body)| body),
+        };
+        results.push(match (body, &entry.replaced_by) {
+            (Some(body), Some(marked)) if *body == marked => {
+                *body = &entry.text;
                 Ok(())
             }
             (Some(_), Some(_)) => Err("the entry was changed since".to_owned()),
             (None, Some(_)) => Err("the entry is gone".to_owned()),
-            (Some(_), None) => Err("an entry of this id is there".to_owned()),
-            (None, None) => {
-                back.push(entry);
+            (None, None) if !standing.contains_key(&(entry.id.as_str(), 0)) => {
+                back.insert(key, (at, &entry.text));
                 Ok(())
             }
+            (_, None) => Err("an entry of this id is there".to_owned()),
         });
     }
-    if !back.is_empty() {
-        let inside = Inside::of(text, &layout, &slots, &changes);
-        changes = vec![(layout.agents.start + 1..layout.agents.end - 1, inside.with(&back))];
+    results.reverse();
+    if results.iter().all(Result::is_err) && !results.is_empty() {
+        return Ok(Restored { text: text.to_owned(), results });
     }
-    let text = apply(text, changes);
-    Ok(Restored { text: recount(text, counters)?, results })
+    let mut back: Vec<(usize, &str)> = back.into_values().collect();
+    back.sort_by_key(|(at, _)| *at);
+    let back = back.into_iter().map(|(at, body)| Item::returning(&taken[at], body));
+    let change = (layout.agents.start + 1..layout.agents.end - 1, inside.with(back));
+    Ok(Restored { text: recount(apply(text, vec![change]), counters)?, results })
 }
 
+/// An id, and how many entries of that id stand before.
+type Key<'i> = (&'i str, usize);
+
 /// One entry in its place.
+#[derive(Clone, Copy)]
 struct Item<'i> {
-    id: &'i str,
+    key: Key<'i>,
     body: &'i str,
     gap_before: &'i str,
-    /// Only an entry that comes back remembers what stood behind it.
+    /// Only an entry that comes back remembers behind which one it stood.
+    after: Option<Key<'i>>,
+    /// Or what stood behind it.
     gap_behind: Option<&'i str>,
+}
+
+impl<'i> Item<'i> {
+    fn returning(entry: &'i Taken, body: &'i str) -> Item<'i> {
+        Item {
+            key: (&entry.id, entry.copy),
+            body,
+            gap_before: &entry.gap_before,
+            after: entry.after.as_deref().map(|after| (after, entry.after_copy)),
+            gap_behind: Some(&entry.gap_behind),
+        }
+    }
 }
 
 /// What stands between the brackets of `agents`.
@@ -75,19 +103,20 @@ struct Inside<'i> {
 }
 
 impl<'i> Inside<'i> {
-    fn of(text: &'i str, layout: &Layout, slots: &'i [Slot], changes: &'i [Change]) -> Self {
-        let changed: HashMap<usize, &str> =
-            changes.iter().map(|(span, body)| (span.start, body.as_str())).collect();
+    fn of(text: &'i str, layout: &Layout, slots: &'i [Slot]) -> Self {
         let mut at = layout.agents.start + 1;
+        let mut copies: HashMap<&str, usize> = HashMap::new();
         let mut items = Vec::new();
         for slot in slots {
-            let body = changed.get(&slot.span.start).copied();
+            let copy = copies.entry(&slot.id).or_default();
             items.push(Item {
-                id: &slot.id,
-                body: body.unwrap_or(&text[slot.span.clone()]),
+                key: (&slot.id, *copy),
+                body: &text[slot.span.clone()],
                 gap_before: &text[at..slot.span.start],
+                after: None,
                 gap_behind: None,
             });
+            *copy += 1;
             at = slot.span.end;
         }
         Inside { items, tail: &text[at..layout.agents.end - 1] }
@@ -95,53 +124,39 @@ impl<'i> Inside<'i> {
 
     /// The text with entries put back, each behind the one that it stood behind, be that
     /// there or coming back itself; at the end where that one is gone.
-    fn with(self, back: &[&'i Taken]) -> String {
-        let known: HashSet<&str> =
-            self.items.iter().map(|item| item.id).chain(back.iter().map(|e| &*e.id)).collect();
-        let mut followers: HashMap<Option<&str>, Vec<&'i Taken>> = HashMap::new();
+    fn with(self, back: impl Iterator<Item = Item<'i>> + Clone) -> String {
+        let standing = self.items.iter().map(|item| item.key);
+        let known: HashSet<Key<'_>> = standing.chain(back.clone().map(|item| item.key)).collect();
+        let mut followers: HashMap<Option<Key<'_>>, Vec<Item<'i>>> = HashMap::new();
         let mut strays = Vec::new();
-        for &entry in back {
-            match entry.after.as_deref() {
-                Some(after) if !known.contains(after) => strays.push(entry),
-                after => followers.entry(after).or_default().push(entry),
+        for item in back {
+            match item.after {
+                Some(after) if !known.contains(&after) => strays.push(item),
+                after => followers.entry(after).or_default().push(item),
             }
         }
         let mut items = Vec::new();
         follow(None, &mut followers, &mut items);
-        for item in self.items {
-            let id = item.id;
+        for item in self.items.into_iter().chain(strays) {
             items.push(item);
-            follow(Some(id), &mut followers, &mut items);
-        }
-        for entry in strays {
-            items.push(returning(entry));
-            follow(Some(&entry.id), &mut followers, &mut items);
+            follow(Some(item.key), &mut followers, &mut items);
         }
         join(&items, self.tail)
-    }
-}
-
-fn returning(entry: &Taken) -> Item<'_> {
-    Item {
-        id: &entry.id,
-        body: &entry.text,
-        gap_before: &entry.gap_before,
-        gap_behind: Some(&entry.gap_behind),
     }
 }
 
 /// Puts what follows an entry behind it, and what follows that. Of two that followed the
 /// same entry, the one that was taken first stood nearer.
 fn follow<'i>(
-    id: Option<&'i str>,
-    followers: &mut HashMap<Option<&'i str>, Vec<&'i Taken>>,
+    key: Option<Key<'i>>,
+    followers: &mut HashMap<Option<Key<'i>>, Vec<Item<'i>>>,
     items: &mut Vec<Item<'i>>,
 ) {
-    let mut todo = followers.remove(&id).unwrap_or_default();
+    let mut todo = followers.remove(&key).unwrap_or_default();
     todo.reverse();
-    while let Some(entry) = todo.pop() {
-        items.push(returning(entry));
-        todo.extend(followers.remove(&Some(&*entry.id)).unwrap_or_default().into_iter().rev());
+    while let Some(item) = todo.pop() {
+        items.push(item);
+        todo.extend(followers.remove(&Some(item.key)).unwrap_or_default().into_iter().rev());
     }
 }
 
@@ -149,19 +164,18 @@ fn join(items: &[Item<'_>], tail: &str) -> String {
     let mut text = String::new();
     let mut before: Option<&Item<'_>> = None;
     for item in items {
-        // What stood behind the entry before is what stood before this one.
-        let remembered = before.and_then(|before| before.gap_behind).filter(|gap| gap.contains(','));
-        let gap = match (item.gap_behind, remembered) {
-            (None, Some(gap)) => gap,
-            _ => item.gap_before,
-        };
-        match (before.is_some(), gap.contains(',')) {
-            (true, false) => {
-                text.push(',');
-                text += gap;
-            }
-            (false, true) => text += &gap.replacen(',', "", 1),
-            _ => text += gap,
+        match before {
+            None => text += &item.gap_before.replacen(',', "", 1),
+            Some(_) if item.gap_before.contains(',') => text += item.gap_before,
+            // When it was taken, or now, it was the first, in the place of the one before
+            // it, which knows what stood between the two.
+            Some(before) => match before.gap_behind.filter(|gap| gap.contains(',')) {
+                Some(gap) => text += gap,
+                None => {
+                    text.push(',');
+                    text += item.gap_before;
+                }
+            },
         }
         text += item.body;
         before = Some(item);
@@ -176,7 +190,7 @@ fn recount(text: String, counters: &HashMap<&str, (i64, i64)>) -> Result<String,
     let computed: Vec<(&'static str, i64)> = Tally::of(&slots).values(layout.scope).collect();
     let as_before = computed
         .iter()
-        .all(|(name, value)| counters.get(name).is_some_and(|(_, computed)| computed == value));
+        .all(|(name, value)| counters.get(name).is_none_or(|(_, computed)| computed == value));
     let values = computed.into_iter().map(|(name, value)| match counters.get(name) {
         Some((stored, _)) if as_before => (name, *stored),
         _ => (name, value),
@@ -214,7 +228,8 @@ mod tests {
     #[test]
     fn two_edits_are_undone_together() {
         let first = edit(TEXT, &Edit { remove: ["b"].into(), ..Edit::default() }).unwrap();
-        let second = edit(&first.text, &Edit { remove: ["a", "c"].into(), ..Edit::default() }).unwrap();
+        let second =
+            edit(&first.text, &Edit { remove: ["a", "c"].into(), ..Edit::default() }).unwrap();
         let taken = [first.taken, second.taken].concat();
         let restored = restore(&second.text, &taken, &was()).unwrap();
         assert_eq!(restored.text.replace(",\"total_agents_spawned\": 4", ""), TEXT);
@@ -223,7 +238,8 @@ mod tests {
     #[test]
     fn what_was_written_meanwhile_stays() {
         let text = "{\"agents\": {\"a\": {}, \"b\": {}, \"c\": {}}, \"active_agents\": 3}";
-        let taken = edit(text, &Edit { remove: ["b", "c"].into(), ..Edit::default() }).unwrap().taken;
+        let taken =
+            edit(text, &Edit { remove: ["b", "c"].into(), ..Edit::default() }).unwrap().taken;
         let now = "{\"agents\": {\"new\": {}, \"c\": {\"y\": 1}}, \"active_agents\": 2}";
         let restored = restore(now, &taken, &HashMap::new()).unwrap();
         assert_eq!(
@@ -238,7 +254,8 @@ mod tests {
     #[test]
     fn a_mark_is_taken_back_unless_the_entry_changed() {
         let text = "{\"agents\": [{\"id\": \"a\", \"status\": \"working\"}], \"active_count\": 1}";
-        let edited = edit(text, &Edit { mark: ["a"].into(), now: "NOW", ..Edit::default() }).unwrap();
+        let edited =
+            edit(text, &Edit { mark: ["a"].into(), now: "NOW", ..Edit::default() }).unwrap();
         assert!(edited.text.ends_with("\"active_count\": 0}"), "{}", edited.text);
         assert_eq!(restore(&edited.text, &edited.taken, &HashMap::new()).unwrap().text, text);
         let changed = edited.text.replace("NOW\"}", "LATER\"}");

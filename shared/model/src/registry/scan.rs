@@ -122,7 +122,7 @@ pub fn scan<'t>(
     if text.starts_with('\u{feff}') {
         return Err(Corrupt::at(text, 0, "byte order mark before the JSON text"));
     }
-    let start = text.len() - text.trim_ascii_start().len();
+    let start = text.len() - text.trim_start_matches([' ', '\t', '\r', '\n']).len();
     let members = Members::read(text, start..text.len())?;
     let agents = members.last_named("agents").ok_or_else(|| {
         Corrupt::at(text, text.trim_end().len().saturating_sub(1), "there is no \"agents\"")
@@ -227,10 +227,10 @@ impl Members {
         let mut added = String::new();
         for (name, value) in members {
             let is_first = self.named.is_empty() && added.is_empty();
-            let comma = if is_first || separator.starts_with(',') { "" } else { "," };
+            let comma = if is_first || separator.contains(',') { "" } else { "," };
             added += &format!("{comma}{separator}\"{name}\": {value}");
         }
-        (!added.is_empty()).then(|| (self.end..self.end, added))
+        (!added.is_empty()).then_some((self.end..self.end, added))
     }
 }
 

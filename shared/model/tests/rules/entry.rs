@@ -15,7 +15,9 @@ fn ghost_agent() {
         world.first(AGENTS)["status"] = status.clone();
         let expected = ["ghost_agent remove_entry no tmux session agent_a among 1 session"];
         assert_findings(&status.to_string(), &world.judge(), &expected);
-        world.first(AGENTS)["scope"] = json!("task");
+        for record in world.records(AGENTS) {
+            record["scope"] = json!("task");
+        }
         let expected: &[&str] =
             if number < 4 { &["ghost_agent terminate_entry agent_a"] } else { &[] };
         assert_findings(&status.to_string(), &world.judge(), expected);

@@ -56,6 +56,7 @@ fn options() -> impl Strategy<Value = Options> {
         min_age: SignedDuration::from_secs(2),
         outside_tmux,
         busy,
+        stale_after: None,
     })
 }
 

@@ -94,9 +94,10 @@ proptest! {
 
     #[test]
     fn findings_come_once_and_in_the_order_of_the_rules(world in worlds()) {
-        const ORDER: [&str; 8] = [
+        const ORDER: [&str; 10] = [
             "leaked_process", "untracked_process", "zombie_session", "busy_session", "ghost_agent",
-            "orphan_session", "count_mismatch", "defunct_process",
+            "orphan_session", "count_mismatch", "defunct_process", "status_mismatch",
+            "missing_in_global",
         ];
         if let Ok(outcome) = common::judge(&lines(&world.looks).join("\n"), &world.options) {
             let lines: BTreeSet<&str> = outcome.text.lines().collect();
@@ -230,6 +231,8 @@ fn every_kind_of_finding_is_frequent() {
         "orphan_session -",
         "count_mismatch set_counters",
         "defunct_process -",
+        "status_mismatch -",
+        "missing_in_global -",
     ] {
         let worlds = counts.get(kind).copied().unwrap_or_default();
         assert!(worlds * 20 >= WORLDS, "{kind} in {worlds} worlds of {WORLDS}: {counts:?}");

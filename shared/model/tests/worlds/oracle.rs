@@ -49,6 +49,7 @@ pub fn findings(lines: &[String], options: &Options) -> Option<Vec<Row>> {
         world.judge_sessions(&mut rows);
         world.judge_agents(&mut rows);
         world.judge_registries(&mut rows);
+        world.compare_registries(&mut rows);
     }
     rows.sort();
     Some(rows)
@@ -57,7 +58,9 @@ pub fn findings(lines: &[String], options: &Options) -> Option<Vec<Row>> {
 /// A finding of the program in the same shape.
 pub fn row(finding: &Value) -> Row {
     let apart = match finding["kind"].as_str().unwrap() {
-        "ghost_agent" => finding["agent"]["registry"].to_string(),
+        "ghost_agent" | "status_mismatch" | "missing_in_global" => {
+            finding["agent"]["registry"].to_string()
+        }
         "zombie_session" | "busy_session" | "orphan_session" => session_key(&finding["session"]),
         "count_mismatch" => String::new(),
         _ => finding["process"]["start_time"].to_string(),
@@ -175,9 +178,7 @@ impl<'w> World<'w> {
     fn of_another_server(&self, origin: &Value) -> bool {
         let looks = self.looks("sessions");
         !origin.is_null()
-            && !looks
-                .iter()
-                .any(|end| array(&end["server_pids"]).contains(&origin["server_pid"]))
+            && !looks.iter().any(|end| array(&end["server_pids"]).contains(&origin["server_pid"]))
     }
 
     fn judge_processes(&self, rows: &mut Vec<Row>) {
@@ -291,6 +292,42 @@ impl<'w> World<'w> {
                     target,
                     String::new(),
                 ]);
+            }
+        }
+    }
+}
+
+impl World<'_> {
+    fn compare_registries(&self, rows: &mut Vec<Row>) {
+        let has_global =
+            self.latest("registry", &["path"]).iter().any(|(r, _)| r["scope"] == "global");
+        for (task, _) in self.agents() {
+            if task["scope"] != "task" || task["id"] == "" {
+                continue;
+            }
+            let mut push = |kind: &str| {
+                let target = format!("agent {}", task["id"].as_str().unwrap());
+                rows.push([kind.to_owned(), "-".to_owned(), target, task["registry"].to_string()]);
+            };
+            let (mut known, mut disagree) = (false, false);
+            for (global, _) in self.agents() {
+                if global["scope"] == "global" && global["id"] == task["id"] {
+                    known = true;
+                    let over = task["status"] == "completed" || task["status"] == "terminated";
+                    let silent = global["status"].is_null();
+                    disagree |= silent && over
+                        || !silent
+                            && !task["status"].is_null()
+                            && global["status"] != task["status"];
+                }
+            }
+            if disagree {
+                push("status_mismatch");
+            }
+            let active = ["running", "working", "blocked", "reviewing"];
+            let is_active = task["status"].as_str().is_some_and(|status| active.contains(&status));
+            if is_active && !known && has_global && self.whole("agents") {
+                push("missing_in_global");
             }
         }
     }

@@ -1,0 +1,176 @@
+//! Running unattended: with an empty environment, and as a line of a crontab. What cron
+//! would mail is what such a line prints.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use crate::world::{Entry, Ran, Registry, World, alive, records, run, wait_until};
+
+/// The entry that goes and the one that stays.
+const AGENTS: [&str; 2] = ["ghost-101010-aaaaaa", "live-101010-bbbbbb"];
+
+/// The folder with the tools.
+fn tools(world: &World) -> PathBuf {
+    PathBuf::from(world.tool("agentdiff").get_program()).parent().unwrap().to_owned()
+}
+
+/// A shell as cron starts it, except that nothing at all is set.
+fn bare(line: &str) -> Command {
+    let mut command = Command::new("env");
+    command.args(["-i", "/bin/sh", "-c", line]).current_dir("/");
+    command
+}
+
+#[test]
+fn h32_an_empty_environment_is_enough_or_it_says_what_to_set() {
+    let world = World::new();
+    world.write_global(&Registry::new(AGENTS.map(Entry::new)).counters(7, 7));
+    world.agent_session(AGENTS[1], &[]);
+    let leaked = world.leaked(&[]).pid;
+    let tools = tools(&world);
+    let (tools, home) = (tools.display(), world.path().display());
+    let (name, socket) = (world.name(), world.socket().display());
+
+    // Without a workspace: every place is named, and what to set.
+    let ran = run(&mut bare(&format!("'{tools}/lsagents'")), "").expect(&[2]);
+    for said in
+        ["no workspace found", "--workspace", "CLAUDE_ORCHESTRATOR_WORKSPACE", "/.agent-workspace"]
+    {
+        assert!(ran.err.contains(said), "{said} in {}", ran.err);
+    }
+    assert_eq!(ran.records()[0]["complete"], false);
+
+    // Each tool by its path, one after the other.
+    let line = format!(
+        "'{tools}/lsagents' --workspace '{home}' && '{tools}/lssessions' -S '{socket}' && \
+         '{tools}/lsclaude' --name {name}"
+    );
+    let look = run(&mut bare(&line), "").ok();
+    assert_eq!(look.err, "");
+    assert_eq!(look.records().iter().filter(|record| record["type"] == "session").count(), 1);
+    let findings =
+        run(&mut bare(&format!("'{tools}/agentdiff' --min-age 0")), &look.out).expect(&[1]);
+    let kinds = ["ghost_agent", "leaked_process", "count_mismatch"];
+    for kind in kinds {
+        assert!(findings.out.contains(&format!("\"kind\":\"{kind}\"")), "{kind}: {}", findings.out);
+    }
+    let planned = run(&mut bare(&format!("'{tools}/agentprune'")), &findings.out).ok();
+    assert_eq!(planned.records().len(), 3);
+
+    // The scripts, in a folder without the programs: they say where they looked.
+    for script in ["verify_cleanup.sh", "cleanup_leaked_agents.sh"] {
+        let path = PathBuf::from(world.script(script).get_program());
+        let path = path.display();
+        let ran = run(&mut bare(&format!("'{path}'")), "").expect(&[2]);
+        assert!(ran.err.contains("lsagents: not found beside this script"), "{}", ran.err);
+        assert!(ran.err.contains("or on PATH"), "{}", ran.err);
+    }
+    for tool in ["lsagents", "lssessions", "lsclaude", "agentdiff", "agentprune"] {
+        let beside = world.path().join("bin").join(tool);
+        std::os::unix::fs::symlink(world.tool(tool).get_program(), beside).unwrap();
+    }
+    let bin = world.path().join("bin");
+    let bin = bin.display();
+    let ran = run(&mut bare(&format!("'{bin}/verify_cleanup.sh' -S '{socket}' --name {name}")), "");
+    assert!(ran.code == 2 && ran.err.contains("CLAUDE_ORCHESTRATOR_WORKSPACE"), "{}", ran.err);
+    let confined = format!("--workspace '{home}' -S '{socket}' --name {name}");
+    std::thread::sleep(std::time::Duration::from_millis(2100));
+    let ran = run(&mut bare(&format!("'{bin}/verify_cleanup.sh' {confined}")), "").expect(&[1]);
+    assert!(ran.out.contains("Leaked Claude processes: 1"), "{}", ran.out);
+    let ran =
+        run(&mut bare(&format!("'{bin}/cleanup_leaked_agents.sh' {confined} --yes")), "").ok();
+    assert!(ran.out.contains("Registry agents after: 1"), "{}", ran.out);
+    assert!(!alive(leaked));
+    run(&mut bare(&format!("'{bin}/verify_cleanup.sh' {confined}")), "").ok();
+}
+
+/// A line of a crontab, confined to the world, as cron runs it.
+fn cron(world: &World, lssessions: &str, meanwhile: &str) -> Ran {
+    let (tools, home, name) = (tools(world), world.path().display(), world.name());
+    // Everything in a world is young.
+    let line = format!(
+        "PATH={}:$PATH; {{ lsagents --all --workspace \"$HOME\"; {lssessions}; \
+         lsclaude --name {name}; {meanwhile} }} | agentdiff --min-age 0 | \
+         agentprune --yes --quiet --table --log cleanup.log --lock-timeout 1s",
+        tools.display()
+    );
+    let mut command = Command::new("env");
+    command.args(["-i", "PATH=/usr/bin:/bin", &format!("HOME={home}"), "LOGNAME=nobody"]);
+    command.args(["SHELL=/bin/sh", "/bin/sh", "-c", &line]).current_dir(world.path());
+    run(&mut command, "")
+}
+
+#[test]
+fn a_crontab_line_mails_what_a_person_must_know_and_nothing_else() {
+    let world = World::new();
+    world.write_global(&Registry::new(AGENTS.map(Entry::new)).counters(7, 7));
+    world.write_task("TASK-1", &Registry::new([]));
+    world.agent_session(AGENTS[1], &[]);
+    let held = world.held_by_script();
+    let listed = format!("lssessions -S '{}'", world.socket().display());
+    let log = || fs::read_to_string(world.path().join("cleanup.log")).unwrap_or_default();
+    let silent = |ran: Ran, what: &str| {
+        assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (0, "", ""), "{what}");
+    };
+
+    // Something to clean up: it is in the log, and nobody is told.
+    let leaked = world.leaked(&[]).pid;
+    wait_until(
+        || "tmux to have become the shell",
+        || !world.findings(&[]).contains("busy_session"),
+    );
+    silent(cron(&world, &listed, ""), "cleaned");
+    assert!(!alive(leaked));
+    let cleaned = log();
+    let done = records(&cleaned).into_iter().filter(|action| action["result"] == "done");
+    let done: Vec<Value> = done.map(|action| action["action"].clone()).collect();
+    assert_eq!(done, ["kill_process", "remove_entry", "set_counters"]);
+
+    // Nothing to do, though something is held, and an agent works: not a word.
+    silent(cron(&world, &listed, ""), "nothing to do");
+    assert_eq!(log(), cleaned);
+    assert!(alive(held.claude.pid));
+
+    // Something that could not be done: that, in a table, and why.
+    world.write_global(&Registry::new(AGENTS.map(Entry::new)));
+    let before = fs::read(world.global_path()).unwrap();
+    let leaked = world.leaked(&[]).pid;
+    // The orchestrator takes the registry's lock after the look, and keeps it.
+    let locked = format!(
+        "STANDIN_WORLD='{}' flock -F '{registry}' sleep 60 >/dev/null 2>&1 & echo $! >locker; \
+         while flock -n '{registry}' true; do sleep 0.05; done;",
+        world.path().display(),
+        registry = world.global_path().display(),
+    );
+    let ran = cron(&world, &listed, &locked);
+    let locker = fs::read_to_string(world.path().join("locker")).unwrap();
+    kill(Pid::from_raw(locker.trim().parse().unwrap()), Signal::SIGKILL).unwrap();
+    assert_eq!((ran.code, ran.err.as_str()), (1, ""), "{}", ran.out);
+    assert!(ran.out.starts_with("RESULT"), "{}", ran.out);
+    let rows: Vec<&str> = ran.out.lines().skip(1).collect();
+    assert!(rows.iter().all(|row| row.starts_with("failed")), "{}", ran.out);
+    assert!(rows[0].contains(AGENTS[0]) && rows[0].contains("lock"), "{}", ran.out);
+    assert!(!alive(leaked), "what could be done was done");
+    assert_eq!(fs::read(world.global_path()).unwrap(), before);
+
+    // Something that could not be asked: the reason, and nothing is touched.
+    let leaked = world.leaked(&[]).pid;
+    let logged = log();
+    let ran = cron(&world, "lssessions -S /nowhere/socket", "").expect(&[2]);
+    assert_eq!(ran.out, "");
+    assert!(ran.err.contains("no tmux server answers on /nowhere/socket"), "{}", ran.err);
+    let last = ran.err.lines().last().unwrap();
+    assert!(last.starts_with("agentprune: ") && last.ends_with("nothing was done"), "{}", ran.err);
+    let ran = cron(&world, "lssessionsX", "");
+    assert_eq!(ran.out, "");
+    for said in ["lssessionsX", "agents not judged: there is no look at sessions"] {
+        assert!(ran.err.contains(said), "{said} in {}", ran.err);
+    }
+    assert!(alive(leaked));
+    assert_eq!((fs::read(world.global_path()).unwrap(), log()), (before, logged));
+}

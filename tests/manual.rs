@@ -1,0 +1,128 @@
+//! The manual pages against the programs: their options, and the words and fields of
+//! records.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use model::finding::{Kind, Outcome, Remedy};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::world::{Entry, Registry, World, records, run};
+
+const PROGRAMS: [&str; 5] = ["lsagents", "lssessions", "lsclaude", "agentdiff", "agentprune"];
+const SCRIPTS: [&str; 2] = ["cleanup_leaked_agents", "verify_cleanup"];
+
+fn page(name: &str) -> String {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../man").join(name);
+    fs::read_to_string(&page).unwrap_or_else(|error| panic!("{}: {error}", page.display()))
+}
+
+/// The options that a help text lists: what its lines begin with, `-T, --table` or
+/// `--log <FILE>`.
+fn options_in_help(help: &str) -> BTreeSet<String> {
+    let options = help.lines().flat_map(|line| {
+        let words = line.split_whitespace().map(|word| word.trim_end_matches(','));
+        words.take_while(|word| word.starts_with('-') && word.len() > 1)
+    });
+    options.map(str::to_owned).collect()
+}
+
+/// The options that a page lists: `.It Fl T , Fl -table`.
+fn options_in_page(page: &str) -> BTreeSet<String> {
+    let items = page.lines().filter_map(|line| line.strip_prefix(".It Fl "));
+    let names = items.flat_map(|item| item.split(" , Fl "));
+    names.filter_map(|name| Some(format!("-{}", name.split_whitespace().next()?))).collect()
+}
+
+#[test]
+fn the_pages_list_the_options_that_there_are() {
+    let world = World::new();
+    let programs = PROGRAMS.map(|name| (name, world.tool(name)));
+    let scripts = SCRIPTS.map(|name| (name, world.script(&format!("{name}.sh"))));
+    for (name, mut command) in programs.into_iter().chain(scripts) {
+        let help = run(command.arg("--help"), "").ok().out;
+        let (in_help, in_page) =
+            (options_in_help(&help), options_in_page(&page(&format!("{name}.1"))));
+        assert_eq!(in_help, in_page, "{name}: --help and its page");
+        assert!(in_help.contains("--help"), "{name}: {help}");
+        let has_version = in_help.contains("--version");
+        assert_eq!(has_version, PROGRAMS.contains(&name), "{name}: {help}");
+    }
+}
+
+/// The words of an enumeration, as serde lists them when it meets another.
+fn words<T: DeserializeOwned>() -> Vec<String> {
+    let error = serde_json::from_str::<T>("\"\"").err().expect("no word is empty").to_string();
+    error.split('`').skip(1).step_by(2).filter(|w| !w.is_empty()).map(str::to_owned).collect()
+}
+
+/// Whether a page has a word between others.
+fn has(page: &str, word: &str) -> bool {
+    page.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|other| other == word)
+}
+
+#[test]
+fn the_pages_have_the_words_of_findings_and_actions() {
+    let (kinds, remedies, outcomes) = (words::<Kind>(), words::<Remedy>(), words::<Outcome>());
+    assert!(kinds.contains(&Kind::StaleTask.to_string()), "{kinds:?}");
+    assert!(kinds.len() > 10 && remedies.len() > 5 && outcomes.len() > 5);
+    let (records, diff, prune) =
+        (page("agentrecords.5"), page("agentdiff.1"), page("agentprune.1"));
+    for word in kinds.iter().chain(&remedies).chain(&outcomes) {
+        assert!(has(&records, word), "{word}: not in agentrecords(5)");
+    }
+    let explained: Vec<&str> = diff.lines().filter_map(|l| l.strip_prefix(".It Sy ")).collect();
+    for word in &kinds {
+        let is_item = |item: &&str| item.split(' ').next() == Some(word);
+        assert!(explained.iter().any(is_item), "{word}: not explained in agentdiff(1)");
+    }
+    for word in remedies.iter().filter(|word| *word != "restore_entry") {
+        assert!(has(&prune, word), "{word}: not in agentprune(1)");
+    }
+}
+
+/// The names of all fields of a record, those of objects in it too.
+fn fields(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| fields(item, found)),
+        Value::Object(members) => {
+            for (name, value) in members {
+                found.insert(name.clone());
+                // Its names are the kinds of findings.
+                if name != "findings" {
+                    fields(value, found);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn every_field_of_a_record_is_described() {
+    let world = World::new();
+    let ids = ["a-1-2", "b-1-2", "c-1-2"];
+    world.write_global(&Registry::new(ids.map(Entry::new)).counters(9, 9));
+    world.agent_session(ids[1], &[]);
+    let look = world.look();
+    let findings = world.diff(&look, &[]).expect(&[1]).out;
+    let actions = world.prune(&findings, &["--yes"]).ok().out;
+    let mut found = BTreeSet::new();
+    for record in [look, findings, actions].iter().flat_map(|text| records(text)) {
+        fields(&record, &mut found);
+    }
+    assert!(found.contains("replaced_by") && found.contains("stdout_reader"), "{found:?}");
+    let page = page("agentrecords.5");
+    // `.It Va pid , Va ppid Pq number`
+    let described: BTreeSet<&str> = page
+        .lines()
+        .filter(|line| line.starts_with(".It Va ") || line.starts_with(".Va "))
+        .flat_map(str::split_whitespace)
+        .chain(["type"])
+        .collect();
+    let missing: Vec<&String> =
+        found.iter().filter(|name| !described.contains(name.as_str())).collect();
+    assert!(missing.is_empty(), "not in agentrecords(5): {missing:?}");
+}

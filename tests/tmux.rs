@@ -1,0 +1,7 @@
+//! tmux as it is found: absent, broken, elsewhere, nested, with odd names in it.
+
+mod names;
+mod none;
+mod servers;
+mod trouble;
+mod working;
