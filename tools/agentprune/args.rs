@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use cli::{LayoutArgs, seconds};
+use cli::{LayoutArgs, proc_source, seconds};
+use model::record::ProcSource;
 
 /// What becomes of the entry of a ghost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -73,6 +74,11 @@ pub struct Arguments {
     /// Write nothing about what went well
     #[arg(short, long)]
     pub quiet: bool,
+
+    /// Act only on what was found with this source of the process table; without this,
+    /// each finding is verified with the source that it was found with
+    #[arg(long, value_name = "SOURCE", value_parser = proc_source())]
+    pub proc_source: Option<ProcSource>,
 
     #[command(flatten)]
     #[allow(missing_docs)]

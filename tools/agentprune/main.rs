@@ -68,6 +68,11 @@ fn prune(
     for (order, reason) in plan.take_foreign(machine) {
         report.became(&order, Outcome::Refused, reason)?;
     }
+    if let Some(source) = arguments.proc_source {
+        for (order, reason) in plan.take_seen_otherwise(source) {
+            report.became(&order, Outcome::Refused, reason)?;
+        }
+    }
     if arguments.yes {
         act(&plan, arguments, report)
     } else {

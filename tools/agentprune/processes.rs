@@ -1,29 +1,35 @@
 //! Ending leaked processes.
 //!
-//! First each process is held by a pidfd, then it is judged again. Whatever happens to
-//! its pid after that, the signal reaches the process that was judged, or none.
+//! First each process is held, then it is judged again. Whatever happens to its pid after
+//! that, the signal reaches the process that was judged, or none: by a pidfd surely, without
+//! one as far as looking immediately before the signal can tell.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use cli::Failure;
-use host::signal::{Held, hold, room, wait_for_end};
+use host::signal::{Held, Means, Sent, means, room};
 use itertools::Itertools;
 use model::drift::{ProcessVerdict, process_verdict};
 use model::finding::Outcome;
 use model::plan::Case;
-use model::record::Process;
+use model::record::{ProcSource, Process};
+use nix::sys::signal::Signal;
 
 use crate::report::Report;
-use crate::scene::Scene;
+use crate::scene::{Scene, source};
 
 /// How long processes may take to end after SIGKILL. It frees their memory first, which
 /// takes a while for hundreds at once; one that needs longer is waiting in the kernel.
 const AFTER_KILL: Duration = Duration::from_secs(3);
 
 /// How long one that is found ending may take. Until then it looks like something else:
-/// its files are closed and its arguments gone, and only the pidfd tells.
+/// its files are closed and its arguments gone.
 const ENDING: Duration = Duration::from_millis(100);
+
+const AFTER_TERM: &str = "ended after SIGTERM";
+
+const CHANGED: &str = "it has become another program";
 
 type Target<'p, 'a> = (&'p Case<'a, Process>, Held);
 
@@ -47,29 +53,44 @@ pub fn end(
         }
     }
     let room = room().map_err(Failure::trouble)?;
-    once.chunks(room).try_for_each(|cases| end_together(cases, grace, report))
+    for (source, cases) in &once.into_iter().chunk_by(|case| source_of(case)) {
+        let cases: Vec<_> = cases.collect();
+        cases.chunks(room).try_for_each(|cases| end_together(cases, source, grace, report))?;
+    }
+    Ok(())
+}
+
+fn source_of(case: &Case<'_, Process>) -> ProcSource {
+    source(&case.order.finding.evidence)
 }
 
 fn end_together(
     cases: &[&Case<'_, Process>],
+    source: ProcSource,
     grace: Duration,
     report: &mut Report,
 ) -> Result<(), Failure> {
+    let means = means(source).map_err(Failure::trouble)?;
+    let means = means.as_ref();
     let mut targets: Vec<Target<'_, '_>> = Vec::new();
     for (evidence, cases) in &cases.iter().chunk_by(|case| &case.order.finding.evidence) {
-        let held = take_hold(cases.copied(), report)?;
+        let held = take_hold(means, cases.copied(), report)?;
         if !held.is_empty() {
             let scene = Scene::look(evidence, host::sessions::TMUX_LIMIT)?;
-            targets.extend(still_leaked(held, &scene, report)?);
+            targets.extend(still_leaked(means, held, &scene, report)?);
         }
     }
     report.all_planned(targets.iter().map(|(case, _)| &case.order))?;
-    let targets = signal(targets, report, Held::ask_to_end)?;
-    let alive = wait(targets, grace, "ended after SIGTERM", report)?;
-    let killed = signal(alive, report, Held::kill)?;
-    let alive = wait(killed, AFTER_KILL, "ended by SIGKILL", report)?;
+    let targets = signal(means, targets, Signal::SIGTERM, report)?;
+    let alive = wait(means, targets, grace, AFTER_TERM, report)?;
+    let killed = signal(means, alive, Signal::SIGKILL, report)?;
+    let alive = wait(means, killed, AFTER_KILL, "ended by SIGKILL", report)?;
+    if alive.is_empty() {
+        return Ok(());
+    }
+    let table = host::Table::read(source).ok();
     for (case, _) in alive {
-        let state = host::Table::read().ok().and_then(|t| t.get(case.subject.pid).map(|s| s.state));
+        let state = table.as_ref().and_then(|table| table.get(case.subject.pid)).map(|s| s.state);
         let state = state.map_or_else(|| "unknown".to_owned(), |state| state.to_string());
         let reason = format!("still there after SIGKILL (state {state}): the kernel holds it");
         report.became(&case.order, Outcome::Failed, reason)?;
@@ -77,15 +98,19 @@ fn end_together(
     Ok(())
 }
 
-fn take_hold<'p, 'a>(
+fn take_hold<'p, 'a: 'p>(
+    means: &dyn Means,
     cases: impl Iterator<Item = &'p Case<'a, Process>>,
     report: &mut Report,
 ) -> Result<Vec<Target<'p, 'a>>, Failure> {
     let own = nix::unistd::geteuid();
+    let cases: Vec<_> = cases.collect();
+    let pids: Vec<i32> = cases.iter().map(|case| case.subject.pid).collect();
+    let holdings = means.hold(&pids).map_err(Failure::trouble)?;
     let mut held = Vec::new();
-    for case in cases {
+    for (case, holding) in cases.into_iter().zip(holdings) {
         let uid = case.subject.uid;
-        match hold(case.subject.pid) {
+        match holding {
             // Said before anybody's tmux is asked: another user's would not answer.
             Ok(Some(_)) if !own.is_root() && uid != own.as_raw() => {
                 report.became(&case.order, Outcome::Refused, format!("it belongs to uid {uid}"))?
@@ -100,6 +125,7 @@ fn take_hold<'p, 'a>(
 
 /// Those that are what they were found to be; reports the others.
 fn still_leaked<'p, 'a>(
+    means: &dyn Means,
     held: Vec<Target<'p, 'a>>,
     scene: &Scene,
     report: &mut Report,
@@ -113,7 +139,7 @@ fn still_leaked<'p, 'a>(
         }
     }
     let processes: Vec<&Held> = others.iter().map(|((_, process), ..)| process).collect();
-    let ended = wait_for_end(&processes, ENDING).map_err(Failure::trouble)?;
+    let ended = means.wait(&processes, ENDING).map_err(Failure::trouble)?;
     for (((case, _), result, reason), ended) in others.into_iter().zip(ended) {
         match (result, ended) {
             (Outcome::Skipped, true) => {
@@ -130,7 +156,7 @@ fn judge(found: &Process, scene: &Scene) -> Result<(), (Outcome, String)> {
     let Some(stat) = scene.table.get(found.pid) else {
         return Err((Outcome::Gone, "no such process".to_owned()));
     };
-    if stat.start_ticks.to_string() != found.start_time {
+    if stat.start.to_string() != found.start_time {
         let reason = format!("pid {} belongs to another process now", found.pid);
         return Err((Outcome::Skipped, reason));
     }
@@ -150,16 +176,26 @@ fn judge(found: &Process, scene: &Scene) -> Result<(), (Outcome, String)> {
     }
 }
 
+/// Sends a signal; returns those that it reached, and reports the others.
 fn signal<'p, 'a>(
+    means: &dyn Means,
     targets: Vec<Target<'p, 'a>>,
+    signal: Signal,
     report: &mut Report,
-    send: fn(&Held) -> std::io::Result<()>,
 ) -> Result<Vec<Target<'p, 'a>>, Failure> {
+    let held: Vec<&Held> = targets.iter().map(|(_, process)| process).collect();
+    let sent = means.signal(&held, signal).map_err(Failure::trouble)?;
     let mut reached = Vec::new();
-    for (case, process) in targets {
-        match send(&process) {
-            Ok(()) => reached.push((case, process)),
-            Err(error) => report.became(&case.order, Outcome::Failed, error.to_string())?,
+    for (target, sent) in targets.into_iter().zip(sent) {
+        let order = &target.0.order;
+        match sent {
+            Sent::Reached => reached.push(target),
+            Sent::Ended if signal == Signal::SIGTERM => {
+                report.became(order, Outcome::Gone, "it has just ended")?
+            }
+            Sent::Ended => report.became(order, Outcome::Done, AFTER_TERM)?,
+            Sent::Changed => report.became(order, Outcome::Skipped, CHANGED)?,
+            Sent::Failed(error) => report.became(order, Outcome::Failed, error.to_string())?,
         }
     }
     Ok(reached)
@@ -167,13 +203,14 @@ fn signal<'p, 'a>(
 
 /// Reports those that end in time; returns the others.
 fn wait<'p, 'a>(
+    means: &dyn Means,
     targets: Vec<Target<'p, 'a>>,
     limit: Duration,
     how: &str,
     report: &mut Report,
 ) -> Result<Vec<Target<'p, 'a>>, Failure> {
     let held: Vec<&Held> = targets.iter().map(|(_, process)| process).collect();
-    let ended = wait_for_end(&held, limit).map_err(Failure::trouble)?;
+    let ended = means.wait(&held, limit).map_err(Failure::trouble)?;
     let mut alive = Vec::new();
     for (target, ended) in targets.into_iter().zip(ended) {
         if ended {

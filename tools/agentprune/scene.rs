@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 use model::claude::NameRule;
 use model::drift::{Options, Panes, with_claude};
 use model::finding::Evidence;
-use model::record::{DefaultRule, Names, Process, Servers, Session};
+use model::record::{DefaultRule, Names, ProcSource, Process, Servers, Session};
 
 /// What there is now, seen as a finding's evidence was.
 pub struct Scene {
@@ -36,12 +36,17 @@ pub fn choice(evidence: &Evidence) -> Choice {
     }
 }
 
+/// Where the evidence was seen: there, processes are looked for again.
+pub fn source(evidence: &Evidence) -> ProcSource {
+    evidence.proc_source.unwrap_or(host::source::USUAL)
+}
+
 /// Looks at tmux again.
 ///
 /// # Errors
 /// When it cannot be asked as a whole: then nothing may be concluded.
 pub fn sessions(evidence: &Evidence, limit: Duration) -> Result<Look, Failure> {
-    let seen = look(&choice(evidence), limit)
+    let seen = look(&choice(evidence), limit, source(evidence))
         .map_err(|error| Failure::Trouble(format!("process table: {error}")))?;
     if seen.trouble.is_empty() { Ok(seen) } else { Err(Failure::Trouble(seen.trouble.join("; "))) }
 }
@@ -55,8 +60,9 @@ impl Scene {
         let tmux = sessions(evidence, limit)?;
         let names = evidence.names.clone().unwrap_or(Names::Rule(DefaultRule::Default));
         let rule = NameRule::new(&names).map_err(Failure::Trouble)?;
-        let table = Table::read().map_err(|e| Failure::Trouble(format!("process table: {e}")))?;
-        let processes = host::processes::claude(&table, &rule, false);
+        let trouble = |error| Failure::Trouble(format!("process table: {error}"));
+        let table = Table::read(source(evidence)).map_err(trouble)?;
+        let processes = host::processes::claude(&table, &rule, false).map_err(trouble)?;
         let options = Options {
             prefix: evidence.prefix.clone(),
             min_age: SignedDuration::ZERO,

@@ -1,7 +1,8 @@
 //! The command line of `lsclaude`.
 
 use clap::Parser;
-use cli::OutputArgs;
+use cli::{OutputArgs, proc_source};
+use model::record::ProcSource;
 
 /// List the processes that are Claude, one JSON object a line.
 ///
@@ -23,6 +24,11 @@ pub struct Arguments {
     /// Give all arguments in full
     #[arg(long)]
     pub full: bool,
+
+    /// Read the process table from /proc or from the program ps [default: proc on Linux, else
+    /// ps]
+    #[arg(long, value_name = "SOURCE", value_parser = proc_source())]
+    pub proc_source: Option<ProcSource>,
 
     #[command(flatten)]
     #[allow(missing_docs)]

@@ -26,17 +26,23 @@ fn run(arguments: Arguments) -> Result<u8, Failure> {
     let rule = NameRule::new(&names);
     let printer = Printer::new(&arguments.output, &COLUMNS)?;
     let (mut end, no_machine) = host::machine::begin(Of::Processes);
+    let source = arguments.proc_source.unwrap_or(host::source::USUAL);
     end.names = Some(names);
+    end.proc_source = Some(source);
     let mut look = Look::new(PROGRAM, printer, end);
-    match (no_machine, rule, Table::read()) {
-        (None, Ok(rule), Ok(table)) => {
-            for mut process in host::processes::claude(&table, &rule, arguments.full) {
+    let seen = |rule: &NameRule| {
+        let table = Table::read(source)?;
+        host::processes::claude(&table, rule, arguments.full)
+    };
+    match (no_machine, rule.map(|rule| seen(&rule))) {
+        (None, Ok(Ok(processes))) => {
+            for mut process in processes {
                 process.look.clone_from(&look.end.look);
                 look.record(&Record::Process(&process))?;
             }
         }
-        (Some(error), ..) | (None, Err(error), _) => look.trouble(error),
-        (None, Ok(_), Err(error)) => look.trouble(format!("process table: {error}")),
+        (Some(error), _) | (None, Err(error)) => look.trouble(error),
+        (None, Ok(Err(error))) => look.trouble(format!("process table: {error}")),
     }
     look.finish()
 }

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Parser;
-use cli::OutputArgs;
+use cli::{OutputArgs, proc_source};
+use model::record::ProcSource;
 
 /// List tmux sessions and what runs in their panes, one JSON object a line.
 ///
@@ -21,6 +22,11 @@ pub struct Arguments {
     /// Ask only the server with this label, as tmux -L does (repeatable)
     #[arg(short = 'L', long, value_name = "NAME")]
     pub label: Vec<String>,
+
+    /// Read the process table from /proc or from the program ps [default: proc on Linux, else
+    /// ps]
+    #[arg(long, value_name = "SOURCE", value_parser = proc_source())]
+    pub proc_source: Option<ProcSource>,
 
     #[command(flatten)]
     #[allow(missing_docs)]

@@ -23,9 +23,11 @@ fn run(arguments: Arguments) -> Result<u8, Failure> {
     let choice = choice(&arguments)?;
     let printer = Printer::new(&arguments.output, &COLUMNS)?;
     let (mut end, no_machine) = host::machine::begin(Of::Sessions);
+    let source = arguments.proc_source.unwrap_or(host::source::USUAL);
+    end.proc_source = Some(source);
     end.servers = Some(choice.servers());
     let mut look = Look::new(PROGRAM, printer, end);
-    match (no_machine, host::sessions::look(&choice, TMUX_LIMIT)) {
+    match (no_machine, host::sessions::look(&choice, TMUX_LIMIT, source)) {
         (None, Ok(seen)) => {
             look.end.uids = Some(seen.uids);
             look.end.sockets = Some(seen.sockets);

@@ -7,6 +7,7 @@ mod filter;
 mod input;
 mod look;
 mod output;
+mod source;
 mod table;
 
 pub use diagnostics::{Failure, Program};
@@ -15,4 +16,5 @@ pub use filter::Filter;
 pub use input::Input;
 pub use look::Look;
 pub use output::{Layout, LayoutArgs, OutputArgs, Printer};
+pub use source::proc_source;
 pub use table::escaped;

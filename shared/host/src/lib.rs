@@ -7,10 +7,15 @@
 pub mod clock;
 mod command;
 pub mod machine;
+mod platform;
+#[cfg(all(feature = "proc", target_os = "linux"))]
+mod proc;
 pub mod processes;
+mod ps;
 pub mod registry;
 pub mod sessions;
 pub mod signal;
+pub mod source;
 mod table;
 mod tmux;
 

@@ -1,32 +1,22 @@
 //! Which machine this is, and whether it is still the one that was looked at.
 
 use std::collections::hash_map::RandomState;
-use std::fs;
 use std::hash::{BuildHasher, Hasher};
 use std::io;
 
 use model::record::{End, Machine, Of};
 
 use crate::clock;
+use crate::platform;
 
 /// This machine: host name, boot id, pid namespace.
 ///
 /// # Errors
-/// When the kernel does not say, as without a mounted `/proc`.
+/// When the system does not say, as without a mounted `/proc` on Linux.
 pub fn this_machine() -> io::Result<Machine> {
-    let read = |path: &str| {
-        fs::read_to_string(path)
-            .map_err(|error| io::Error::new(error.kind(), format!("{path}: {error}")))
-    };
-    let namespace = fs::read_link("/proc/self/ns/pid")
-        .map_err(|error| io::Error::new(error.kind(), format!("/proc/self/ns/pid: {error}")))?;
-    let namespace = namespace.to_string_lossy();
-    Ok(Machine {
-        host: nix::unistd::gethostname()?.to_string_lossy().into_owned(),
-        boot_id: read("/proc/sys/kernel/random/boot_id")?.trim().to_owned(),
-        pid_ns: model::proc_text::link_inode(&namespace, "pid")
-            .map_or_else(|| namespace.clone().into_owned(), |inode| inode.to_string()),
-    })
+    let (boot_id, pid_ns) = platform::boot()?;
+    let host = nix::unistd::gethostname()?.to_string_lossy().into_owned();
+    Ok(Machine { host, boot_id, pid_ns })
 }
 
 /// The closing record of a look that begins now, on this machine, under a new id. Where

@@ -10,10 +10,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use model::claude::{base_name, script};
-use model::proc_text;
-use model::record::{Servers, Session, Uids};
+use model::record::{Namespace, ProcSource, Servers, Session, Uids};
+use nix::sys::signal::kill as send;
+use nix::unistd::Pid;
 
-use crate::table::{Table, is_alive, is_tmux_server, path};
+use crate::table::Table;
 use crate::tmux::{Answer, ENDING, Tmux};
 
 /// How long one call of tmux may take.
@@ -70,11 +71,12 @@ pub fn socket_of_label(label: &str) -> PathBuf {
     folder.join(format!("tmux-{}", nix::unistd::getuid())).join(label)
 }
 
-/// Looks at tmux servers, giving each call `limit`.
+/// Looks at tmux servers, giving each call `limit`, and in the process table that `source`
+/// shows at what runs in their panes.
 ///
 /// # Errors
 /// When the process table cannot be read; everything else is in [`Look::trouble`].
-pub fn look(choice: &Choice, limit: Duration) -> io::Result<Look> {
+pub fn look(choice: &Choice, limit: Duration, source: ProcSource) -> io::Result<Look> {
     let mut search = Search::new(choice, limit);
     match choice {
         Choice::Named(sockets) | Choice::Known { sockets, .. } => {
@@ -83,9 +85,9 @@ pub fn look(choice: &Choice, limit: Duration) -> io::Result<Look> {
         Choice::All => likely_sockets().iter().for_each(|socket| search.ask(socket)),
     }
     // The table is read after the lists, so that what the panes run is not older.
-    let mut table = Table::read()?;
+    let mut table = Table::read(source)?;
     if search.follow_processes(&table) {
-        table = Table::read()?;
+        table = Table::read(source)?;
     }
     Ok(search.finish(&table))
 }
@@ -166,7 +168,7 @@ impl<'c> Search<'c> {
     fn follow_processes(&mut self, table: &Table) -> bool {
         let mut missing: Vec<i32> = table.tmux_servers().into_iter().collect();
         missing.sort_unstable();
-        missing.retain(|pid| !self.servers.contains_key(pid) && self.is_wanted(*pid));
+        missing.retain(|pid| !self.servers.contains_key(pid) && self.is_wanted(*pid, table));
         if missing.is_empty() {
             return false;
         }
@@ -184,8 +186,8 @@ impl<'c> Search<'c> {
             return;
         }
         let deadline = Instant::now() + ENDING;
-        while is_tmux_server(pid, table.get(pid)) {
-            let sockets = listening_sockets(pid);
+        while table.is_still_tmux_server(pid) {
+            let sockets = table.source.listening_sockets(pid);
             sockets.iter().for_each(|socket| self.ask(socket));
             let failed = sockets.iter().any(|socket| self.failed.contains(socket));
             if failed || self.servers.contains_key(&pid) {
@@ -201,19 +203,18 @@ impl<'c> Search<'c> {
 
     /// Whether a server must be asked: one that was known before, or any of a user that is
     /// looked at, in this pid namespace.
-    fn is_wanted(&mut self, pid: i32) -> bool {
+    fn is_wanted(&mut self, pid: i32, table: &Table) -> bool {
         match self.choice {
             Choice::Named(_) => return false,
             Choice::Known { server_pids, .. } => return server_pids.contains(&pid),
             Choice::All => {}
         }
-        let Ok(status) = fs::read(path(pid, "status")) else { return false };
-        let (uid, depth) = proc_text::status(&String::from_utf8_lossy(&status));
+        let Some(uid) = table.source.uid(pid) else { return false };
         let own = nix::unistd::geteuid();
-        if !own.is_root() && uid != Some(own.as_raw()) {
+        if !own.is_root() && uid != own.as_raw() {
             return false;
         }
-        if depth.is_some_and(|depth| depth > 1) {
+        if table.source.namespace(pid) == Some(Namespace::Foreign) {
             self.notes
                 .push(format!("tmux server {pid} is in another pid namespace and was not asked"));
             return false;
@@ -287,26 +288,10 @@ fn current_socket() -> Option<PathBuf> {
     let value = env::var("TMUX").ok()?;
     let (rest, _) = value.rsplit_once(',')?;
     let (socket, server) = rest.rsplit_once(',')?;
-    is_alive(server.parse().ok()?, None).then(|| PathBuf::from(socket))
-}
-
-/// The sockets that a process listens on. A path that it was given relative means one in
-/// its own folder.
-fn listening_sockets(pid: i32) -> Vec<PathBuf> {
-    let listening = fs::read("/proc/net/unix").unwrap_or_default();
-    let listening = String::from_utf8_lossy(&listening);
-    let listening: HashMap<u64, &str> =
-        proc_text::listening_sockets(&listening).into_iter().collect();
-    let folder = fs::read_link(path(pid, "cwd")).unwrap_or_default();
-    let sockets = open_sockets(pid).filter_map(|inode| listening.get(&inode));
-    sockets.map(|socket| folder.join(socket)).collect()
-}
-
-fn open_sockets(pid: i32) -> impl Iterator<Item = u64> {
-    let links = fs::read_dir(path(pid, "fd")).into_iter().flatten().flatten();
-    links.filter_map(|entry| {
-        proc_text::link_inode(&fs::read_link(entry.path()).ok()?.to_string_lossy(), "socket")
-    })
+    let server = server.parse().ok().filter(|pid| *pid > 1).map(Pid::from_raw)?;
+    // That it may not be signalled says that it is there.
+    let is_alive = !matches!(send(server, None), Err(nix::errno::Errno::ESRCH));
+    is_alive.then(|| PathBuf::from(socket))
 }
 
 /// Puts into each pane the names of what runs under it: its process, all that descends
@@ -314,25 +299,25 @@ fn open_sockets(pid: i32) -> impl Iterator<Item = u64> {
 /// open any more: its process may live on, the terminal may be somebody else's by now.
 fn fill_running(sessions: &mut [Session], table: &Table) {
     let children = table.children();
-    let mut by_tty: HashMap<String, Vec<i32>> = HashMap::new();
-    for (pid, stat) in table.iter() {
-        if let Some(tty) = proc_text::tty_name(stat.tty_nr) {
+    let mut by_tty: HashMap<&str, Vec<i32>> = HashMap::new();
+    for (pid, row) in table.iter() {
+        if let Some(tty) = &row.tty {
             by_tty.entry(tty).or_default().push(pid);
         }
     }
     for pane in sessions.iter_mut().flat_map(|session| &mut session.panes) {
-        let on_tty = by_tty.get(&pane.tty).filter(|_| !pane.dead);
+        let on_tty = by_tty.get(pane.tty.as_str()).filter(|_| !pane.dead);
         let mut todo: Vec<i32> = on_tty.into_iter().flatten().copied().collect();
         todo.push(pane.pid);
         let mut seen: HashSet<i32> = HashSet::new();
         let mut names: BTreeSet<String> = BTreeSet::new();
         while let Some(pid) = todo.pop() {
             if seen.insert(pid)
-                && let Some(stat) = table.get(pid)
+                && let Some(row) = table.get(pid)
             {
                 todo.extend(children.get(&pid).into_iter().flatten());
-                if !stat.is_dead() {
-                    names.extend(names_of(pid, &stat.comm));
+                if !row.is_dead() {
+                    names.extend(names_of(pid, &row.name, table));
                 }
             }
         }
@@ -340,16 +325,23 @@ fn fill_running(sessions: &mut [Session], table: &Table) {
     }
 }
 
-/// Every name that a process goes by: the kernel's, that of its executable, and that of
-/// the script it runs, so that a shell at work is told from a shell that waits.
-fn names_of(pid: i32, comm: &str) -> impl Iterator<Item = String> {
-    let exe = fs::read_link(path(pid, "exe")).ok().map(|exe| {
-        let exe = exe.to_string_lossy();
-        base_name(exe.strip_suffix(" (deleted)").unwrap_or(&exe)).to_owned()
-    });
-    let is_shell = exe.as_deref().unwrap_or(comm).ends_with("sh");
-    let cmdline =
-        if is_shell { fs::read(path(pid, "cmdline")).unwrap_or_default() } else { Vec::new() };
-    let script = script(&proc_text::cmdline(&cmdline)).map(|script| base_name(&script).to_owned());
-    [Some(comm.to_owned()), exe, script].into_iter().flatten()
+/// Every name that a process goes by: the kernel's, that of its executable, or where that
+/// does not show, of its first argument, and that of the script it runs, so that a shell at
+/// work is told from a shell that waits.
+fn names_of(pid: i32, name: &str, table: &Table) -> impl Iterator<Item = String> {
+    let args = table.source.args(pid);
+    let exe = match table.source.exe(pid) {
+        Some(exe) => Some(base_name(exe.strip_suffix(" (deleted)").unwrap_or(&exe)).to_owned()),
+        None if table.source.kind() == ProcSource::Proc => None,
+        // A login shell's begins with `-`.
+        None => args.first().map(|first| {
+            let first = String::from_utf8_lossy(first);
+            base_name(first.strip_prefix('-').unwrap_or(&first)).to_owned()
+        }),
+    };
+    let is_shell = exe.as_deref().unwrap_or(name).ends_with("sh");
+    let words: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
+    let script = is_shell.then(|| script(&words)).flatten();
+    let script = script.map(|script| base_name(&script).to_owned());
+    [Some(name.to_owned()), exe, script].into_iter().flatten()
 }

@@ -1,90 +1,98 @@
-//! Ending processes by identity: a pidfd refers to one process and never to another
-//! that gets its pid later (pidfd_open(2)).
+//! Ending processes by identity, in the way that the source they were seen in allows.
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use model::record::ProcSource;
+use nix::sys::signal::Signal;
+
+use crate::source::Row;
 
 /// A hold on one process.
 #[derive(Debug)]
-pub struct Held {
-    pidfd: OwnedFd,
+pub enum Held {
+    /// By a descriptor that refers to this process and to no other (pidfd_open(2)).
+    Pidfd(OwnedFd),
+    /// By what it looked like: to be compared before every signal.
+    Seen {
+        /// Its pid.
+        pid: i32,
+        /// Its row in the process table.
+        row: Box<Row>,
+        /// Its arguments.
+        args: Vec<Vec<u8>>,
+    },
 }
 
-/// Takes hold of the process that has this pid now. None when there is none. Whether it
-/// is the one that was meant must be checked *after* this.
-///
-/// # Errors
-/// What pidfd_open(2) says, or an invalid pid.
-pub fn hold(pid: i32) -> io::Result<Option<Held>> {
-    let pid = Pid::from_raw(pid).filter(|_| pid > 1);
-    let pid = pid
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not a process id to act on"))?;
-    match pidfd_open(pid, PidfdFlags::empty()) {
-        Ok(pidfd) => Ok(Some(Held { pidfd })),
-        Err(rustix::io::Errno::SRCH) => Ok(None),
-        Err(errno) => Err(errno.into()),
-    }
+/// What became of a signal.
+#[derive(Debug)]
+pub enum Sent {
+    /// It was sent.
+    Reached,
+    /// The process has ended: nobody was signalled.
+    Ended,
+    /// The process has become another program: it was not signalled.
+    Changed,
+    /// The system refused.
+    Failed(io::Error),
 }
 
-impl Held {
-    /// Asks the process to end (SIGTERM). One that is gone needs no asking.
+/// What [`Means::hold`] says about a pid: the process that has it, none, or why it cannot
+/// be held.
+pub type Holding = io::Result<Option<Held>>;
+
+/// A way of ending processes.
+pub trait Means {
+    /// Takes hold of the processes that have these pids now. Whether they are those that
+    /// were meant must be checked *after* this.
     ///
     /// # Errors
-    /// What pidfd_send_signal(2) says.
-    pub fn ask_to_end(&self) -> io::Result<()> {
-        self.send(Signal::TERM)
-    }
+    /// When the process table cannot be read.
+    fn hold(&self, pids: &[i32]) -> io::Result<Vec<Holding>>;
 
-    /// Ends the process (SIGKILL).
+    /// Sends a signal to each of these processes and to no others.
     ///
     /// # Errors
-    /// What pidfd_send_signal(2) says.
-    pub fn kill(&self) -> io::Result<()> {
-        self.send(Signal::KILL)
-    }
+    /// When the process table cannot be read; then none has been signalled.
+    fn signal(&self, held: &[&Held], signal: Signal) -> io::Result<Vec<Sent>>;
 
-    fn send(&self, signal: Signal) -> io::Result<()> {
-        match pidfd_send_signal(&self.pidfd, signal) {
-            Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
-            Err(errno) => Err(errno.into()),
-        }
-    }
+    /// Waits until all of these have ended or the time is up. Returns, for each, whether it
+    /// has ended. A process that is dead but not yet reaped counts as ended.
+    ///
+    /// # Errors
+    /// When the system cannot be asked.
+    fn wait(&self, held: &[&Held], limit: Duration) -> io::Result<Vec<bool>>;
 }
 
-/// Waits until all processes have ended or the time is up. Returns, for each, whether it
-/// has ended. A process that is dead but not yet reaped counts as ended.
+/// The means for processes that were seen in `source`.
 ///
 /// # Errors
-/// What poll(2) says.
-pub fn wait_for_end(processes: &[&Held], limit: Duration) -> io::Result<Vec<bool>> {
-    let deadline = Instant::now() + limit;
-    let mut ended = vec![false; processes.len()];
-    loop {
-        let waiting: Vec<usize> = (0..processes.len()).filter(|&at| !ended[at]).collect();
-        let mut fds: Vec<PollFd<'_>> =
-            waiting.iter().map(|&at| PollFd::new(&processes[at].pidfd, PollFlags::IN)).collect();
-        let left = deadline.saturating_duration_since(Instant::now());
-        if fds.is_empty() {
-            return Ok(ended);
-        }
-        let timeout = Timespec::try_from(left).map_err(io::Error::other)?;
-        match poll(&mut fds, Some(&timeout)) {
-            Ok(0) => return Ok(ended),
-            Ok(_) => {}
-            Err(rustix::io::Errno::INTR) => continue,
-            Err(errno) => return Err(errno.into()),
-        }
-        for (&at, fd) in waiting.iter().zip(&fds) {
-            ended[at] = !fd.revents().is_empty();
-        }
+/// When this build has no such source.
+pub fn means(source: ProcSource) -> io::Result<Box<dyn Means>> {
+    match source {
+        ProcSource::Ps => Ok(Box::new(crate::ps::recheck::Recheck)),
+        #[cfg(all(feature = "proc", target_os = "linux"))]
+        ProcSource::Proc => Ok(Box::new(crate::proc::pidfd::Pidfds)),
+        #[cfg(not(all(feature = "proc", target_os = "linux")))]
+        ProcSource::Proc => Err(crate::source::no_proc()),
     }
 }
 
-/// How many processes may be held at a time. Each takes a descriptor, and a shell's
+/// Refuses pids that are no process to act on: 0 and below mean groups, 1 is the system.
+pub(crate) fn checked(pid: i32) -> io::Result<i32> {
+    match pid > 1 {
+        true => Ok(pid),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a process id to act on")),
+    }
+}
+
+/// A hold of one means in the hands of another.
+pub(crate) fn not_ours() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "held in another way")
+}
+
+/// How many processes may be held at a time. Each may take a descriptor, and a shell's
 /// default is 1024: the limit is raised as far as this process may. Some are left for
 /// looking at the process table and for what tmux prints.
 ///

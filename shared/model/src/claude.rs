@@ -112,6 +112,16 @@ pub fn is_daemon(process: Appearance<'_>) -> bool {
     })
 }
 
+/// The options with which Claude works without a person before it.
+const HEADLESS: [&str; 4] = ["-p", "--print", "--output-format", "--input-format"];
+
+/// Whether the arguments of a Claude, the first of which is its name, say that it works
+/// without a person before it. Options end at `--`.
+pub fn is_headless(args: &[String]) -> bool {
+    let options = args.iter().skip(1).take_while(|arg| *arg != "--");
+    options.map(|arg| arg.split('=').next().unwrap_or(arg)).any(|arg| HEADLESS.contains(&arg))
+}
+
 /// The script in the arguments of an interpreter: the first that is neither an
 /// option nor the value of one. None when the code stands in the arguments.
 pub fn script(args: &[&[u8]]) -> Option<String> {
@@ -281,6 +291,23 @@ mod tests {
             assert!(NameRule::new(&Names::Only(vec![name.into()])).is_err(), "{name}");
         }
         assert!(NameRule::new(&Names::Only(vec![])).is_err());
+    }
+
+    #[test]
+    fn headless_work() {
+        for (args, expected) in [
+            ("claude -p x", true),
+            ("claude --model opus --print", true),
+            ("node /x/cli.js --output-format=stream-json", true),
+            ("claude --input-format stream-json", true),
+            ("claude", false),
+            ("-p", false),
+            ("claude --print-nothing", false),
+            ("claude --resume -- -p", false),
+        ] {
+            let words: Vec<String> = args.split(' ').map(str::to_owned).collect();
+            assert_eq!(is_headless(&words), expected, "{args}");
+        }
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub use session::{SessionVerdict, is_agent_session};
 
 use crate::evidence::Scene;
 use crate::finding::{Evidence, Finding, Kind, Remedy};
-use crate::record::{End, Names, Of, Process, Session};
+use crate::record::{End, Names, Of, ProcSource, Process, Session};
 use crate::tmux_text::AGENT_PREFIX;
 
 /// How to judge.
@@ -75,6 +75,7 @@ struct Draft<'a> {
     target: String,
     reason: String,
     names: Option<Names>,
+    proc_source: Option<ProcSource>,
     agent: Option<&'a RawValue>,
     session: Option<&'a RawValue>,
     process: Option<&'a RawValue>,
@@ -89,6 +90,7 @@ impl Draft<'_> {
             target,
             reason,
             names: None,
+            proc_source: None,
             agent: None,
             session: None,
             process: None,
@@ -153,6 +155,7 @@ impl<'c, 'a> Court<'c, 'a> {
             sockets: scene.sockets(),
             server_pids: scene.server_pids().into_iter().collect(),
             names: scene.names(),
+            proc_source: scene.proc_source(),
             prefix: options.prefix.clone(),
             outside_tmux: options.outside_tmux,
             busy: options.busy,
@@ -170,11 +173,13 @@ impl<'c, 'a> Court<'c, 'a> {
     }
 
     fn report(&mut self, draft: Draft<'_>) {
-        let evidence = match draft.names {
-            Some(names) if Some(&names) != self.evidence.names.as_ref() => {
-                Cow::Owned(Evidence { names: Some(names), ..self.evidence.clone() })
-            }
-            _ => Cow::Borrowed(&self.evidence),
+        // A process is looked for again as it was found, whatever the other looks did.
+        let names = draft.names.or_else(|| self.evidence.names.clone());
+        let proc_source = draft.proc_source.or(self.evidence.proc_source);
+        let as_usual = names == self.evidence.names && proc_source == self.evidence.proc_source;
+        let evidence = match as_usual {
+            true => Cow::Borrowed(&self.evidence),
+            false => Cow::Owned(Evidence { names, proc_source, ..self.evidence.clone() }),
         };
         let machine = &self.scene.machine;
         let finding = Finding {

@@ -9,7 +9,9 @@ use std::collections::BTreeSet;
 use itertools::Itertools;
 use jiff::Timestamp;
 
-use crate::record::{Agent, End, Machine, Names, Of, Process, Registry, Servers, Session};
+use crate::record::{
+    Agent, End, Machine, Names, Of, ProcSource, Process, Registry, Servers, Session,
+};
 use crate::stream::{Look, Malformed, Sourced, subject};
 
 /// Everything that was seen of one machine.
@@ -134,6 +136,13 @@ impl Scene<'_, '_> {
     /// Which names counted as Claude.
     pub fn names(&self) -> Option<Names> {
         self.looks(Of::Processes).find_map(|end| end.names.clone())
+    }
+
+    /// Where the process table was read: by the looks at processes, else by those at
+    /// sessions.
+    pub fn proc_source(&self) -> Option<ProcSource> {
+        let ends = self.looks(Of::Processes).chain(self.looks(Of::Sessions));
+        ends.into_iter().find_map(|end| end.proc_source)
     }
 
     /// The instant of the earliest look.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::record::{Machine, Names, Servers, present};
+use crate::record::{Machine, Names, ProcSource, Servers, present};
 use crate::registry::Taken;
 use crate::text::Text;
 
@@ -97,6 +97,9 @@ pub struct Evidence {
     /// Which names counted as Claude; `null` without a look at processes.
     #[serde(deserialize_with = "present")]
     pub names: Option<Names>,
+    /// Where the process table was read; `null` without a look at sessions or processes.
+    #[serde(deserialize_with = "present")]
+    pub proc_source: Option<ProcSource>,
     /// Whether agent sessions are those that start with this.
     pub prefix: String,
     /// Whether `--outside-tmux` was given.

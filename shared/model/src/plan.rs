@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::finding::{Finding, Kind, Remedy};
-use crate::record::{Agent, End, Machine, Of, Process, Registry, Session};
+use crate::record::{Agent, End, Machine, Of, ProcSource, Process, Registry, Session};
 use crate::stream::{Malformed, parse};
 use crate::text::Text;
 
@@ -80,26 +80,37 @@ impl<'a> Plan<'a> {
     /// mean something only on the machine, in the boot and in the pid namespace where
     /// they were seen.
     pub fn take_foreign(&mut self, machine: &Machine) -> Vec<(Order<'a>, String)> {
-        let mut foreign = Vec::new();
-        take(&mut self.processes, machine, &mut foreign);
-        take(&mut self.sessions, machine, &mut foreign);
+        self.take(&|finding| foreignness(&finding.machine(), machine))
+    }
+
+    /// Takes out what was found with another source of the process table, with the reason.
+    pub fn take_seen_otherwise(&mut self, source: ProcSource) -> Vec<(Order<'a>, String)> {
+        self.take(&|finding| {
+            let other = finding.evidence.proc_source.filter(|other| *other != source)?;
+            Some(format!("found with --proc-source {}", other.word()))
+        })
+    }
+
+    fn take(&mut self, why: &Why<'_>) -> Vec<(Order<'a>, String)> {
+        let mut taken = Vec::new();
+        take(&mut self.processes, why, &mut taken);
+        take(&mut self.sessions, why, &mut taken);
         for cases in self.registries.values_mut() {
-            take(&mut cases.entries, machine, &mut foreign);
-            take(&mut cases.counters, machine, &mut foreign);
+            take(&mut cases.entries, why, &mut taken);
+            take(&mut cases.counters, why, &mut taken);
         }
-        foreign
+        taken
     }
 }
 
-fn take<'a, T>(
-    cases: &mut Vec<Case<'a, T>>,
-    machine: &Machine,
-    foreign: &mut Vec<(Order<'a>, String)>,
-) {
+/// Why a finding is not acted on, if so.
+type Why<'w> = dyn Fn(&Finding<'_>) -> Option<String> + 'w;
+
+fn take<'a, T>(cases: &mut Vec<Case<'a, T>>, why: &Why<'_>, taken: &mut Vec<(Order<'a>, String)>) {
     for case in std::mem::take(cases) {
-        match foreignness(&case.order.finding.machine(), machine) {
+        match why(&case.order.finding) {
             None => cases.push(case),
-            Some(reason) => foreign.push((case.order, reason)),
+            Some(reason) => taken.push((case.order, reason)),
         }
     }
 }

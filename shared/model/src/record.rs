@@ -179,11 +179,34 @@ pub struct TmuxOrigin {
     pub pane: Option<String>,
 }
 
+/// Where the process table was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProcSource {
+    /// `/proc`, which tells everything that a [`Process`] has.
+    Proc,
+    /// `ps`, which tells neither executable nor environment, namespace and output.
+    Ps,
+}
+
+impl ProcSource {
+    /// The word used in records and on command lines.
+    pub fn word(self) -> &'static str {
+        match self {
+            ProcSource::Proc => "proc",
+            ProcSource::Ps => "ps",
+        }
+    }
+}
+
 /// One process that is Claude.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Process {
     /// The look it belongs to.
     pub look: String,
+    /// Where it was seen. It decides what a `null` below means, and by which rule the
+    /// process is judged.
+    pub source: ProcSource,
     /// Process id.
     pub pid: i32,
     /// Parent process id.
@@ -194,8 +217,8 @@ pub struct Process {
     pub ancestors: Vec<i32>,
     /// Process group.
     pub pgid: i32,
-    /// Session id in the sense of setsid(2).
-    pub sid: i32,
+    /// Session id in the sense of setsid(2); `null` where the kernel did not say.
+    pub sid: Option<i32>,
     /// Effective uid.
     pub uid: u32,
     /// Its name, where the user database knows one.
@@ -378,6 +401,9 @@ pub struct End {
     /// Sessions: the servers that answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_pids: Option<Vec<i32>>,
+    /// Sessions and processes: where the process table was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proc_source: Option<ProcSource>,
     /// Processes: the names looked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub names: Option<Names>,
@@ -408,6 +434,7 @@ impl End {
             servers: None,
             sockets: None,
             server_pids: None,
+            proc_source: None,
             names: None,
             findings: None,
             too_young: None,

@@ -5,8 +5,9 @@ use std::collections::{HashMap, HashSet};
 use itertools::Itertools;
 
 use super::{Court, Draft, Options, by_reason, counted};
+use crate::claude::is_headless;
 use crate::finding::{Kind, Remedy};
-use crate::record::{Namespace, Of, Process, Session, Stdout};
+use crate::record::{Namespace, Of, ProcSource, Process, Session, Stdout};
 
 /// The panes of all sessions that were seen, ready to be asked about processes.
 #[derive(Debug)]
@@ -132,6 +133,17 @@ fn holder(process: &Process, panes: &Panes<'_>) -> Option<String> {
     if let Some(service) = &process.service {
         return Some(format!("service {service}"));
     }
+    match process.source {
+        ProcSource::Proc => unseen_holder(process, panes),
+        // ps shows nothing of what follows. In its place, Claude's own words must say that
+        // nobody sits before it.
+        ProcSource::Ps => (!is_headless(&process.args))
+            .then(|| "no flag of headless work among its arguments, as ps shows them".to_owned()),
+    }
+}
+
+/// What holds a process and does not show in a list of processes.
+fn unseen_holder(process: &Process, panes: &Panes<'_>) -> Option<String> {
     if process.namespace != Some(Namespace::Own) {
         return Some(match process.namespace {
             Some(_) => "another pid namespace (a container)".to_owned(),
@@ -150,6 +162,7 @@ fn holder(process: &Process, panes: &Panes<'_>) -> Option<String> {
 
 fn unheld(process: &Process) -> String {
     let output = match process.stdout {
+        _ if process.source == ProcSource::Ps => "started for headless work (seen by ps)",
         Some(Stdout::Null) => "output to /dev/null",
         Some(Stdout::Pipe) => "output to a pipe nobody reads",
         _ => "output to nowhere",
@@ -220,6 +233,7 @@ fn each<'c, 'a>(
         let draft = Draft {
             process: Some(process.raw()),
             names: end.names.clone(),
+            proc_source: Some(record.source),
             ..Draft::new(Kind::UntrackedProcess, None, target, String::new())
         };
         let young = |court: &mut Court<'c, 'a>| court.too_young(record.started, end, Of::Sessions);

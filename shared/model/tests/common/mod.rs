@@ -34,8 +34,12 @@ pub fn look(of: &str, host: &str, taken_at: i64) -> Look {
             end["servers"] = json!("all");
             end["sockets"] = json!(["/tmp/tmux-1000/default"]);
             end["server_pids"] = json!([801]);
+            end["proc_source"] = json!("proc");
         }
-        "processes" => end["names"] = json!("default"),
+        "processes" => {
+            end["names"] = json!("default");
+            end["proc_source"] = json!("proc");
+        }
         _ => {}
     }
     Look { end, records: Vec::new() }
@@ -78,13 +82,21 @@ pub fn pane(id: &str, pid: i32, tty: &str, running: &[&str]) -> Value {
 /// A Claude ten minutes old that nothing holds.
 pub fn process(pid: i32) -> Value {
     json!({
-        "type": "process", "pid": pid, "ppid": 1, "parent_name": "systemd", "ancestors": [1],
+        "type": "process", "source": "proc", "pid": pid, "ppid": 1, "parent_name": "systemd", "ancestors": [1],
         "pgid": pid, "sid": pid, "uid": 1000, "user": "u", "tty": null, "name": "claude",
         "exe": "/usr/bin/claude", "args": ["claude", "-p"], "start_time": "4711",
         "started": at(-600), "rss_bytes": 1, "cpu_seconds": 0.5, "state": "S", "orphaned": true,
         "self": false, "daemon": false, "claude_children": 0, "tmux": null, "service": null,
         "namespace": "own", "stdout": "null", "stdout_reader": null,
     })
+}
+
+/// The same as ps shows it: what only /proc tells is not there.
+pub fn seen_by_ps(process: &mut Value) {
+    process["source"] = json!("ps");
+    for field in ["exe", "namespace", "stdout", "stdout_reader"] {
+        process[field] = json!(null);
+    }
 }
 
 /// The records of all looks with what ties them together, one JSON text each.

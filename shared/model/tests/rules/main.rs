@@ -80,6 +80,16 @@ fn loose() -> World {
     World::new(vec![common::registry(GLOBAL, "global")], vec![work], vec![common::process(500)])
 }
 
+/// The same, seen by ps.
+fn loose_by_ps() -> World {
+    let mut world = loose();
+    common::seen_by_ps(world.first(PROCESSES));
+    for of in [SESSIONS, PROCESSES] {
+        world.end(of)["proc_source"] = json!("ps");
+    }
+    world
+}
+
 /// An agent's session in which a shell is left. The entries were not looked at as a whole.
 fn left() -> World {
     let left = common::session("$2", "agent_z", vec![common::pane("%4", 90, "pts/4", &["bash"])]);

@@ -165,6 +165,79 @@ fn untracked_process() {
     }
 }
 
+/// What ps does not show is unknown: Claude's own words must take its place, and nothing
+/// takes the place of what it does show.
+#[test]
+fn a_process_that_ps_showed() {
+    const LEAK: &[&str] = &[
+        "leaked_process kill_process no terminal, no service; started for headless work (seen by ps)",
+    ];
+    const SILENT: &[&str] = &["untracked_process - no flag of headless work"];
+    check(
+        loose_by_ps,
+        &[
+            ("-p", |_| {}, LEAK),
+            ("--print", |w| words(w, &["claude", "--model", "x", "--print"]), LEAK),
+            ("a format", |w| words(w, &["claude", "--output-format=stream-json"]), LEAK),
+            ("at a prompt", |w| words(w, &["claude"]), SILENT),
+            ("resumed", |w| words(w, &["claude", "--resume", "-c"]), SILENT),
+            ("no arguments seen", |w| words(w, &[]), SILENT),
+            ("after the options", |w| words(w, &["claude", "--", "-p"]), SILENT),
+            ("its name alone", |w| words(w, &["--print"]), SILENT),
+            (
+                "what only /proc tells is not asked for",
+                |w| w.first(PROCESSES)["stdout"] = json!("file"),
+                LEAK,
+            ),
+            (
+                "a parent",
+                |w| parent(w, 812, json!("code")),
+                &["untracked_process - parent 812 code"],
+            ),
+            (
+                "a terminal",
+                |w| w.first(PROCESSES)["tty"] = json!("ttys009"),
+                &["untracked_process - terminal ttys009"],
+            ),
+            (
+                "a job of launchd",
+                |w| w.first(PROCESSES)["service"] = json!("com.example.agent"),
+                &["untracked_process - service com.example.agent"],
+            ),
+            (
+                "living children",
+                |w| w.first(PROCESSES)["claude_children"] = json!(1),
+                &["untracked_process - 1 Claude process"],
+            ),
+            ("in a pane", |w| w.first(PROCESSES)["pid"] = json!(70), &[]),
+            ("on a pane's terminal", |w| w.first(PROCESSES)["tty"] = json!("pts/3"), &[]),
+            (
+                "under a server that was not asked",
+                |w| origin(w, 802, json!(null)),
+                &["untracked_process - tmux server 802, which was not asked"],
+            ),
+            ("younger than --min-age", |w| w.first(PROCESSES)["started"] = json!(at(-1)), &[]),
+        ],
+    );
+    let mut world = loose_by_ps();
+    words(&mut world, &["claude"]);
+    world.options.outside_tmux = true;
+    let expected = "leaked_process kill_process held by: no flag of headless work";
+    assert_findings("all outside tmux", &world.judge(), &[expected]);
+    assert_eq!(world.judge().findings[0]["evidence"]["proc_source"], "ps");
+    // The words of a process in /proc do not make up for what could not be read there.
+    let mut world = loose();
+    for field in ["namespace", "stdout"] {
+        world.first(PROCESSES)[field] = json!(null);
+    }
+    let expected = "untracked_process - its pid namespace could not be read";
+    assert_findings("/proc unread", &world.judge(), &[expected]);
+}
+
+fn words(world: &mut World, words: &[&str]) {
+    world.first(PROCESSES)["args"] = json!(words);
+}
+
 #[test]
 fn defunct_process() {
     let dead: Change = |w| w.first(PROCESSES)["state"] = json!("Z");

@@ -238,8 +238,8 @@ fn process(pid: i32, start_time: &'static str) -> impl Strategy<Value = Value> {
     let uid = select(vec![1000, 1000, 1000, 0]);
     let state = select(vec!["S", "S", "S", "R", "D", "S", "Z", "X"]);
     let changes = proptest::collection::vec(holder(), 0..3);
-    (ancestors, started, uid, state, origin(), changes).prop_map(
-        move |(ancestors, started, uid, state, tmux, changes)| {
+    (ancestors, started, uid, state, origin(), changes, shown_by()).prop_map(
+        move |(ancestors, started, uid, state, tmux, changes, shown)| {
             let mut process = common::process(pid);
             process["ppid"] = json!(ancestors[0]);
             process["ancestors"] = json!(ancestors);
@@ -251,9 +251,26 @@ fn process(pid: i32, start_time: &'static str) -> impl Strategy<Value = Value> {
             for (field, value) in changes {
                 process[field] = value;
             }
+            if let Some(args) = shown {
+                common::seen_by_ps(&mut process);
+                process["args"] = args;
+            }
             process
         },
     )
+}
+
+/// The arguments of a process that ps showed; None: it was seen in /proc.
+fn shown_by() -> impl Strategy<Value = Option<Value>> + Clone {
+    let args = [
+        json!(["claude", "-p", "x"]),
+        json!(["claude", "--output-format=stream-json"]),
+        json!(["claude"]),
+        json!(["claude", "--", "--print"]),
+        json!(["-p"]),
+        json!([]),
+    ];
+    proptest::option::weighted(0.3, some(args.into()))
 }
 
 fn origin() -> impl Strategy<Value = Value> + Clone {

@@ -149,13 +149,19 @@ impl<'w> World<'w> {
             Some("pipe") => !process["stdout_reader"].is_null(),
             _ => true,
         };
-        process["orphaned"] == false
+        let shown_to_ps = process["orphaned"] == false
             || !process["tty"].is_null()
             || !process["service"].is_null()
-            || process["namespace"] != "own"
-            || process["claude_children"] != 0
-            || output_is_used
-            || self.started_in_a_pane(&process["tmux"])
+            || process["claude_children"] != 0;
+        let unseen = match process["source"].as_str() {
+            Some("ps") => !asks_for_headless_work(array(&process["args"])),
+            _ => {
+                process["namespace"] != "own"
+                    || output_is_used
+                    || self.started_in_a_pane(&process["tmux"])
+            }
+        };
+        shown_to_ps || unseen
     }
 
     /// In a pane that lives.
@@ -331,6 +337,21 @@ impl World<'_> {
             }
         }
     }
+}
+
+fn asks_for_headless_work(args: &[Value]) -> bool {
+    for arg in args.iter().skip(1) {
+        let arg = arg.as_str().unwrap();
+        if arg == "--" {
+            return false;
+        }
+        let with_value = ["--output-format=", "--input-format=", "--print=", "-p="];
+        let alone = ["--output-format", "--input-format", "--print", "-p"];
+        if alone.contains(&arg) || with_value.iter().any(|start| arg.starts_with(start)) {
+            return true;
+        }
+    }
+    false
 }
 
 fn wanted(agent: &Value) -> String {

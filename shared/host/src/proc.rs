@@ -1,0 +1,200 @@
+//! The process table as Linux shows it in `/proc`: everything a record has.
+
+mod output;
+pub mod pidfd;
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use jiff::{SignedDuration, Timestamp};
+use model::proc_text::{self, Stat};
+use model::record::{Namespace, ProcSource, Stdout};
+use nix::time::{ClockId, clock_gettime};
+use nix::unistd::{SysconfVar, sysconf};
+
+use crate::clock;
+use crate::source::{Row, Rows, Source};
+use crate::table::own_pid;
+
+/// The short name of a tmux server: tmux sets it when it has become one.
+const TMUX_SERVER: &str = "tmux: server";
+
+/// Processes that take in others whose parent is gone, besides pid 1. The kernel shows
+/// nowhere that a process asked for this (`PR_SET_CHILD_SUBREAPER`), so they are known
+/// by name: service managers, and the init programs of containers.
+const REAPERS: [&str; 12] = [
+    "systemd",
+    "init",
+    "tini",
+    "dumb-init",
+    "docker-init",
+    "catatonit",
+    "s6-svscan",
+    "runsvdir",
+    "conmon",
+    "containerd-shim",
+    "launchd",
+    "openrc-init",
+];
+
+/// What turns the kernel's numbers into records.
+#[derive(Debug)]
+struct Proc {
+    taken_at: Timestamp,
+    since_boot: SignedDuration,
+    ticks_per_second: u64,
+    page_size: u64,
+}
+
+/// Reads the table. Processes that end meanwhile are not in it.
+///
+/// # Errors
+/// When `/proc` cannot be listed, or shows not even the process that asks.
+pub fn read() -> io::Result<(Box<dyn Source>, Rows)> {
+    let mut stats = Vec::new();
+    let mut buffer = Vec::with_capacity(512);
+    for entry in fs::read_dir("/proc")? {
+        let name = entry?.file_name();
+        let Some(pid) = name.to_str().and_then(|name| name.parse::<i32>().ok()) else {
+            continue;
+        };
+        if let Some(stat) = read_stat(pid, &mut buffer) {
+            stats.push((pid, stat));
+        }
+    }
+    if !stats.iter().any(|(pid, _)| *pid == own_pid()) {
+        return Err(io::Error::other(
+            "/proc does not show this process: is it mounted for this pid namespace?",
+        ));
+    }
+    let since_boot = clock_gettime(ClockId::CLOCK_BOOTTIME)?;
+    let proc = Proc {
+        taken_at: clock::now(),
+        since_boot: SignedDuration::new(since_boot.tv_sec(), since_boot.tv_nsec() as i32),
+        ticks_per_second: configured(SysconfVar::CLK_TCK)?,
+        page_size: configured(SysconfVar::PAGE_SIZE)?,
+    };
+    let rows = stats.into_iter().map(|(pid, stat)| (pid, proc.row(stat)));
+    let rows: HashMap<i32, Row> = rows.collect();
+    Ok((Box::new(proc), rows))
+}
+
+impl Proc {
+    fn row(&self, stat: Stat) -> Row {
+        Row {
+            ppid: stat.ppid,
+            pgid: stat.pgid,
+            tty: proc_text::tty_name(stat.tty_nr),
+            state: stat.state,
+            is_kernel: stat.kernel_thread,
+            start: stat.start_ticks,
+            started: self.started(&stat),
+            rss_bytes: stat.rss_pages * self.page_size,
+            cpu_seconds: stat.cpu_ticks as f64 / self.ticks_per_second as f64,
+            name: stat.comm,
+        }
+    }
+
+    /// When a process started, by the clock of now.
+    fn started(&self, stat: &Stat) -> Timestamp {
+        let milliseconds = stat.start_ticks * 1000 / self.ticks_per_second;
+        let after_boot = SignedDuration::from_millis(milliseconds as i64);
+        let age = SignedDuration::from_millis((self.since_boot - after_boot).as_millis() as i64);
+        self.taken_at - age
+    }
+}
+
+impl Source for Proc {
+    fn kind(&self) -> ProcSource {
+        ProcSource::Proc
+    }
+
+    fn reapers(&self) -> &'static [&'static str] {
+        &REAPERS
+    }
+
+    fn is_tmux_server(&self, row: &Row) -> bool {
+        row.name == TMUX_SERVER
+    }
+
+    fn now(&self, pid: i32) -> io::Result<Option<Row>> {
+        Ok(read_stat(pid, &mut Vec::new()).map(|stat| self.row(stat)))
+    }
+
+    fn uid(&self, pid: i32) -> Option<u32> {
+        status(pid)?.0
+    }
+
+    fn sid(&self, pid: i32) -> Option<i32> {
+        read_stat(pid, &mut Vec::new()).map(|stat| stat.sid)
+    }
+
+    fn args(&self, pid: i32) -> Vec<Vec<u8>> {
+        let cmdline = fs::read(path(pid, "cmdline")).unwrap_or_default();
+        proc_text::cmdline(&cmdline).into_iter().map(<[u8]>::to_vec).collect()
+    }
+
+    fn exe(&self, pid: i32) -> Option<String> {
+        fs::read_link(path(pid, "exe")).ok().map(|exe| exe.to_string_lossy().into_owned())
+    }
+
+    fn namespace(&self, pid: i32) -> Option<Namespace> {
+        let depth = status(pid)?.1?;
+        Some(if depth == 1 { Namespace::Own } else { Namespace::Foreign })
+    }
+
+    /// `TMUX` is `socket,server pid,session number`; `TMUX_PANE` is `%3`.
+    fn origin(&self, pid: i32) -> Option<(i32, Option<String>)> {
+        let environ = fs::read(path(pid, "environ")).unwrap_or_default();
+        let text = |name| proc_text::environ(&environ, name).map(String::from_utf8_lossy);
+        let server_pid = text("TMUX")?.rsplit(',').nth(1)?.parse().ok()?;
+        Some((server_pid, text("TMUX_PANE").map(|pane| pane.into_owned())))
+    }
+
+    fn outputs(&self, pids: &[i32], all: &Rows) -> Vec<(Option<Stdout>, Option<i32>)> {
+        output::outputs(pids, all)
+    }
+
+    /// A path that a server was given relative means one in its own folder.
+    fn listening_sockets(&self, pid: i32) -> Vec<PathBuf> {
+        let listening = fs::read("/proc/net/unix").unwrap_or_default();
+        let listening = String::from_utf8_lossy(&listening);
+        let listening: HashMap<u64, &str> =
+            proc_text::listening_sockets(&listening).into_iter().collect();
+        let folder = fs::read_link(path(pid, "cwd")).unwrap_or_default();
+        let sockets = open_sockets(pid).filter_map(|inode| listening.get(&inode));
+        sockets.map(|socket| folder.join(socket)).collect()
+    }
+}
+
+fn open_sockets(pid: i32) -> impl Iterator<Item = u64> {
+    let links = fs::read_dir(path(pid, "fd")).into_iter().flatten().flatten();
+    links.filter_map(|entry| {
+        proc_text::link_inode(&fs::read_link(entry.path()).ok()?.to_string_lossy(), "socket")
+    })
+}
+
+/// The effective uid, and in how many pid namespaces a process has an id.
+fn status(pid: i32) -> Option<(Option<u32>, Option<usize>)> {
+    let status = fs::read(path(pid, "status")).ok()?;
+    Some(proc_text::status(&String::from_utf8_lossy(&status)))
+}
+
+fn configured(variable: SysconfVar) -> io::Result<u64> {
+    sysconf(variable)?
+        .map(|value| value as u64)
+        .ok_or_else(|| io::Error::other("sysconf says nothing"))
+}
+
+fn read_stat(pid: i32, buffer: &mut Vec<u8>) -> Option<Stat> {
+    buffer.clear();
+    io::Read::read_to_end(&mut fs::File::open(path(pid, "stat")).ok()?, buffer).ok()?;
+    proc_text::stat(buffer)
+}
+
+/// A file of a process.
+fn path(pid: i32, file: &str) -> PathBuf {
+    PathBuf::from(format!("/proc/{pid}/{file}"))
+}

@@ -1,0 +1,88 @@
+//! Ending processes where nothing but the pid can be signalled: the process is compared
+//! immediately before each signal. Between looking and signalling, a few milliseconds are
+//! left in which a process may end and its pid be given anew; nothing but a pidfd can
+//! close them.
+
+use std::io;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use model::record::ProcSource;
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::signal::{Held, Holding, Means, Sent, checked, not_ours};
+use crate::source::Row;
+use crate::table::Table;
+
+/// How often ps is asked whether processes have ended.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// See the [module](self).
+#[derive(Debug)]
+pub struct Recheck;
+
+impl Means for Recheck {
+    fn hold(&self, pids: &[i32]) -> io::Result<Vec<Holding>> {
+        let table = Table::read(ProcSource::Ps)?;
+        let hold = |pid: &i32| {
+            let pid = checked(*pid)?;
+            let row = table.get(pid).cloned().map(Box::new);
+            Ok(row.map(|row| Held::Seen { pid, row, args: table.source.args(pid) }))
+        };
+        Ok(pids.iter().map(hold).collect())
+    }
+
+    fn signal(&self, held: &[&Held], signal: Signal) -> io::Result<Vec<Sent>> {
+        let held = held.iter().map(|held| seen(held)).collect::<io::Result<Vec<_>>>()?;
+        let table = Table::read(ProcSource::Ps)?;
+        let send = |(pid, row, args): (i32, &Row, &[Vec<u8>])| {
+            if has_ended(&table, pid, row) {
+                return Sent::Ended;
+            }
+            let now = table.source.args(pid);
+            let same_name = table.get(pid).is_some_and(|now| now.name == row.name);
+            // One that is ending has no arguments any more; another program has its own.
+            if !same_name || !now.is_empty() && now != args {
+                return Sent::Changed;
+            }
+            match kill(Pid::from_raw(pid), signal) {
+                Ok(()) => Sent::Reached,
+                Err(Errno::ESRCH) => Sent::Ended,
+                Err(errno) => Sent::Failed(errno.into()),
+            }
+        };
+        Ok(held.into_iter().map(send).collect())
+    }
+
+    fn wait(&self, held: &[&Held], limit: Duration) -> io::Result<Vec<bool>> {
+        let held = held.iter().map(|held| seen(held)).collect::<io::Result<Vec<_>>>()?;
+        let deadline = Instant::now() + limit;
+        if held.is_empty() {
+            return Ok(Vec::new());
+        }
+        loop {
+            let table = Table::read(ProcSource::Ps)?;
+            let ended: Vec<bool> =
+                held.iter().map(|(pid, row, _)| has_ended(&table, *pid, row)).collect();
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || ended.iter().all(|ended| *ended) {
+                return Ok(ended);
+            }
+            thread::sleep(left.min(PAUSE));
+        }
+    }
+}
+
+/// Whether a process is dead, reaped, or its pid another's.
+fn has_ended(table: &Table, pid: i32, before: &Row) -> bool {
+    table.get(pid).is_none_or(|now| now.is_dead() || now.start != before.start)
+}
+
+fn seen(held: &Held) -> io::Result<(i32, &Row, &[Vec<u8>])> {
+    match held {
+        Held::Seen { pid, row, args } => Ok((*pid, row, args)),
+        Held::Pidfd(_) => Err(not_ours()),
+    }
+}
