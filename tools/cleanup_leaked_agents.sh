@@ -5,7 +5,7 @@
 set -u
 
 prog=cleanup_leaked_agents.sh
-yes='' dry_run='' workspace='' outside_tmux='' busy='' socket='' name=''
+yes='' dry_run='' workspace='' outside_tmux='' busy='' socket='' name='' source=''
 
 usage() {
     cat <<'TEXT'
@@ -21,6 +21,8 @@ Show what the orchestrator has leaked, ask, and clean it up.
       --busy             end agent sessions without Claude, busy ones too
   -S, --socket PATH      ask only the tmux server on this socket
       --name NAME        take processes of this name, and no others, for Claude
+      --proc-source SOURCE
+                         read the process table from proc (/proc) or from ps
   -h, --help             show this text
 
 Exit status: 0 clean, or cleaned; 1 aborted, or something could not be cleaned;
@@ -50,6 +52,8 @@ while [ $# -gt 0 ]; do
         --socket=?*) socket=${1#*=} ;;
         --name) value "$1" $# "${2-}"; name=$2; shift ;;
         --name=?*) name=${1#*=} ;;
+        --proc-source) value "$1" $# "${2-}"; source=$2; shift ;;
+        --proc-source=?*) source=${1#*=} ;;
         -h | --help) usage; exit 0 ;;
         *) fail "$1: unknown option; try '$prog --help'" ;;
     esac
@@ -89,8 +93,8 @@ trap 'exit 143' TERM
 look() {
     {
         lsagents ${workspace:+"--workspace=$workspace"} &&
-            lssessions ${socket:+"--socket=$socket"} &&
-            lsclaude ${name:+"--name=$name"}
+            lssessions ${socket:+"--socket=$socket"} ${source:+"--proc-source=$source"} &&
+            lsclaude ${name:+"--name=$name"} ${source:+"--proc-source=$source"}
     } >"$scratch/look" || fail "could not look; nothing was changed"
 }
 
@@ -104,7 +108,7 @@ count() { # TYPE
 }
 
 running() { # living Claude processes, by a look of its own
-    lsclaude ${name:+"--name=$name"} -T -o state >"$scratch/states"
+    lsclaude ${name:+"--name=$name"} ${source:+"--proc-source=$source"} -T -o state >"$scratch/states"
     sed 1d "$scratch/states" | grep -cv '^[ZX]'
 }
 
@@ -210,7 +214,7 @@ fi
 trap '' PIPE
 status=0
 act() { # PART
-    agentprune --yes -T -o action,result,target,reason "$scratch/$1" \
+    agentprune --yes ${source:+"--proc-source=$source"} -T -o action,result,target,reason "$scratch/$1" \
         >"$scratch/$1.done" 2>"$scratch/errors"
     result=$?
     [ "$result" -eq 0 ] || status=1
@@ -244,7 +248,7 @@ killed() { # PART
 }
 
 sessions() { # a server that had none but zombies has ended, and no longer answers
-    lssessions ${socket:+"--socket=$socket"} >"$scratch/sessions" 2>/dev/null || [ -n "$socket" ] || fail "could not look after the cleanup"
+    lssessions ${socket:+"--socket=$socket"} ${source:+"--proc-source=$source"} >"$scratch/sessions" 2>/dev/null || [ -n "$socket" ] || fail "could not look after the cleanup"
     grep -c '^{"type":"session"' "$scratch/sessions"
 }
 

@@ -3,7 +3,7 @@
 set -u
 
 prog=verify_cleanup.sh
-workspace='' outside_tmux='' busy='' socket='' name=''
+workspace='' outside_tmux='' busy='' socket='' name='' source=''
 
 usage() {
     cat <<'TEXT'
@@ -17,6 +17,8 @@ Show whether registry, tmux sessions and Claude processes agree.
       --busy             count agent sessions without Claude as zombies
   -S, --socket PATH      ask only the tmux server on this socket
       --name NAME        take processes of this name, and no others, for Claude
+      --proc-source SOURCE
+                         read the process table from proc (/proc) or from ps
   -h, --help             show this text
 
 Exit status: 0 synchronised; 1 something to clean; 2 could not look.
@@ -43,6 +45,8 @@ while [ $# -gt 0 ]; do
         --socket=?*) socket=${1#*=} ;;
         --name) value "$1" $# "${2-}"; name=$2; shift ;;
         --name=?*) name=${1#*=} ;;
+        --proc-source) value "$1" $# "${2-}"; source=$2; shift ;;
+        --proc-source=?*) source=${1#*=} ;;
         -h | --help) usage; exit 0 ;;
         *) fail "$1: unknown option; try '$prog --help'" ;;
     esac
@@ -87,8 +91,8 @@ fi
 
 {
     lsagents ${workspace:+"--workspace=$workspace"} &&
-        lssessions ${socket:+"--socket=$socket"} &&
-        lsclaude ${name:+"--name=$name"}
+        lssessions ${socket:+"--socket=$socket"} ${source:+"--proc-source=$source"} &&
+        lsclaude ${name:+"--name=$name"} ${source:+"--proc-source=$source"}
 } >"$scratch/look" || fail "could not look"
 # shellcheck disable=SC2086 # each is one word or none
 agentdiff $outside_tmux $busy "$scratch/look" >"$scratch/findings" 2>"$scratch/notes"
