@@ -88,7 +88,15 @@ fn assert_cleaned(world: &World, case: &GuideCase, before: &[(i32, u64)], origin
 
 #[test]
 fn the_script_cleans_the_case_and_nothing_else() {
-    let world = World::new();
+    the_script_cleans(World::new());
+}
+
+#[test]
+fn the_script_cleans_the_case_by_ps() {
+    the_script_cleans(World::by_ps());
+}
+
+fn the_script_cleans(world: World) {
     let case = settled(&world);
     let original = fs::read_to_string(registry(&world)).unwrap();
     let before = preserved(&world, &case);
@@ -166,18 +174,32 @@ fn a_no_and_a_dry_run_change_nothing() {
 
 #[test]
 fn the_pipeline_does_the_same_in_one_line() {
-    let world = World::new();
+    the_pipeline_cleans(World::new());
+}
+
+#[test]
+fn the_pipeline_does_the_same_by_ps() {
+    the_pipeline_cleans(World::by_ps());
+}
+
+fn the_pipeline_cleans(world: World) {
     let case = settled(&world);
     let original = fs::read_to_string(registry(&world)).unwrap();
     let before = preserved(&world, &case);
+    let source: Vec<&str> = world.source_option().collect();
+    let source = source.join(" ");
     let pipeline = format!(
-        "{{ lsagents; lssessions -S '{}'; lsclaude --name {}; }} | agentdiff | agentprune --yes --log log",
+        "{{ lsagents; lssessions -S '{}' {source}; lsclaude --name {} {source}; }} \
+         | agentdiff | agentprune --yes --log log",
         world.socket().display(),
         world.name()
     );
     let ran = run(world.command("sh").args(["-c", &pipeline]), "").ok();
     assert_cleaned(&world, &case, &before, &original);
     let results: Vec<Value> = ran.records();
+    let source = if world.reads_ps() { "ps" } else { "proc" };
+    let of_finding = |action: &Value| action["finding"]["evidence"]["proc_source"] == source;
+    assert!(results.iter().all(of_finding), "{}", ran.out);
     assert_eq!(results.len(), 91);
     assert!(results.iter().all(|action| action["type"] == "action" && action["result"] == "done"));
     let log = fs::read_to_string(world.path().join("log")).unwrap();

@@ -102,14 +102,22 @@ os.posix_spawn('/bin/true', ['true'], os.environ,
 
 #[test]
 fn h19_what_cannot_simply_be_ended_gets_an_honest_result() {
-    escalation();
-    another_users();
-    without_the_permission();
-    held_by_the_kernel();
+    honest_results(World::new);
 }
 
-fn escalation() {
-    let world = World::new();
+#[test]
+fn h19_by_ps() {
+    honest_results(World::by_ps);
+}
+
+fn honest_results(new: fn() -> World) {
+    escalation(new());
+    another_users(new);
+    without_the_permission(new);
+    held_by_the_kernel(new());
+}
+
+fn escalation(world: World) {
     empty(&world);
     let polite = world.leaked(&[]).pid;
     let stubborn = world.leaked(&[("STANDIN_IGNORE", "TERM")]).pid;
@@ -181,11 +189,11 @@ fn open_to_others(world: &World) -> PathBuf {
     copy
 }
 
-fn another_users() {
+fn another_users(new: fn() -> World) {
     if !may_set_privileges("h19: another user's process") {
         return;
     }
-    let world = World::new();
+    let world = new();
     empty(&world);
     let standin = world.leaked(&[]);
     let findings = world.findings(&[]);
@@ -198,11 +206,11 @@ fn another_users() {
 }
 
 /// The kernel's own EPERM, which only a root with less than all capabilities meets.
-fn without_the_permission() {
+fn without_the_permission(new: fn() -> World) {
     if !may_set_privileges("h19: EPERM") {
         return;
     }
-    let world = World::new();
+    let world = new();
     empty(&world);
     let tool = open_to_others(&world);
     let folder = world.path().join("12345");
@@ -222,7 +230,7 @@ fn without_the_permission() {
     let ready = world.ready();
     fs::set_permissions(ready.folder(), Permissions::from_mode(0o777)).unwrap();
     let mut command = as_them("setsid");
-    command.arg("--fork").arg(world.name()).env("STANDIN_READY", ready.folder());
+    command.arg("--fork").arg(world.name()).arg("--print").env("STANDIN_READY", ready.folder());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     assert!(command.status().unwrap().success());
     let theirs = ready.wait();
@@ -245,7 +253,7 @@ fn without_the_permission() {
 
 /// A process that not even SIGKILL ends: it asks a file system, and whoever serves that
 /// has read the question and does not answer.
-fn held_by_the_kernel() {
+fn held_by_the_kernel(world: World) {
     const SERVE: &str = "
 import ctypes, os, struct, sys
 script, folder, what = sys.argv[1:]
@@ -268,14 +276,14 @@ while True:
             os.close(fuse)
             os.setsid()
             if os.fork() == 0:
-                os.execv(sys.executable, ['python3', script, os.path.join(folder, 'file')])
+                asked = os.path.join(folder, 'file')
+                os.execv(sys.executable, ['python3', script, asked, '--print'])
             os._exit(0)
         os.wait()
     elif opcode == LOOKUP:
         asks = str(struct.unpack_from('=I', question, 32)[0])
         open(os.path.join(os.environ['STANDIN_READY'], asks), 'w').close()
 ";
-    let world = World::new();
     empty(&world);
     let folder = world.path().join("hang");
     fs::create_dir(&folder).unwrap();
@@ -329,8 +337,16 @@ fn many(world: &World, count: usize, ignored: &str) -> Vec<i32> {
 
 #[test]
 fn h30_four_hundred_that_ignore_sigterm_are_dead_within_grace_and_a_second() {
+    four_hundred(World::new());
+}
+
+#[test]
+fn h30_by_ps() {
+    four_hundred(World::by_ps());
+}
+
+fn four_hundred(world: World) {
     const GRACE: Duration = Duration::from_secs(2);
-    let world = World::new();
     empty(&world);
     let pids = many(&world, 400, "TERM");
     let findings = world.findings(&[]);

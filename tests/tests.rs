@@ -2,6 +2,7 @@
 // So that clippy knows that what stands outside the test functions is test code too.
 #![cfg(test)]
 
+mod agreement;
 mod case;
 mod cron;
 mod evidence;

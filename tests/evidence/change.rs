@@ -2,6 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -28,7 +29,26 @@ fn result_of(ran: &Ran, target: &str) -> (String, String) {
 
 #[test]
 fn h11_what_was_found_elsewhere_or_under_another_pid_is_not_touched() {
-    let world = World::new();
+    elsewhere_or_under_another_pid(World::new());
+}
+
+#[test]
+fn h11_by_ps() {
+    elsewhere_or_under_another_pid(World::by_ps());
+}
+
+/// What tells a process from others with its pid, as the listers of this world write it.
+fn start_time(world: &World, pid: i32) -> Value {
+    if !world.reads_ps() {
+        return stat(pid).unwrap().start.to_string().into();
+    }
+    let script = r#"date -u -d "$(LC_ALL=C TZ=UTC0 ps -o lstart= -p "$1")" +%s"#;
+    let mut command = world.command("sh");
+    let ran = run(command.args(["-c", script, "sh"]).arg(pid.to_string()), "").ok();
+    ran.out.trim().into()
+}
+
+fn elsewhere_or_under_another_pid(world: World) {
     let mess = world.mess();
     let leaks: String = {
         let leaks = of_kind(&mess.findings, "leaked_process");
@@ -53,7 +73,13 @@ fn h11_what_was_found_elsewhere_or_under_another_pid_is_not_touched() {
     // was not found, and this test itself.
     let own = std::process::id() as i32;
     for pid in [mess.live.claude.pid, mess.live.pane, editor, other_leak, own] {
-        let reused = edited(&leaks, |finding| finding["process"]["pid"] = pid.into());
+        let reused = edited(&leaks, |finding| {
+            finding["process"]["pid"] = pid.into();
+            // ps tells seconds: no pid is given twice in one, but two are.
+            if world.reads_ps() {
+                finding["process"]["start_time"] = "1761780300".into();
+            }
+        });
         let ran = world.prune(&reused, &["--yes"]).expect(&[1]);
         let expected = format!("pid {pid} belongs to another process now");
         assert_eq!(result_of(&ran, &target), ("skipped".into(), expected));
@@ -67,7 +93,7 @@ fn h11_what_was_found_elsewhere_or_under_another_pid_is_not_touched() {
     ] {
         let forged = edited(&leaks, |finding| {
             finding["process"]["pid"] = pid.into();
-            finding["process"]["start_time"] = stat(pid).unwrap().start.to_string().into();
+            finding["process"]["start_time"] = start_time(&world, pid);
         });
         let ran = world.prune(&forged, &["--yes"]).expect(&[1]);
         let (result, reason) = result_of(&ran, &target);
@@ -118,12 +144,28 @@ fn h11_what_was_found_elsewhere_or_under_another_pid_is_not_touched() {
 
 #[test]
 fn h18_what_changes_between_showing_and_acting_is_skipped() {
-    between_the_two();
-    at_the_moment_of_ending_a_session();
+    between_the_two(World::new());
+    at_the_moment_of_ending_a_session(World::new());
 }
 
-fn between_the_two() {
-    let world = World::new();
+#[test]
+fn h18_by_ps() {
+    between_the_two(World::by_ps());
+    at_the_moment_of_ending_a_session(World::by_ps());
+}
+
+/// A leak that becomes another program as soon as somebody writes to the FIFO.
+fn leak_that_changes(world: &World, fifo: &Path) -> i32 {
+    let script = world.path().join("logs").join(world.name());
+    let text =
+        format!(": >\"$STANDIN_READY/$$\"\nread -r word <'{}'\nexec sleep 3600\n", fifo.display());
+    fs::write(&script, text).unwrap();
+    let mut command = world.command("sh");
+    command.arg(script).arg("--print");
+    world.orphan(&command).pid
+}
+
+fn between_the_two(world: World) {
     let ids: Vec<String> = ["back", "reborn", "manned", "windowed", "watched", "ghost"]
         .map(|name| format!("{name}-1-2"))
         .into();
@@ -138,12 +180,18 @@ fn between_the_two() {
     // A leak whose output nobody reads any more, and another that stays one.
     let fifo = world.path().join("fifo");
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    let nonblocking = nix::fcntl::OFlag::O_NONBLOCK.bits();
-    let reader = OpenOptions::new().read(true).custom_flags(nonblocking).open(&fifo).unwrap();
-    let mut shell = world.command("sh");
-    shell.args(["-c", &format!("exec {} --print >fifo", world.name())]);
-    let adopted = world.orphan(&shell).pid;
-    drop(reader);
+    let adopted = if world.reads_ps() {
+        // Who reads an output is nothing that ps shows.
+        leak_that_changes(&world, &fifo)
+    } else {
+        let nonblocking = nix::fcntl::OFlag::O_NONBLOCK.bits();
+        let reader = OpenOptions::new().read(true).custom_flags(nonblocking).open(&fifo).unwrap();
+        let mut shell = world.command("sh");
+        shell.args(["-c", &format!("exec {} --print >fifo", world.name())]);
+        let adopted = world.orphan(&shell).pid;
+        drop(reader);
+        adopted
+    };
     let lost = world.leaked(&[]).pid;
 
     let mut findings = String::new();
@@ -175,21 +223,28 @@ fn between_the_two() {
     world.tmux(&["new-window", "-d", "-t", "=work:", &client]).ok();
     let attached = ["display-message", "-p", "-t", "=agent_watched-1-2:", "#{session_attached}"];
     wait_until(|| "a client", || world.tmux(&attached).ok().out == "1\n");
-    let mut cat = world.command("cat");
-    cat.arg(&fifo);
-    let cat = world.spawn(cat);
-    wait_until(
-        || "the reader",
-        || fs::read_link(format!("/proc/{cat}/fd/3")).is_ok_and(|open| open == fifo),
-    );
-    let pids = [work.claude.pid, back.claude.pid, back.pane, manned.pid, adopted, cat];
+    let kept = if world.reads_ps() {
+        fs::write(&fifo, "now\n").unwrap();
+        wait_until(|| "another program", || stat(adopted).unwrap().name == "sleep");
+        "it is not Claude any more".to_owned()
+    } else {
+        let mut cat = world.command("cat");
+        cat.arg(&fifo);
+        let cat = world.spawn(cat);
+        wait_until(
+            || "the reader",
+            || fs::read_link(format!("/proc/{cat}/fd/3")).is_ok_and(|open| open == fifo),
+        );
+        format!("process {cat} reads its output")
+    };
+    let pids = [work.claude.pid, back.claude.pid, back.pane, manned.pid, adopted];
     let before = pids.map(living);
     assert!(before.iter().all(Option::is_some));
 
     let ran = world.prune(&findings, &["--yes", "--grace", "60s"]).expect(&[1]);
     assert_eq!(ran.records().len(), 11, "{}", ran.out);
     for (target, result, reason) in [
-        (format!("process {adopted}"), "skipped", format!("process {cat} reads its output")),
+        (format!("process {adopted}"), "skipped", kept),
         (format!("process {lost}"), "done", "ended after SIGTERM".into()),
         (format!("session {}", zombies[0]), "skipped", "Claude is in it".into()),
         (format!("session {}", zombies[1]), "skipped", "other windows".into()),
@@ -217,8 +272,7 @@ fn between_the_two() {
 }
 
 /// The very last moment: after agentprune has looked again, before tmux hears of it.
-fn at_the_moment_of_ending_a_session() {
-    let world = World::new();
+fn at_the_moment_of_ending_a_session(world: World) {
     world.write_global(&Registry::new([Entry::new("last-1-2")]));
     world.session("work", "sleep 3600");
     let pane = world.session("agent_last-1-2", "sleep 3600");

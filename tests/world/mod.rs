@@ -55,6 +55,8 @@ pub struct World {
     path: PathBuf,
     name: String,
     socket: PathBuf,
+    /// What the tools are given to read the process table from.
+    source: Option<&'static str>,
     starts: Cell<u32>,
     children: RefCell<Vec<Child>>,
     guard: Child,
@@ -82,6 +84,8 @@ impl World {
             guard: guard(&path),
             name: unique_name(),
             socket: path.join("socket"),
+            // A build without /proc reads ps anyway.
+            source: (!cfg!(feature = "proc")).then_some("ps"),
             path,
             starts: Cell::new(0),
             children: RefCell::default(),
@@ -91,9 +95,24 @@ impl World {
         world
     }
 
+    /// A world in which the tools read the process table from ps.
+    ///
+    /// # Panics
+    /// As [`World::new`].
+    pub fn by_ps() -> World {
+        let mut world = World::new();
+        world.source = Some("ps");
+        world
+    }
+
     /// Its folder: home, working folder, and the one that holds `.agent-workspace`.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether the tools read the process table from ps.
+    pub fn reads_ps(&self) -> bool {
+        self.source == Some("ps")
     }
 
     /// The name that Claude goes by here, short enough for the kernel to show it whole.

@@ -82,7 +82,13 @@ impl World {
         let mut command = self.command(path);
         command.arg("--workspace").arg(&self.path);
         command.arg("-S").arg(&self.socket).args(["--name", &self.name]);
+        command.args(self.source_option());
         command
+    }
+
+    /// The option for the process table, if this world has one.
+    pub fn source_option(&self) -> impl Iterator<Item = &'static str> + use<> {
+        self.source.into_iter().flat_map(|source| ["--proc-source", source])
     }
 
     /// `lsagents` of this world's registries.
@@ -95,14 +101,14 @@ impl World {
     /// `lssessions` of this world's server.
     pub fn lssessions(&self) -> Command {
         let mut command = self.tool("lssessions");
-        command.arg("-S").arg(&self.socket);
+        command.arg("-S").arg(&self.socket).args(self.source_option());
         command
     }
 
     /// `lsclaude` of this world's stand-ins.
     pub fn lsclaude(&self) -> Command {
         let mut command = self.tool("lsclaude");
-        command.args(["--name", &self.name]);
+        command.args(["--name", &self.name]).args(self.source_option());
         command
     }
 
