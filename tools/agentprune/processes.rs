@@ -29,7 +29,7 @@ const ENDING: Duration = Duration::from_millis(100);
 
 const AFTER_TERM: &str = "ended after SIGTERM";
 
-const CHANGED: &str = "it has become another program";
+const CHANGED: &str = "it is not what it was a moment ago";
 
 type Target<'p, 'a> = (&'p Case<'a, Process>, Held);
 

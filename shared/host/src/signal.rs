@@ -32,7 +32,7 @@ pub enum Sent {
     Reached,
     /// The process has ended: nobody was signalled.
     Ended,
-    /// The process has become another program: it was not signalled.
+    /// The process has become another program, or may have: it was not signalled.
     Changed,
     /// The system refused.
     Failed(io::Error),

@@ -41,6 +41,13 @@ impl Row {
     pub fn is_dead(&self) -> bool {
         matches!(self.state, 'Z' | 'X')
     }
+
+    /// Whether what has the same pid is what was there before, as far as that cannot be
+    /// excluded: ps on Linux counts from a boot time in seconds that moves by one while the
+    /// clock is corrected. To say that a process has ended takes more than that.
+    pub fn may_be(&self, before: &Row) -> bool {
+        self.start.abs_diff(before.start) <= 1
+    }
 }
 
 /// All processes, by pid.

@@ -76,7 +76,7 @@ impl Table {
     pub fn is_still_tmux_server(&self, pid: i32) -> bool {
         let is_still = |now: Row| {
             !now.is_dead()
-                && self.get(pid).is_none_or(|before| before.start == now.start)
+                && self.get(pid).is_none_or(|before| now.may_be(before))
                 && self.source.is_tmux_server(&now)
         };
         self.source.now(pid).map_or(true, |now| now.is_some_and(is_still))

@@ -42,9 +42,10 @@ impl Means for Recheck {
                 return Sent::Ended;
             }
             let now = table.source.args(pid);
-            let same_name = table.get(pid).is_some_and(|now| now.name == row.name);
+            let is_same =
+                table.get(pid).is_some_and(|now| (now.start, &now.name) == (row.start, &row.name));
             // One that is ending has no arguments any more; another program has its own.
-            if !same_name || !now.is_empty() && now != args {
+            if !is_same || !now.is_empty() && now != args {
                 return Sent::Changed;
             }
             match kill(Pid::from_raw(pid), signal) {
@@ -77,7 +78,7 @@ impl Means for Recheck {
 
 /// Whether a process is dead, reaped, or its pid another's.
 fn has_ended(table: &Table, pid: i32, before: &Row) -> bool {
-    table.get(pid).is_none_or(|now| now.is_dead() || now.start != before.start)
+    table.get(pid).is_none_or(|now| now.is_dead() || !now.may_be(before))
 }
 
 fn seen(held: &Held) -> io::Result<(i32, &Row, &[Vec<u8>])> {
