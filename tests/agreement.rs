@@ -1,7 +1,6 @@
 //! `/proc` and `ps` on one world: what both show must be the same.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
 
 use serde_json::Value;
 
@@ -84,25 +83,13 @@ fn second(time: &Value) -> f64 {
 
 /// Every kind of process that a world knows, and enough of them.
 fn inhabit(world: &World) {
-    const CROWD: &str = r#"
-        at=0
-        while [ "$at" -lt "$2" ]; do
-            "$1" --print "word $at" >/dev/null 2>&1 </dev/null &
-            at=$((at + 1))
-        done"#;
     world.write_global(&Registry::default());
     world.agent_session("in-a-pane-1-2", &[]);
     world.live_session("work", world.name(), &[]);
     world.held_by_script();
     world.nohup_to_file();
     world.leaked(&[("STANDIN_CHILDREN", "3")]);
-    let ready = world.ready();
-    let mut crowd = world.command("setsid");
-    crowd.args(["sh", "-c", CROWD, "sh", world.name(), &LEAST.to_string()]);
-    crowd.env("STANDIN_READY", ready.folder());
-    run(&mut crowd, "").ok();
-    let announced = || fs::read_dir(ready.folder()).expect("a folder").count();
-    wait_until(|| "the crowd", || announced() == LEAST);
+    world.crowd(LEAST, &[]);
 }
 
 #[test]
@@ -143,7 +130,7 @@ fn both_sources_agree_on_what_both_show() {
     }
 }
 
-/// The whole table: what ps cannot show does not make it see fewer processes.
+/// What runs in a pane has no name by ps that it has not in `/proc`.
 #[test]
 fn both_sources_see_the_same_panes() {
     if !cfg!(feature = "proc") {

@@ -317,24 +317,6 @@ while True:
     assert_result(&ran, waiting, "gone", "");
 }
 
-/// Starts many stand-ins, each a process of its own whose parent is gone.
-fn many(world: &World, count: usize, ignored: &str) -> Vec<i32> {
-    const LOOP: &str = r#"
-        at=0
-        while [ "$at" -lt "$2" ]; do
-            "$1" --print >/dev/null 2>&1 </dev/null &
-            at=$((at + 1))
-        done"#;
-    let ready = world.ready();
-    let mut command = world.command("setsid");
-    command.args(["sh", "-c", LOOP, "sh", world.name(), &count.to_string()]);
-    command.env("STANDIN_READY", ready.folder()).env("STANDIN_IGNORE", ignored);
-    run(&mut command, "").ok();
-    let announced = || fs::read_dir(ready.folder()).unwrap().flatten().map(|file| file.file_name());
-    wait_until(|| format!("{count} stand-ins"), || announced().count() == count);
-    announced().map(|name| name.to_str().unwrap().parse().unwrap()).collect()
-}
-
 #[test]
 fn h30_four_hundred_that_ignore_sigterm_are_dead_within_grace_and_a_second() {
     four_hundred(World::new());
@@ -348,7 +330,7 @@ fn h30_by_ps() {
 fn four_hundred(world: World) {
     const GRACE: Duration = Duration::from_secs(2);
     empty(&world);
-    let pids = many(&world, 400, "TERM");
+    let pids = world.crowd(400, &[("STANDIN_IGNORE", "TERM")]);
     let findings = world.findings(&[]);
     assert_eq!(findings.matches("\"kind\":\"leaked_process\"").count(), 400);
 
@@ -386,7 +368,7 @@ fn four_hundred(world: World) {
 fn more_processes_than_descriptors_are_ended_one_lot_after_another() {
     let world = World::new();
     empty(&world);
-    let pids = many(&world, 50, "");
+    let pids = world.crowd(50, &[]);
     fs::write(world.path().join("findings"), world.findings(&[])).unwrap();
     let program = world.tool("agentprune").get_program().to_string_lossy().into_owned();
     let mut command = world.command("sh");

@@ -121,6 +121,16 @@ fn elsewhere_or_under_another_pid(world: World) {
         assert_eq!(lives(), before);
     }
 
+    // With the other source of the process table, whose identities are not these.
+    let other = if world.reads_ps() { "proc" } else { "ps" };
+    let options = ["--yes", "--proc-source", other];
+    let ran = world.prune(&mess.findings, &options).expect(&[1]);
+    for action in ran.records() {
+        assert_eq!(action["result"], "refused", "{action}");
+        assert!(action["reason"].as_str().unwrap().contains("found with --proc-source"));
+    }
+    world.assert_untouched(&mess, "--proc-source");
+
     // Everything of it, from another boot, host or pid namespace.
     for (field, value, why) in [
         ("boot_id", "00000000-0000-0000-0000-000000000000", "before this machine was started last"),

@@ -102,6 +102,24 @@ impl World {
         ready.wait()
     }
 
+    /// Starts many of the kind of [`World::leaked`]. Returns their pids.
+    pub fn crowd(&self, count: usize, environment: &[(&str, &str)]) -> Vec<i32> {
+        const LOOP: &str = r#"
+            at=0
+            while [ "$at" -lt "$2" ]; do
+                "$1" --print "word $at" &
+                at=$((at + 1))
+            done"#;
+        let ready = self.ready();
+        let mut command = self.command("setsid");
+        command.args(["sh", "-c", LOOP, "sh", &self.name, &count.to_string()]);
+        command.envs(environment.iter().copied());
+        self.begin(command, &ready);
+        let announced = || pids_in(ready.folder());
+        wait_until(|| format!("{count} stand-ins"), || announced().count() == count);
+        announced().collect()
+    }
+
     /// A Claude without a terminal that a living script waits for, as cron would run it.
     pub fn held_by_script(&self) -> Held {
         let script = self.path.join(format!("hold-{}.sh", self.next()));

@@ -32,7 +32,7 @@ pub fn boot() -> io::Result<(String, String)> {
     if !IS_LINUX {
         // From sysctl(3), KERN_BOOTTIME. Set back with the clock: what was found before
         // that is then another boot's, and refused.
-        let text = answer(Command::new("sysctl").args(["-n", "kern.boottime"]))?;
+        let text = answer(Command::new("/usr/sbin/sysctl").args(["-n", "kern.boottime"]))?;
         let second = ps_text::boot_second(&text)
             .ok_or_else(|| io::Error::other(format!("kern.boottime: not understood: {text}")))?;
         return Ok((second.to_string(), "none".to_owned()));
@@ -64,7 +64,7 @@ impl Services {
         if IS_LINUX {
             return Ok(Services { jobs: HashMap::new() });
         }
-        let text = answer(Command::new("launchctl").arg("list"))?;
+        let text = answer(Command::new("/bin/launchctl").arg("list"))?;
         let jobs = ps_text::launchd_jobs(&text).into_iter();
         Ok(Services { jobs: jobs.map(|(pid, label)| (pid, label.to_owned())).collect() })
     }
@@ -79,6 +79,7 @@ impl Services {
     }
 }
 
+/// Programs are called by their paths: cron's `PATH` does not lead to them all.
 fn answer(command: &mut Command) -> io::Result<String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let said = printed(command, LIMIT)

@@ -87,3 +87,65 @@ fn seen(held: &Held) -> io::Result<(i32, &Row, &[Vec<u8>])> {
         Held::Pidfd(_) => Err(not_ours()),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+mod tests {
+    use std::process::{Child, Command, Stdio};
+
+    use super::*;
+
+    /// A shell that becomes `sleep` when its input ends.
+    fn shell() -> Child {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "read -r word; exec sleep 60"]).stdin(Stdio::piped());
+        shell.spawn().unwrap()
+    }
+
+    fn hold(child: &Child) -> Held {
+        let pid = child.id() as i32;
+        Recheck.hold(&[pid]).unwrap().remove(0).unwrap().unwrap()
+    }
+
+    fn until(child: &Child, word: &str) {
+        let word = word.as_bytes();
+        let pid = child.id() as i32;
+        for _ in 0..200 {
+            let table = Table::read(ProcSource::Ps).unwrap();
+            if table.source.args(pid).first().is_some_and(|first| first == word) {
+                return;
+            }
+            thread::sleep(PAUSE);
+        }
+        panic!("{pid} has not become {word:?}");
+    }
+
+    #[test]
+    fn another_program_is_not_signalled_and_the_same_is() {
+        let mut child = shell();
+        until(&child, "sh");
+        let before = hold(&child);
+        drop(child.stdin.take());
+        until(&child, "sleep");
+        let sent = Recheck.signal(&[&before], Signal::SIGTERM).unwrap();
+        assert!(matches!(sent[..], [Sent::Changed]), "{sent:?}");
+        assert_eq!(Recheck.wait(&[&before], Duration::ZERO).unwrap(), [false]);
+        assert!(child.try_wait().unwrap().is_none());
+
+        let now = hold(&child);
+        let sent = Recheck.signal(&[&now], Signal::SIGTERM).unwrap();
+        assert!(matches!(sent[..], [Sent::Reached]), "{sent:?}");
+        // It is not reaped yet, and has ended all the same.
+        assert_eq!(Recheck.wait(&[&now], Duration::from_secs(10)).unwrap(), [true]);
+        child.wait().unwrap();
+        let sent = Recheck.signal(&[&before, &now], Signal::SIGKILL).unwrap();
+        assert!(matches!(sent[..], [Sent::Ended, Sent::Ended]), "{sent:?}");
+    }
+
+    #[test]
+    fn what_is_no_process_to_act_on() {
+        let holdings = Recheck.hold(&[-1, 0, 1, i32::MAX]).unwrap();
+        assert!(holdings[..3].iter().all(Result::is_err), "{holdings:?}");
+        assert!(matches!(holdings[3], Ok(None)), "{holdings:?}");
+    }
+}
