@@ -43,7 +43,7 @@ pub fn end(
         if seen.insert((case.subject.pid, &case.subject.start_time)) {
             once.push(case);
         } else {
-            report.became(&case.order, Outcome::Gone, "given twice")?;
+            report.became(&case.order, Outcome::Gone, "given twice");
         }
     }
     let room = room().map_err(Failure::trouble)?;
@@ -57,22 +57,22 @@ fn end_together(
 ) -> Result<(), Failure> {
     let mut targets: Vec<Target<'_, '_>> = Vec::new();
     for (evidence, cases) in &cases.iter().chunk_by(|case| &case.order.finding.evidence) {
-        let held = take_hold(cases.copied(), report)?;
+        let held = take_hold(cases.copied(), report);
         if !held.is_empty() {
             let scene = Scene::look(evidence, host::sessions::TMUX_LIMIT)?;
             targets.extend(still_leaked(held, &scene, report)?);
         }
     }
     report.all_planned(targets.iter().map(|(case, _)| &case.order))?;
-    let targets = signal(targets, report, Held::ask_to_end)?;
+    let targets = signal(targets, report, Held::ask_to_end);
     let alive = wait(targets, grace, "ended after SIGTERM", report)?;
-    let killed = signal(alive, report, Held::kill)?;
+    let killed = signal(alive, report, Held::kill);
     let alive = wait(killed, AFTER_KILL, "ended by SIGKILL", report)?;
     for (case, _) in alive {
         let state = host::Table::read().ok().and_then(|t| t.get(case.subject.pid).map(|s| s.state));
         let state = state.map_or_else(|| "unknown".to_owned(), |state| state.to_string());
         let reason = format!("still there after SIGKILL (state {state}): the kernel holds it");
-        report.became(&case.order, Outcome::Failed, reason)?;
+        report.became(&case.order, Outcome::Failed, reason);
     }
     Ok(())
 }
@@ -80,7 +80,7 @@ fn end_together(
 fn take_hold<'p, 'a>(
     cases: impl Iterator<Item = &'p Case<'a, Process>>,
     report: &mut Report,
-) -> Result<Vec<Target<'p, 'a>>, Failure> {
+) -> Vec<Target<'p, 'a>> {
     let own = nix::unistd::geteuid();
     let mut held = Vec::new();
     for case in cases {
@@ -88,14 +88,14 @@ fn take_hold<'p, 'a>(
         match hold(case.subject.pid) {
             // Said before anybody's tmux is asked: another user's would not answer.
             Ok(Some(_)) if !own.is_root() && uid != own.as_raw() => {
-                report.became(&case.order, Outcome::Refused, format!("it belongs to uid {uid}"))?
+                report.became(&case.order, Outcome::Refused, format!("it belongs to uid {uid}"))
             }
             Ok(Some(process)) => held.push((case, process)),
-            Ok(None) => report.became(&case.order, Outcome::Gone, "no such process")?,
-            Err(error) => report.became(&case.order, Outcome::Failed, error.to_string())?,
+            Ok(None) => report.became(&case.order, Outcome::Gone, "no such process"),
+            Err(error) => report.became(&case.order, Outcome::Failed, error.to_string()),
         }
     }
-    Ok(held)
+    held
 }
 
 /// Those that are what they were found to be; reports the others.
@@ -117,9 +117,9 @@ fn still_leaked<'p, 'a>(
     for (((case, _), result, reason), ended) in others.into_iter().zip(ended) {
         match (result, ended) {
             (Outcome::Skipped, true) => {
-                report.became(&case.order, Outcome::Gone, "it has just ended")?
+                report.became(&case.order, Outcome::Gone, "it has just ended")
             }
-            (result, _) => report.became(&case.order, result, reason)?,
+            (result, _) => report.became(&case.order, result, reason),
         }
     }
     Ok(leaked)
@@ -154,15 +154,15 @@ fn signal<'p, 'a>(
     targets: Vec<Target<'p, 'a>>,
     report: &mut Report,
     send: fn(&Held) -> std::io::Result<()>,
-) -> Result<Vec<Target<'p, 'a>>, Failure> {
+) -> Vec<Target<'p, 'a>> {
     let mut reached = Vec::new();
     for (case, process) in targets {
         match send(&process) {
             Ok(()) => reached.push((case, process)),
-            Err(error) => report.became(&case.order, Outcome::Failed, error.to_string())?,
+            Err(error) => report.became(&case.order, Outcome::Failed, error.to_string()),
         }
     }
-    Ok(reached)
+    reached
 }
 
 /// Reports those that end in time; returns the others.
@@ -177,7 +177,7 @@ fn wait<'p, 'a>(
     let mut alive = Vec::new();
     for (target, ended) in targets.into_iter().zip(ended) {
         if ended {
-            report.became(&target.0.order, Outcome::Done, how)?;
+            report.became(&target.0.order, Outcome::Done, how);
         } else {
             alive.push(target);
         }

@@ -33,7 +33,7 @@ pub fn end(cases: &[Case<'_, Session>], report: &mut Report) -> Result<(), Failu
         if seen.insert((server_pid, created, id)) {
             once.push(case);
         } else {
-            report.became(&case.order, Outcome::Gone, "given twice")?;
+            report.became(&case.order, Outcome::Gone, "given twice");
         }
     }
     for (evidence, cases) in &once.into_iter().chunk_by(|case| &case.order.finding.evidence) {
@@ -62,7 +62,7 @@ fn end_together<'p, 'a: 'p>(
             Err((Outcome::Skipped, reason)) => {
                 open.push((case, Outcome::Gone, Outcome::Skipped, reason));
             }
-            Err((result, reason)) => report.became(&case.order, result, reason)?,
+            Err((result, reason)) => report.became(&case.order, result, reason),
         }
     }
     if open.is_empty() {
@@ -75,11 +75,11 @@ fn end_together<'p, 'a: 'p>(
     for (case, if_gone, if_there, reason) in open {
         let there = after.as_ref().map(|look| scene::find(&look.sessions, &case.subject).is_some());
         match there {
-            Ok(false) => report.became(&case.order, if_gone, "session ended")?,
-            Ok(true) => report.became(&case.order, if_there, reason)?,
+            Ok(false) => report.became(&case.order, if_gone, "session ended"),
+            Ok(true) => report.became(&case.order, if_there, reason),
             Err(_) => {
                 let reason = "tmux could not be asked what became of it";
-                report.became(&case.order, Outcome::Failed, reason)?;
+                report.became(&case.order, Outcome::Failed, reason);
             }
         }
     }
