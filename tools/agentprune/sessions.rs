@@ -52,9 +52,9 @@ fn end_together<'p, 'a: 'p>(
     let mut open = Vec::new();
     for case in cases {
         match judge(&case.subject, &scene) {
-            Ok(()) => {
+            Ok(session) => {
                 report.planned(&case.order)?;
-                open.push(match kill(&case.subject) {
+                open.push(match kill(session) {
                     Ok(()) => (case, Outcome::Done, Outcome::Skipped, MOVED.to_owned()),
                     Err(error) => (case, Outcome::Gone, Outcome::Failed, error.to_string()),
                 });
@@ -86,8 +86,9 @@ fn end_together<'p, 'a: 'p>(
     after.map(|_| ())
 }
 
-/// Whether the session of the finding is there, and still a zombie.
-fn judge(found: &Session, scene: &Scene) -> Result<(), (Outcome, String)> {
+/// The session of the finding, as it is now, if it is still a zombie. What tmux is told to
+/// end is put together from this: words of the input never get into its commands.
+fn judge<'s>(found: &Session, scene: &'s Scene) -> Result<&'s Session, (Outcome, String)> {
     if scene.tmux.servers == Servers::All && !scene.tmux.uids.include(found.uid) {
         let reason = format!("it is uid {}'s, whose tmux cannot be asked from here", found.uid);
         return Err((Outcome::Refused, reason));
@@ -102,7 +103,7 @@ fn judge(found: &Session, scene: &Scene) -> Result<(), (Outcome, String)> {
         return Err((Outcome::Skipped, "it has other windows than it had".to_owned()));
     }
     match session_verdict(session, scene.has_claude(session), &scene.options) {
-        SessionVerdict::Zombie(_) => Ok(()),
+        SessionVerdict::Zombie(_) => Ok(session),
         SessionVerdict::Live => Err((Outcome::Skipped, "Claude is in it".to_owned())),
         SessionVerdict::Busy(reason) => Err((Outcome::Skipped, reason)),
     }
