@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use cli::{LayoutArgs, proc_source, seconds};
+use model::finding::Remedy;
 use model::record::ProcSource;
 
 /// What becomes of the entry of a ghost.
@@ -14,6 +15,16 @@ pub enum Ghosts {
     Remove,
     /// It stays, with the status `terminated`
     Mark,
+}
+
+impl Ghosts {
+    /// What is to be done then.
+    pub fn remedy(self) -> Remedy {
+        match self {
+            Ghosts::Remove => Remedy::RemoveEntry,
+            Ghosts::Mark => Remedy::TerminateEntry,
+        }
+    }
 }
 
 /// Act on the findings of agentdiff, and on no others.

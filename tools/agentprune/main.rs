@@ -65,12 +65,16 @@ fn prune(
     let mut plan = model::plan::read(text)
         .map_err(|malformed| Failure::Trouble(format!("input: {malformed}; nothing was done")))?;
     check_ends(&plan)?;
+    if let Some(how) = arguments.ghosts {
+        let entries = plan.registries.values_mut().flat_map(|cases| &mut cases.entries);
+        entries.for_each(|case| case.order.remedy = how.remedy());
+    }
     for (order, reason) in plan.take_foreign(machine) {
-        report.became(&order, Outcome::Refused, reason)?;
+        report.became(&order, Outcome::Refused, reason);
     }
     if let Some(source) = arguments.proc_source {
         for (order, reason) in plan.take_seen_otherwise(source) {
-            report.became(&order, Outcome::Refused, reason)?;
+            report.became(&order, Outcome::Refused, reason);
         }
     }
     if arguments.yes {
@@ -83,7 +87,8 @@ fn prune(
 /// Puts right what interrupted writes have left of the registries named.
 fn recover(arguments: &Arguments) -> Result<u8, Failure> {
     for path in &arguments.recover {
-        let interrupted = host::registry::journal_of(path).exists();
+        let target = path.canonicalize().unwrap_or_else(|_| path.clone());
+        let interrupted = host::registry::journal_of(&target).exists();
         registries::lock(path, arguments.lock_timeout).map_err(Failure::trouble)?;
         if !interrupted && !arguments.quiet {
             PROGRAM.say(&format!("{}: no interrupted write", path.display()));

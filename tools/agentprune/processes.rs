@@ -49,7 +49,7 @@ pub fn end(
         if seen.insert((case.subject.pid, &case.subject.start_time)) {
             once.push(case);
         } else {
-            report.became(&case.order, Outcome::Gone, "given twice")?;
+            report.became(&case.order, Outcome::Gone, "given twice");
         }
     }
     let room = room().map_err(Failure::trouble)?;
@@ -81,10 +81,10 @@ fn end_together(
         }
     }
     report.all_planned(targets.iter().map(|(case, _)| &case.order))?;
-    let targets = signal(means, targets, Signal::SIGTERM, report)?;
-    let alive = wait(means, targets, grace, AFTER_TERM, report)?;
-    let killed = signal(means, alive, Signal::SIGKILL, report)?;
-    let alive = wait(means, killed, AFTER_KILL, "ended by SIGKILL", report)?;
+    let targets = signal(means, targets, Signal::SIGTERM, report);
+    let alive = wait(means, targets, grace, AFTER_TERM, report);
+    let killed = signal(means, alive, Signal::SIGKILL, report);
+    let alive = wait(means, killed, AFTER_KILL, "ended by SIGKILL", report);
     if alive.is_empty() {
         return Ok(());
     }
@@ -93,7 +93,7 @@ fn end_together(
         let state = table.as_ref().and_then(|table| table.get(case.subject.pid)).map(|s| s.state);
         let state = state.map_or_else(|| "unknown".to_owned(), |state| state.to_string());
         let reason = format!("still there after SIGKILL (state {state}): the kernel holds it");
-        report.became(&case.order, Outcome::Failed, reason)?;
+        report.became(&case.order, Outcome::Failed, reason);
     }
     Ok(())
 }
@@ -113,11 +113,11 @@ fn take_hold<'p, 'a: 'p>(
         match holding {
             // Said before anybody's tmux is asked: another user's would not answer.
             Ok(Some(_)) if !own.is_root() && uid != own.as_raw() => {
-                report.became(&case.order, Outcome::Refused, format!("it belongs to uid {uid}"))?
+                report.became(&case.order, Outcome::Refused, format!("it belongs to uid {uid}"))
             }
             Ok(Some(process)) => held.push((case, process)),
-            Ok(None) => report.became(&case.order, Outcome::Gone, "no such process")?,
-            Err(error) => report.became(&case.order, Outcome::Failed, error.to_string())?,
+            Ok(None) => report.became(&case.order, Outcome::Gone, "no such process"),
+            Err(error) => report.became(&case.order, Outcome::Failed, error.to_string()),
         }
     }
     Ok(held)
@@ -143,9 +143,9 @@ fn still_leaked<'p, 'a>(
     for (((case, _), result, reason), ended) in others.into_iter().zip(ended) {
         match (result, ended) {
             (Outcome::Skipped, true) => {
-                report.became(&case.order, Outcome::Gone, "it has just ended")?
+                report.became(&case.order, Outcome::Gone, "it has just ended")
             }
-            (result, _) => report.became(&case.order, result, reason)?,
+            (result, _) => report.became(&case.order, result, reason),
         }
     }
     Ok(leaked)
@@ -182,23 +182,26 @@ fn signal<'p, 'a>(
     targets: Vec<Target<'p, 'a>>,
     signal: Signal,
     report: &mut Report,
-) -> Result<Vec<Target<'p, 'a>>, Failure> {
+) -> Vec<Target<'p, 'a>> {
     let held: Vec<&Held> = targets.iter().map(|(_, process)| process).collect();
-    let sent = means.signal(&held, signal).map_err(Failure::trouble)?;
+    let sent = match means.signal(&held, signal) {
+        Ok(sent) => sent,
+        Err(error) => return fail(targets, &error, report),
+    };
     let mut reached = Vec::new();
     for (target, sent) in targets.into_iter().zip(sent) {
         let order = &target.0.order;
         match sent {
             Sent::Reached => reached.push(target),
             Sent::Ended if signal == Signal::SIGTERM => {
-                report.became(order, Outcome::Gone, "it has just ended")?
+                report.became(order, Outcome::Gone, "it has just ended")
             }
-            Sent::Ended => report.became(order, Outcome::Done, AFTER_TERM)?,
-            Sent::Changed => report.became(order, Outcome::Skipped, CHANGED)?,
-            Sent::Failed(error) => report.became(order, Outcome::Failed, error.to_string())?,
+            Sent::Ended => report.became(order, Outcome::Done, AFTER_TERM),
+            Sent::Changed => report.became(order, Outcome::Skipped, CHANGED),
+            Sent::Failed(error) => report.became(order, Outcome::Failed, error.to_string()),
         }
     }
-    Ok(reached)
+    reached
 }
 
 /// Reports those that end in time; returns the others.
@@ -208,16 +211,32 @@ fn wait<'p, 'a>(
     limit: Duration,
     how: &str,
     report: &mut Report,
-) -> Result<Vec<Target<'p, 'a>>, Failure> {
+) -> Vec<Target<'p, 'a>> {
     let held: Vec<&Held> = targets.iter().map(|(_, process)| process).collect();
-    let ended = means.wait(&held, limit).map_err(Failure::trouble)?;
+    let ended = match means.wait(&held, limit) {
+        Ok(ended) => ended,
+        Err(error) => return fail(targets, &error, report),
+    };
     let mut alive = Vec::new();
     for (target, ended) in targets.into_iter().zip(ended) {
         if ended {
-            report.became(&target.0.order, Outcome::Done, how)?;
+            report.became(&target.0.order, Outcome::Done, how);
         } else {
             alive.push(target);
         }
     }
-    Ok(alive)
+    alive
+}
+
+/// Of these it cannot be seen what they are now: nothing more is done about them.
+fn fail<'p, 'a>(
+    targets: Vec<Target<'p, 'a>>,
+    error: &std::io::Error,
+    report: &mut Report,
+) -> Vec<Target<'p, 'a>> {
+    for (case, _) in targets {
+        let reason = format!("what became of it cannot be seen: {error}");
+        report.became(&case.order, Outcome::Failed, reason);
+    }
+    Vec::new()
 }

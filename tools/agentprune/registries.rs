@@ -14,7 +14,7 @@ use model::record::{Agent, Scope, Servers};
 use model::registry::{Edit, Taken, edit, is_active, scan};
 
 use crate::PROGRAM;
-use crate::args::{Arguments, Ghosts};
+use crate::args::Arguments;
 use crate::report::Report;
 use crate::scene::sessions;
 
@@ -44,9 +44,12 @@ pub fn clean(
         });
         let (lock, text) = match locked {
             Ok(locked) => locked,
-            Err(error) => return fail(cases.orders(), &error, report),
+            Err(error) => {
+                fail(cases.orders(), &error, report);
+                return Ok(());
+            }
         };
-        match judge(&lock, &text, cases, arguments) {
+        match judge(&lock, &text, cases) {
             Ok(verdicts) => return write(&lock, &text, cases, verdicts, arguments, report),
             Err(_) if attempt < TRIES => {
                 drop(lock);
@@ -101,12 +104,7 @@ struct Entry {
 ///
 /// # Errors
 /// When tmux cannot be asked.
-fn judge(
-    lock: &Lock,
-    text: &str,
-    cases: &RegistryCases<'_>,
-    arguments: &Arguments,
-) -> Result<Vec<Verdict>, Failure> {
+fn judge(lock: &Lock, text: &str, cases: &RegistryCases<'_>) -> Result<Vec<Verdict>, Failure> {
     let condemned: HashSet<&str> = cases.entries.iter().map(|case| &*case.subject.id).collect();
     let mut entries: HashMap<String, Entry> = HashMap::new();
     // The text was found whole.
@@ -138,28 +136,20 @@ fn judge(
             .find(|(evidence, ..)| *evidence == &*case.order.finding.evidence)
             .ok_or_else(|| (Outcome::Failed, "tmux was not looked at".to_owned()))?;
         let entry = entries.get(&*case.subject.id);
-        let marks = marks(case, arguments);
-        verdict(&case.subject, entry, look, sessions, lock.owner_uid, marks)
+        verdict(case, entry, look, sessions, lock.owner_uid)
     };
     Ok(cases.entries.iter().map(verdict).collect())
 }
 
-/// Whether an entry stays, marked as terminated.
-fn marks(case: &Case<'_, Agent<'_>>, arguments: &Arguments) -> bool {
-    match arguments.ghosts {
-        None => case.order.remedy == Remedy::TerminateEntry,
-        Some(how) => how == Ghosts::Mark,
-    }
-}
-
 fn verdict(
-    found: &Agent<'_>,
+    case: &Case<'_, Agent<'_>>,
     entry: Option<&Entry>,
     tmux: &Look,
     sessions: &AgentSessions<'_>,
     owner_uid: u32,
-    marks: bool,
 ) -> Verdict {
+    let found = &case.subject;
+    let marks = case.order.remedy == Remedy::TerminateEntry;
     let Some(entry) = entry else {
         return Err((Outcome::Gone, "no such entry".to_owned()));
     };
@@ -202,18 +192,19 @@ fn write(
     let mut change = Edit { now: &now, ..Edit::default() };
     let mut going = Vec::new();
     for (case, verdict) in cases.entries.iter().zip(verdicts) {
-        let ids = if marks(case, arguments) { &mut change.mark } else { &mut change.remove };
+        let marks = case.order.remedy == Remedy::TerminateEntry;
+        let ids = if marks { &mut change.mark } else { &mut change.remove };
         match verdict {
             Ok(()) if ids.insert(&*case.subject.id) => going.push(case),
-            Ok(()) => report.became(&case.order, Outcome::Gone, "given twice")?,
-            Err((result, reason)) => report.became(&case.order, result, reason)?,
+            Ok(()) => report.became(&case.order, Outcome::Gone, "given twice"),
+            Err((result, reason)) => report.became(&case.order, result, reason),
         }
     }
     let edited = edit(old, &change).map_err(Failure::trouble)?;
     let counters = cases.counters.iter().map(|case| &case.order);
     if edited.text == old {
         for order in counters {
-            report.became(order, Outcome::Gone, "the counters agree with the entries")?;
+            report.became(order, Outcome::Gone, "the counters agree with the entries");
         }
         return Ok(());
     }
@@ -226,7 +217,10 @@ fn write(
         if edited.taken.is_empty() { Kept::Nothing } else { Kept::Backups(arguments.keep_backups) };
     let written = match lock.replace(old, &edited.text, kept, host::clock::now()) {
         Ok(written) => written,
-        Err(error) => return fail(orders, &error, report),
+        Err(error) => {
+            fail(orders, &error, report);
+            return Ok(());
+        }
     };
     say_left(lock, &written);
     if let Some(backup) = written.backup {
@@ -238,11 +232,11 @@ fn write(
     }
     for case in going {
         for entry in taken.remove(&*case.subject.id).unwrap_or_default() {
-            report.taken(&case.order, entry)?;
+            report.taken(&case.order, entry);
         }
     }
     for order in counters {
-        report.became(order, Outcome::Done, "counters set to what the entries make")?;
+        report.became(order, Outcome::Done, "counters set to what the entries make");
     }
     Ok(())
 }
@@ -257,16 +251,12 @@ pub fn say_left(lock: &Lock, written: &Written) {
 }
 
 /// Nothing of these orders could be done.
-///
-/// # Errors
-/// Output or a log that cannot be written.
 pub fn fail<'o, 'a: 'o>(
     orders: impl IntoIterator<Item = &'o Order<'a>>,
     reason: &dyn std::fmt::Display,
     report: &mut Report,
-) -> Result<(), Failure> {
+) {
     for order in orders {
-        report.became(order, Outcome::Failed, reason.to_string())?;
+        report.became(order, Outcome::Failed, reason.to_string());
     }
-    Ok(())
 }

@@ -75,28 +75,15 @@ impl Report {
 
     /// Prints and logs what became of an order. What cannot be written stops the next
     /// act, not the one that is reported here.
-    ///
-    /// # Errors
-    /// None.
-    pub fn became(
-        &mut self,
-        order: &Order<'_>,
-        result: Outcome,
-        reason: impl Into<String>,
-    ) -> Result<(), Failure> {
+    pub fn became(&mut self, order: &Order<'_>, result: Outcome, reason: impl Into<String>) {
         self.conclude(&action(order, result, reason.into()));
-        Ok(())
     }
 
     /// Prints and logs that an entry was taken out of a registry, or marked there.
-    ///
-    /// # Errors
-    /// Output or a log that cannot be written.
-    pub fn taken(&mut self, order: &Order<'_>, entry: Taken) -> Result<(), Failure> {
+    pub fn taken(&mut self, order: &Order<'_>, entry: Taken) {
         let how = if entry.replaced_by.is_some() { "entry marked" } else { "entry removed" };
         let done = action(order, Outcome::Done, how.to_owned());
         self.conclude(&Action { entry: Some(entry), ..done });
-        Ok(())
     }
 
     /// Says something on standard error, unless quiet.

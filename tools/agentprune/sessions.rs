@@ -33,7 +33,7 @@ pub fn end(cases: &[Case<'_, Session>], report: &mut Report) -> Result<(), Failu
         if seen.insert((server_pid, created, id)) {
             once.push(case);
         } else {
-            report.became(&case.order, Outcome::Gone, "given twice")?;
+            report.became(&case.order, Outcome::Gone, "given twice");
         }
     }
     for (evidence, cases) in &once.into_iter().chunk_by(|case| &case.order.finding.evidence) {
@@ -52,9 +52,9 @@ fn end_together<'p, 'a: 'p>(
     let mut open = Vec::new();
     for case in cases {
         match judge(&case.subject, &scene) {
-            Ok(()) => {
+            Ok(session) => {
                 report.planned(&case.order)?;
-                open.push(match kill(&case.subject) {
+                open.push(match kill(session) {
                     Ok(()) => (case, Outcome::Done, Outcome::Skipped, MOVED.to_owned()),
                     Err(error) => (case, Outcome::Gone, Outcome::Failed, error.to_string()),
                 });
@@ -62,7 +62,7 @@ fn end_together<'p, 'a: 'p>(
             Err((Outcome::Skipped, reason)) => {
                 open.push((case, Outcome::Gone, Outcome::Skipped, reason));
             }
-            Err((result, reason)) => report.became(&case.order, result, reason)?,
+            Err((result, reason)) => report.became(&case.order, result, reason),
         }
     }
     if open.is_empty() {
@@ -75,19 +75,20 @@ fn end_together<'p, 'a: 'p>(
     for (case, if_gone, if_there, reason) in open {
         let there = after.as_ref().map(|look| scene::find(&look.sessions, &case.subject).is_some());
         match there {
-            Ok(false) => report.became(&case.order, if_gone, "session ended")?,
-            Ok(true) => report.became(&case.order, if_there, reason)?,
+            Ok(false) => report.became(&case.order, if_gone, "session ended"),
+            Ok(true) => report.became(&case.order, if_there, reason),
             Err(_) => {
                 let reason = "tmux could not be asked what became of it";
-                report.became(&case.order, Outcome::Failed, reason)?;
+                report.became(&case.order, Outcome::Failed, reason);
             }
         }
     }
     after.map(|_| ())
 }
 
-/// Whether the session of the finding is there, and still a zombie.
-fn judge(found: &Session, scene: &Scene) -> Result<(), (Outcome, String)> {
+/// The session of the finding, as it is now, if it is still a zombie. What tmux is told to
+/// end is put together from this: words of the input never get into its commands.
+fn judge<'s>(found: &Session, scene: &'s Scene) -> Result<&'s Session, (Outcome, String)> {
     if scene.tmux.servers == Servers::All && !scene.tmux.uids.include(found.uid) {
         let reason = format!("it is uid {}'s, whose tmux cannot be asked from here", found.uid);
         return Err((Outcome::Refused, reason));
@@ -102,7 +103,7 @@ fn judge(found: &Session, scene: &Scene) -> Result<(), (Outcome, String)> {
         return Err((Outcome::Skipped, "it has other windows than it had".to_owned()));
     }
     match session_verdict(session, scene.has_claude(session), &scene.options) {
-        SessionVerdict::Zombie(_) => Ok(()),
+        SessionVerdict::Zombie(_) => Ok(session),
         SessionVerdict::Live => Err((Outcome::Skipped, "Claude is in it".to_owned())),
         SessionVerdict::Busy(reason) => Err((Outcome::Skipped, reason)),
     }

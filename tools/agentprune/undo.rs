@@ -35,7 +35,7 @@ pub fn undo(
         {
             let reason = format!("done on {}, this is {}", order.finding.host, machine.host);
             for (order, _) in &undo.entries {
-                report.became(order, Outcome::Refused, reason.as_str())?;
+                report.became(order, Outcome::Refused, reason.as_str());
             }
         } else {
             put_back(Path::new(&path), undo, arguments, report)?;
@@ -58,7 +58,10 @@ fn put_back(
     });
     let (lock, old) = match locked {
         Ok(locked) => locked,
-        Err(error) => return fail(&orders, &error, report),
+        Err(error) => {
+            fail(&orders, &error, report);
+            return Ok(());
+        }
     };
     let Restored { text, results } = restore(&old, &taken, &counters).map_err(Failure::trouble)?;
     // Once written it is to be noted, too, what was put back.
@@ -67,13 +70,16 @@ fn put_back(
     if text != old {
         match lock.replace(&old, &text, Kept::Nothing, host::clock::now()) {
             Ok(written) => say_left(&lock, &written),
-            Err(error) => return fail(&orders, &error, report),
+            Err(error) => {
+                fail(&orders, &error, report);
+                return Ok(());
+            }
         }
     }
     for (order, result) in orders.iter().zip(results) {
         match result {
-            Ok(()) => report.became(order, Outcome::Done, "entry put back")?,
-            Err(reason) => report.became(order, Outcome::Skipped, reason)?,
+            Ok(()) => report.became(order, Outcome::Done, "entry put back"),
+            Err(reason) => report.became(order, Outcome::Skipped, reason),
         }
     }
     Ok(())

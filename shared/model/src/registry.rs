@@ -7,6 +7,7 @@
 
 mod edit;
 mod judgement;
+mod members;
 mod restore;
 mod scan;
 
@@ -15,6 +16,7 @@ pub use judgement::{Judgement, judge};
 pub use restore::{Restored, restore};
 pub use scan::{Corrupt, Entry, Fields, Layout, scan};
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::Range;
 
@@ -61,7 +63,7 @@ impl Tally {
 
     /// Counts a whole text. Of several entries with one id in a global registry the last
     /// counts, as in Python.
-    fn of(entries: &[Slot]) -> Tally {
+    fn of(entries: &[Slot<'_>]) -> Tally {
         let mut tally = Tally::default();
         let mut seen = HashSet::new();
         for slot in entries.iter().rev() {
@@ -89,19 +91,19 @@ impl Tally {
 /// Where an entry stands and what it counts for: little, because a registry may hold
 /// hundreds of thousands.
 #[derive(Clone, Debug)]
-struct Slot {
-    id: Box<str>,
+struct Slot<'t> {
+    id: Cow<'t, str>,
     span: Range<usize>,
     scope: Scope,
     active: bool,
     completed: bool,
 }
 
-impl Slot {
-    fn new(scope: Scope, entry: &Entry<'_>) -> Slot {
+impl<'t> Slot<'t> {
+    fn new(scope: Scope, entry: &Entry<'t>) -> Slot<'t> {
         let status = entry.fields.status.as_deref();
         Slot {
-            id: entry.id.as_ref().into(),
+            id: entry.id.clone(),
             span: entry.span.clone(),
             scope,
             active: is_active(scope, status),

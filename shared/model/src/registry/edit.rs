@@ -6,7 +6,8 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::scan::{Corrupt, Layout, Members, scan};
+use super::members::Members;
+use super::scan::{Corrupt, Layout, scan};
 use super::{Change, Slot, Tally, apply, counter_changes};
 
 /// Why a marked entry is over.
@@ -69,7 +70,7 @@ pub struct Edited {
 /// # Errors
 /// [`Corrupt`] as for [`scan`].
 pub fn edit(text: &str, edit: &Edit<'_>) -> Result<Edited, Corrupt> {
-    let mut slots: Vec<Slot> = Vec::new();
+    let mut slots: Vec<Slot<'_>> = Vec::new();
     let layout = scan(text, |scope, entry| slots.push(Slot::new(scope, &entry)))?;
     let condemned: Vec<bool> = slots.iter().map(|slot| edit.remove.contains(&*slot.id)).collect();
     let places = Places::new(text, &layout, &slots, edit);
@@ -98,7 +99,7 @@ pub fn edit(text: &str, edit: &Edit<'_>) -> Result<Edited, Corrupt> {
     Ok(Edited { text: apply(text, changes), taken })
 }
 
-fn removals(layout: &Layout, slots: &[Slot], condemned: &[bool]) -> Vec<Change> {
+fn removals(layout: &Layout, slots: &[Slot<'_>], condemned: &[bool]) -> Vec<Change> {
     if !condemned.contains(&false) {
         let inside = layout.agents.start + 1..layout.agents.end - 1;
         return if slots.is_empty() { Vec::new() } else { vec![(inside, String::new())] };
@@ -127,15 +128,15 @@ fn removals(layout: &Layout, slots: &[Slot], condemned: &[bool]) -> Vec<Change> 
 struct Places<'p> {
     text: &'p str,
     agents: Range<usize>,
-    slots: &'p [Slot],
+    slots: &'p [Slot<'p>],
     /// By position among the entries; the first of an id are not in it.
     copies: HashMap<usize, usize>,
 }
 
 impl<'p> Places<'p> {
-    fn new(text: &'p str, layout: &Layout, slots: &'p [Slot], edit: &Edit<'_>) -> Places<'p> {
+    fn new(text: &'p str, layout: &Layout, slots: &'p [Slot<'p>], edit: &Edit<'_>) -> Places<'p> {
         let concerns =
-            |slot: &Slot| edit.remove.contains(&*slot.id) || edit.mark.contains(&*slot.id);
+            |slot: &Slot<'_>| edit.remove.contains(&*slot.id) || edit.mark.contains(&*slot.id);
         // Only of these: counting all would take a good part of the size of the text.
         let named = slots.iter().zip(slots.iter().skip(1)).filter(|(_, next)| concerns(next));
         let mut counts: HashMap<&str, usize> = named.map(|(slot, _)| (&*slot.id, 0)).collect();
@@ -173,7 +174,7 @@ impl<'p> Places<'p> {
 }
 
 /// The text of an entry with the fields of one that has ended.
-fn marked(text: &str, slot: &Slot, now: &str) -> Result<String, Corrupt> {
+fn marked(text: &str, slot: &Slot<'_>, now: &str) -> Result<String, Corrupt> {
     let entry = &text[slot.span.clone()];
     // In an object, the entry begins with its key.
     let value =

@@ -30,7 +30,7 @@ pub fn restore(
     taken: &[Taken],
     counters: &HashMap<&str, (i64, i64)>,
 ) -> Result<Restored, Corrupt> {
-    let mut slots: Vec<Slot> = Vec::new();
+    let mut slots: Vec<Slot<'_>> = Vec::new();
     let layout = scan(text, |scope, entry| slots.push(Slot::new(scope, &entry)))?;
     let mut inside = Inside::of(text, &layout, &slots);
     let standing: HashMap<Key<'_>, usize> =
@@ -103,7 +103,7 @@ struct Inside<'i> {
 }
 
 impl<'i> Inside<'i> {
-    fn of(text: &'i str, layout: &Layout, slots: &'i [Slot]) -> Self {
+    fn of(text: &'i str, layout: &Layout, slots: &'i [Slot<'i>]) -> Self {
         let mut at = layout.agents.start + 1;
         let mut copies: HashMap<&str, usize> = HashMap::new();
         let mut items = Vec::new();
@@ -185,7 +185,7 @@ fn join(items: &[Item<'_>], tail: &str) -> String {
 }
 
 fn recount(text: String, counters: &HashMap<&str, (i64, i64)>) -> Result<String, Corrupt> {
-    let mut slots: Vec<Slot> = Vec::new();
+    let mut slots: Vec<Slot<'_>> = Vec::new();
     let layout = scan(&text, |scope, entry| slots.push(Slot::new(scope, &entry)))?;
     let computed: Vec<(&'static str, i64)> = Tally::of(&slots).values(layout.scope).collect();
     let as_before = computed

@@ -1,0 +1,85 @@
+//! Registry files under the hands of several writers, of crashes and of odd contents.
+//!
+//! The tests print figures; `cargo test … -- --show-output` shows them.
+
+mod crash;
+mod interrupted;
+mod large;
+mod odd;
+mod room;
+mod tasks;
+mod torn;
+mod undo;
+mod unlocked;
+mod writers;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::world::{Entry, Registry, World, run};
+
+/// The session in which all live agents of these worlds are.
+const SESSION: &str = "agent_live";
+
+/// A world with one session.
+fn world() -> World {
+    let world = World::new();
+    world.session(SESSION, "sleep 3600");
+    world
+}
+
+fn live(id: &str) -> Entry {
+    Entry::new(id).set("tmux_session", SESSION).set("status", "working")
+}
+
+/// A registry of ghosts with a few live agents among them.
+fn mixed(ghosts: usize, live_ones: usize) -> Registry {
+    let every = (ghosts / live_ones.max(1)).max(1);
+    let mut entries = Vec::new();
+    for number in 0..ghosts {
+        entries.push(Entry::new(&format!("ghost-{number:05}-aaaaaa")));
+        if number % every == every / 2 && number / every < live_ones {
+            entries.push(live(&format!("live-{:05}-bbbbbb", number / every)));
+        }
+    }
+    Registry::new(entries)
+}
+
+/// What agentdiff says to these registries and the world's sessions.
+fn found(world: &World, registries: &[&Path]) -> String {
+    let mut agents = world.tool("lsagents");
+    for registry in registries {
+        agents.arg("--registry").arg(registry);
+    }
+    let look = run(&mut agents, "").ok().out + &run(&mut world.lssessions(), "").ok().out;
+    world.diff(&look, &[]).expect(&[0, 1]).out
+}
+
+/// The names of the files beside a registry, itself and old contents left out.
+fn litter(registry: &Path) -> Vec<String> {
+    let own = registry.file_name().expect("a name").to_string_lossy().into_owned();
+    let folder = registry.parent().expect("a folder");
+    let names = fs::read_dir(folder).expect("the folder").flatten();
+    let mut names: Vec<String> =
+        names.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.retain(|name| *name != own && !name.starts_with(&format!("{own}.bak-")));
+    names
+}
+
+/// Removes everything beside a registry and writes it anew.
+fn reset(registry: &Path, text: &[u8]) {
+    let folder = registry.parent().expect("a folder");
+    for entry in fs::read_dir(folder).expect("the folder").flatten() {
+        if entry.path() != registry {
+            fs::remove_file(entry.path()).expect("a file that can go");
+        }
+    }
+    fs::write(registry, text).expect("a registry");
+}
+
+/// The path of a registry's journal.
+fn journal(registry: &Path) -> PathBuf {
+    let mut path = registry.as_os_str().to_owned();
+    path.push(".prune-journal");
+    path.into()
+}
