@@ -14,12 +14,12 @@ all:
 
 demo:
 	sh tests/need.sh cc tmux
-	$(CARGO) build --release --locked --bins --examples
-	target/release/examples/demo
+	$(CARGO) build --profile demo --locked --bins --examples
+	target/demo/examples/demo
 
 test:
 	sh tests/need.sh cc tmux python3 jq strace shellcheck mandoc
-	$(CARGO) test --workspace --locked
+	$(CARGO) test --workspace --all-targets --locked
 
 install: all
 	mkdir -p $(bindir) $(mandir)/man1 $(mandir)/man5 $(mandir)/man7
