@@ -1,0 +1,181 @@
+//! The record that closes a look, and what it says of how the look was taken.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::ProcSource;
+
+/// What a look was of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Of {
+    /// `lsagents`
+    Agents,
+    /// `lssessions`
+    Sessions,
+    /// `lsclaude`
+    Processes,
+    /// `agentdiff`
+    Findings,
+}
+
+/// Which tmux servers a look asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Servers {
+    /// Every server of the uids listed.
+    All,
+    /// Those named with `-S` or `-L`.
+    Named,
+}
+
+/// The users whose tmux servers a look listed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Uids {
+    /// `"all"`: every user of the machine, as root sees it.
+    Every(AllUsers),
+    /// Their uids.
+    Listed(Vec<u32>),
+}
+
+impl Uids {
+    /// Every user.
+    pub const ALL: Uids = Uids::Every(AllUsers::All);
+
+    /// Whether the servers of this user were listed.
+    pub fn include(&self, uid: u32) -> bool {
+        match self {
+            Uids::Every(AllUsers::All) => true,
+            Uids::Listed(uids) => uids.contains(&uid),
+        }
+    }
+}
+
+/// The word `all`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AllUsers {
+    /// `"all"`
+    All,
+}
+
+/// Which names `lsclaude` looked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Names {
+    /// `"default"`: the rule of [`crate::claude`].
+    Rule(DefaultRule),
+    /// `["x"]`: these names instead of the rule.
+    Only(Vec<String>),
+    /// `{"also":["x"]}`: these names besides the rule.
+    Also {
+        /// The names.
+        also: Vec<String>,
+    },
+}
+
+/// The word `default`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DefaultRule {
+    /// `"default"`
+    Default,
+}
+
+/// The machine a look was taken on. Process and session ids mean something only there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Machine {
+    /// Host name.
+    pub host: String,
+    /// Identity of this boot of the kernel.
+    pub boot_id: String,
+    /// Identity of the pid namespace.
+    pub pid_ns: String,
+}
+
+/// The record that closes a look. Without it, the look may have been cut off.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct End {
+    /// The look it closes.
+    pub look: String,
+    /// What was looked at.
+    pub of: Of,
+    /// False when something that should have been listed could not be.
+    pub complete: bool,
+    /// True when `-Q` left records out.
+    pub filtered: bool,
+    /// Number of records of this look, this one not counted.
+    pub count: u64,
+    /// Why it is not complete, or what was left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Host name.
+    pub host: String,
+    /// Identity of this boot of the kernel.
+    pub boot_id: String,
+    /// Identity of the pid namespace.
+    pub pid_ns: String,
+    /// The instant the look began.
+    pub taken_at: Timestamp,
+    /// Sessions: the users whose servers were listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uids: Option<Uids>,
+    /// Sessions: which servers were asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub servers: Option<Servers>,
+    /// Sessions: the sockets of the servers asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sockets: Option<Vec<String>>,
+    /// Sessions: the servers that answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_pids: Option<Vec<i32>>,
+    /// Sessions and processes: where the process table was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proc_source: Option<ProcSource>,
+    /// Processes: the names looked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub names: Option<Names>,
+    /// Findings: how many of each kind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub findings: Option<std::collections::BTreeMap<String, u64>>,
+    /// Findings: processes and sessions too young to judge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub too_young: Option<u64>,
+}
+
+impl End {
+    /// The end of a look of `of` that began at `taken_at`, complete and empty.
+    pub fn new(look: String, of: Of, machine: &Machine, taken_at: Timestamp) -> End {
+        let Machine { host, boot_id, pid_ns } = machine.clone();
+        End {
+            look,
+            of,
+            complete: true,
+            filtered: false,
+            count: 0,
+            error: None,
+            host,
+            boot_id,
+            pid_ns,
+            taken_at,
+            uids: None,
+            servers: None,
+            sockets: None,
+            server_pids: None,
+            proc_source: None,
+            names: None,
+            findings: None,
+            too_young: None,
+        }
+    }
+
+    /// The machine the look was taken on.
+    pub fn machine(&self) -> Machine {
+        Machine {
+            host: self.host.clone(),
+            boot_id: self.boot_id.clone(),
+            pid_ns: self.pid_ns.clone(),
+        }
+    }
+}
