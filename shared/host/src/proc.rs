@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use jiff::{SignedDuration, Timestamp};
 use model::proc_text::{self, Stat};
 use model::record::{Namespace, ProcSource, Stdout};
+use nix::errno::Errno;
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{SysconfVar, sysconf};
 
@@ -60,8 +61,11 @@ pub fn read() -> io::Result<(Box<dyn Source>, Rows)> {
         let Some(pid) = name.to_str().and_then(|name| name.parse::<i32>().ok()) else {
             continue;
         };
-        if let Some(stat) = read_stat(pid, &mut buffer) {
-            stats.push((pid, stat));
+        match read_stat(pid, &mut buffer) {
+            Ok(stat) => stats.extend(stat.map(|stat| (pid, stat))),
+            // Where /proc hides other users' processes (hidepid), they are none of ours.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            Err(error) => return Err(error),
         }
     }
     if !stats.iter().any(|(pid, _)| *pid == own_pid()) {
@@ -120,7 +124,7 @@ impl Source for Proc {
     }
 
     fn now(&self, pid: i32) -> io::Result<Option<Row>> {
-        Ok(read_stat(pid, &mut Vec::new()).map(|stat| self.row(stat)))
+        Ok(read_stat(pid, &mut Vec::new())?.map(|stat| self.row(stat)))
     }
 
     fn uid(&self, pid: i32) -> Option<u32> {
@@ -128,7 +132,7 @@ impl Source for Proc {
     }
 
     fn sid(&self, pid: i32) -> Option<i32> {
-        read_stat(pid, &mut Vec::new()).map(|stat| stat.sid)
+        read_stat(pid, &mut Vec::new()).ok()?.map(|stat| stat.sid)
     }
 
     fn args(&self, pid: i32) -> Vec<Vec<u8>> {
@@ -188,10 +192,17 @@ fn configured(variable: SysconfVar) -> io::Result<u64> {
         .ok_or_else(|| io::Error::other("sysconf says nothing"))
 }
 
-fn read_stat(pid: i32, buffer: &mut Vec<u8>) -> Option<Stat> {
+/// None when the process has ended; that it could not be asked about is an error.
+fn read_stat(pid: i32, buffer: &mut Vec<u8>) -> io::Result<Option<Stat>> {
     buffer.clear();
-    io::Read::read_to_end(&mut fs::File::open(path(pid, "stat")).ok()?, buffer).ok()?;
-    proc_text::stat(buffer)
+    let read = fs::File::open(path(pid, "stat"))
+        .and_then(|mut file| io::Read::read_to_end(&mut file, buffer));
+    match read {
+        Ok(_) => Ok(proc_text::stat(buffer)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) if error.raw_os_error() == Some(Errno::ESRCH as i32) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// A file of a process.

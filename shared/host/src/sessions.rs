@@ -209,9 +209,10 @@ impl<'c> Search<'c> {
             Choice::Known { server_pids, .. } => return server_pids.contains(&pid),
             Choice::All => {}
         }
-        let Some(uid) = table.source.uid(pid) else { return false };
+        // One whose owner cannot be told may be ours; one that has ended shows later.
         let own = nix::unistd::geteuid();
-        if !own.is_root() && uid != own.as_raw() {
+        let is_others = table.source.uid(pid).is_some_and(|uid| uid != own.as_raw());
+        if is_others && !own.is_root() {
             return false;
         }
         if table.source.namespace(pid) == Some(Namespace::Foreign) {

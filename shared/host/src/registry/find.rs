@@ -89,7 +89,9 @@ fn task_registries(workspace: &Path) -> io::Result<Vec<PathBuf>> {
     for entry in fs::read_dir(workspace)? {
         let entry = entry?;
         let registry = entry.path().join("AGENT_REGISTRY.json");
-        if entry.file_name().to_string_lossy().starts_with("TASK-") && registry.exists() {
+        // One that cannot be looked for is listed: reading it then says why.
+        let may_exist = registry.try_exists().unwrap_or(true);
+        if entry.file_name().to_string_lossy().starts_with("TASK-") && may_exist {
             paths.push(registry);
         }
     }

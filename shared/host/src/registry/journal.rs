@@ -105,10 +105,10 @@ impl Lock {
     pub fn recover(&self, now: Timestamp) -> Result<Option<Recovered>, RegistryError> {
         super::write::sweep(&self.path);
         let journal = journal_of(&self.path);
-        if !journal.exists() {
+        let failed = |error: io::Error| RegistryError::new(&self.path, error);
+        if !journal.try_exists().map_err(failed)? {
             return Ok(None);
         }
-        let failed = |error: io::Error| RegistryError::new(&self.path, error);
         let bytes = fs::read(&journal).map_err(|error| RegistryError::new(&journal, error))?;
         let (old, new) = read(&bytes).map_err(|reason| RegistryError::new(&journal, reason))?;
         let mut judgement = judge(&self.bytes().map_err(failed)?, old, new);

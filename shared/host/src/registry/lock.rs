@@ -70,7 +70,8 @@ pub fn read(
         let (path, owner_uid) = (lock.path.clone(), lock.owner_uid);
         // A live write would have the lock: this journal is that of a dead one, and a
         // mixture of two registries may well parse.
-        if journal_of(&path).exists() {
+        let interrupted = journal_of(&path).try_exists();
+        if interrupted.map_err(|error| RegistryError::new(&path, error))? {
             let reason = format!(
                 "an interrupted write left a journal; run: agentprune --recover '{}'",
                 path.display()
