@@ -13,6 +13,7 @@ mod manual;
 mod paths;
 mod registry;
 mod signals;
+mod tables;
 mod terminal;
 mod tmux;
 mod twice;

@@ -108,28 +108,28 @@ count() { # TYPE
 }
 
 running() { # living Claude processes, by a look of its own
-    lsclaude ${name:+"--name=$name"} ${source:+"--proc-source=$source"} -T -o state >"$scratch/states"
-    sed 1d "$scratch/states" | grep -cv '^[ZX]'
+    lsclaude ${name:+"--name=$name"} ${source:+"--proc-source=$source"} \
+        -T --no-headings -o state >"$scratch/states"
+    grep -cv '^[ZX]' "$scratch/states"
 }
 
 registry() { # sets agents and active
     agents=0 active=0
-    lsagents ${workspace:+"--workspace=$workspace"} -T -Q '.type == "registry"' \
+    lsagents ${workspace:+"--workspace=$workspace"} -T --no-headings -Q '.type == "registry"' \
         -o agents,counters.active_agents.computed >"$scratch/counters" || return
     while read -r each_agents each_active; do
         agents=$((agents + each_agents)) active=$((active + each_active))
-    done <<ROWS
-$(sed 1d "$scratch/counters")
-ROWS
+    done <"$scratch/counters"
 }
 
 show() { # FIELD VALUE...: what is found with one of these values, a table for each
     field=$1 any=''
     shift
     for kind in "$@"; do
-        judge -T -o target,reason -Q ".$field == \"$kind\"" >"$scratch/table" 2>/dev/null
-        sed '1d; s/^/  /' "$scratch/table"
-        [ "$(wc -l <"$scratch/table")" -le 1 ] || any=1
+        COLUMNS=$columns judge -T --no-headings -o target,reason -Q ".$field == \"$kind\"" \
+            >"$scratch/table" 2>/dev/null
+        sed 's/^/  /' "$scratch/table"
+        [ ! -s "$scratch/table" ] || any=1
     done
     [ -n "$any" ] || echo '  nothing'
 }
@@ -143,6 +143,14 @@ shown() { # prints what was collected; what nobody could read is not acted on
         *) fail "standard output cannot be written; nothing was changed" ;;
     esac
 }
+
+# Tables are collected before they are shown: their width is that of the terminal, less the
+# indent.
+columns=''
+if [ -t 1 ] && size=$(stty size <&1 2>/dev/null); then
+    columns=$((${size#* } - 2))
+fi
+unset COLUMNS
 
 exec 3>&1 >"$scratch/shown"
 rule='=================================================='
@@ -214,7 +222,7 @@ fi
 trap '' PIPE
 status=0
 act() { # PART
-    agentprune --yes ${source:+"--proc-source=$source"} -T -o action,result,target,reason "$scratch/$1" \
+    agentprune --yes ${source:+"--proc-source=$source"} -T --no-headings -o action,result,target,reason "$scratch/$1" \
         >"$scratch/$1.done" 2>"$scratch/errors"
     result=$?
     [ "$result" -eq 0 ] || status=1

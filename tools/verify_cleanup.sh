@@ -83,6 +83,7 @@ trap 'exit 130' INT
 trap 'exit 141' PIPE
 trap 'exit 143' TERM
 
+unset COLUMNS
 green='' red='' yellow='' plain=''
 if [ -t 1 ] && [ -z "${NO_COLOR-}" ]; then
     escape=$(printf '\033')
@@ -111,9 +112,8 @@ with_status() { # STATUS
 }
 
 agents() { # FIELDS FILTER
-    lsagents ${workspace:+"--workspace=$workspace"} -T -o "$1" -Q "$2" >"$scratch/table" ||
+    lsagents ${workspace:+"--workspace=$workspace"} -T --no-headings -o "$1" -Q "$2" ||
         fail "could not read the registry"
-    sed 1d "$scratch/table"
 }
 
 exec 3>&1 >"$scratch/shown"

@@ -18,6 +18,7 @@ mod mess;
 mod private;
 mod processes;
 mod registry;
+mod screen;
 mod sessions;
 mod skip;
 mod tools;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
-use cli::{OutputArgs, seconds};
+use cli::{Findings, OutputArgs, seconds};
 use jiff::SignedDuration;
 use model::drift::Options;
 use model::tmux_text::AGENT_PREFIX;
@@ -53,7 +53,7 @@ pub struct Arguments {
 
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub output: OutputArgs,
+    pub output: OutputArgs<Findings>,
 }
 
 impl Arguments {

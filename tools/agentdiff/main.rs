@@ -4,6 +4,7 @@
 //! the time zone. The rules are those of `model::drift`.
 
 mod args;
+mod report;
 
 use std::process::ExitCode;
 
@@ -15,14 +16,20 @@ use model::record::{End, Machine, Of, Record};
 use model::stream::{Malformed, read};
 
 const PROGRAM: Program = Program::new("agentdiff");
-const COLUMNS: [&str; 4] = ["kind", "target", "action", "reason"];
 
 fn main() -> ExitCode {
     PROGRAM.main(run)
 }
 
 fn run(arguments: Arguments) -> Result<u8, Failure> {
-    let mut printer = Printer::new(&arguments.output, &COLUMNS)?;
+    if arguments.output.layout.list_fields {
+        return arguments.output.layout.list();
+    }
+    let layout = &arguments.output.layout;
+    let mut printer = Printer::new(&arguments.output)?;
+    if layout.table && layout.fields.is_empty() {
+        printer = printer.keeping();
+    }
     let judged = text(&arguments).and_then(|text| {
         let looks = read(&text).map_err(malformed)?;
         if looks.is_empty() {
@@ -71,6 +78,10 @@ fn findings(
     printer: &mut Printer,
 ) -> Result<u8, Failure> {
     let options = arguments.options();
+    // No clock is asked: ages are those at the time of the last look.
+    if let Some(now) = scenes.iter().flat_map(|s| &s.ends).map(|end| end.taken_at).max() {
+        printer.set_now(now);
+    }
     let mut all = Summary::default();
     let mut written = Ok(());
     for scene in scenes {
@@ -94,6 +105,9 @@ fn findings(
         end.findings = Some(all.counts);
         end.too_young = Some(all.too_young);
         end.error = incomplete(scenes);
+        if let Some(findings) = printer.take() {
+            printer.text(&report::report(&findings, printer.look()))?;
+        }
         printer.end(&Record::End(&end))?;
         printer.finish()?;
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use cli::{LayoutArgs, proc_source, seconds};
+use cli::{Actions, LayoutArgs, proc_source, seconds};
 use model::finding::Remedy;
 use model::record::ProcSource;
 
@@ -46,12 +46,16 @@ pub struct Arguments {
     pub files: Vec<PathBuf>,
 
     /// Show what would be done and do nothing (the default)
-    #[arg(short = 'n', long, conflicts_with = "yes")]
+    #[arg(short = 'n', long, conflicts_with = "acting")]
     pub dry_run: bool,
 
     /// Act
-    #[arg(short = 'y', long)]
+    #[arg(short = 'y', long, group = "acting")]
     pub yes: bool,
+
+    /// Show the plan on the terminal and act if the answer is `yes`
+    #[arg(short = 'i', long, group = "acting")]
+    pub interactive: bool,
 
     /// How long all processes together have to end after SIGTERM, before SIGKILL
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = seconds)]
@@ -67,7 +71,7 @@ pub struct Arguments {
     pub undo: bool,
 
     /// Put right what an interrupted write has left of this registry, and do nothing else
-    #[arg(long, value_name = "REGISTRY", conflicts_with_all = ["undo", "files", "dry_run", "yes", "log", "ghosts"])]
+    #[arg(long, value_name = "REGISTRY", conflicts_with_all = ["undo", "files", "dry_run", "acting", "log", "ghosts"])]
     pub recover: Vec<PathBuf>,
 
     /// How long to wait for the lock of a registry
@@ -79,12 +83,16 @@ pub struct Arguments {
     pub keep_backups: usize,
 
     /// Append every action record to this file; what is planned is on disk before the act
-    #[arg(long, value_name = "FILE", requires = "yes")]
+    #[arg(long, value_name = "FILE", requires = "acting")]
     pub log: Option<PathBuf>,
 
     /// Write nothing about what went well
     #[arg(short, long)]
     pub quiet: bool,
+
+    /// Say each step on standard error as it is taken
+    #[arg(short, long, conflicts_with = "quiet")]
+    pub verbose: bool,
 
     /// Act only on what was found with this source of the process table; without this,
     /// each finding is verified with the source that it was found with
@@ -93,5 +101,5 @@ pub struct Arguments {
 
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub output: LayoutArgs,
+    pub output: LayoutArgs<Actions>,
 }

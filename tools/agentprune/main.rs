@@ -4,11 +4,13 @@
 //! moment of acting.
 
 mod args;
+mod confirm;
 mod processes;
 mod registries;
 mod report;
 mod scene;
 mod sessions;
+mod steps;
 mod undo;
 
 use std::process::ExitCode;
@@ -20,16 +22,19 @@ use model::finding::Outcome;
 use model::plan::Plan;
 use model::record::Machine;
 use report::Report;
+use steps::Steps;
 
 const PROGRAM: Program = Program::new("agentprune");
-const COLUMNS: [&str; 4] = ["result", "target", "action", "reason"];
 
 fn main() -> ExitCode {
     PROGRAM.main(run)
 }
 
 fn run(arguments: Arguments) -> Result<u8, Failure> {
-    let printer = Printer::unfiltered(&arguments.output, &COLUMNS);
+    if arguments.output.list_fields {
+        return arguments.output.list();
+    }
+    let printer = Printer::unfiltered(&arguments.output);
     if !arguments.recover.is_empty() {
         return recover(&arguments);
     }
@@ -39,7 +44,8 @@ fn run(arguments: Arguments) -> Result<u8, Failure> {
     };
     let text = Input::new(&arguments.files, what, how)?.text()?;
     let log = arguments.log.as_deref();
-    let mut report = Report::new(printer, log, arguments.quiet)?;
+    let steps = Steps::new(arguments.quiet, arguments.verbose);
+    let mut report = Report::new(printer, log, arguments.quiet, steps)?;
     let machine = host::machine::this_machine()
         .map_err(|error| Failure::Trouble(format!("this machine: {error}")))?;
     let carried_out = match arguments.undo {
@@ -51,7 +57,7 @@ fn run(arguments: Arguments) -> Result<u8, Failure> {
     carried_out?;
     reported?;
     if !arguments.quiet {
-        say_counts(&report, arguments.yes);
+        say_counts(&report, arguments.yes || arguments.interactive);
     }
     Ok(u8::from(report.has_failures()))
 }
@@ -77,7 +83,7 @@ fn prune(
             report.became(&order, Outcome::Refused, reason);
         }
     }
-    if arguments.yes {
+    if confirm::acts(arguments, plan.orders())? {
         act(&plan, arguments, report)
     } else {
         plan.orders().try_for_each(|order| report.would(order))
@@ -86,10 +92,11 @@ fn prune(
 
 /// Puts right what interrupted writes have left of the registries named.
 fn recover(arguments: &Arguments) -> Result<u8, Failure> {
+    let mut steps = Steps::new(arguments.quiet, arguments.verbose);
     for path in &arguments.recover {
         let target = path.canonicalize().unwrap_or_else(|_| path.clone());
         let interrupted = host::registry::journal_of(&target).exists();
-        registries::lock(path, arguments.lock_timeout).map_err(Failure::trouble)?;
+        registries::lock(path, arguments.lock_timeout, &mut steps).map_err(Failure::trouble)?;
         if !interrupted && !arguments.quiet {
             PROGRAM.say(&format!("{}: no interrupted write", path.display()));
         }

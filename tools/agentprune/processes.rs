@@ -5,7 +5,7 @@
 //! one as far as looking immediately before the signal can tell.
 
 use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cli::Failure;
 use host::signal::{Held, Means, Sent, means, room};
@@ -183,6 +183,9 @@ fn signal<'p, 'a>(
     signal: Signal,
     report: &mut Report,
 ) -> Vec<Target<'p, 'a>> {
+    if !targets.is_empty() {
+        report.steps.step(&format!("{signal} to {}", targets.len()));
+    }
     let held: Vec<&Held> = targets.iter().map(|(_, process)| process).collect();
     let sent = match means.signal(&held, signal) {
         Ok(sent) => sent,
@@ -212,20 +215,34 @@ fn wait<'p, 'a>(
     how: &str,
     report: &mut Report,
 ) -> Vec<Target<'p, 'a>> {
-    let held: Vec<&Held> = targets.iter().map(|(_, process)| process).collect();
-    let ended = match means.wait(&held, limit) {
-        Ok(ended) => ended,
-        Err(error) => return fail(targets, &error, report),
-    };
-    let mut alive = Vec::new();
-    for (target, ended) in targets.into_iter().zip(ended) {
-        if ended {
-            report.became(&target.0.order, Outcome::Done, how);
-        } else {
-            alive.push(target);
+    if targets.is_empty() {
+        return targets;
+    }
+    let all = targets.len();
+    let deadline = Instant::now() + limit;
+    let mut alive = targets;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let seconds = left.as_secs_f64().ceil();
+        report.steps.progress(&format!("ending {}/{all}, {seconds} s left", all - alive.len()));
+        let held: Vec<&Held> = alive.iter().map(|(_, process)| process).collect();
+        let ended = match means.wait(&held, left.min(report.steps.pace())) {
+            Ok(ended) => ended,
+            Err(error) => return fail(alive, &error, report),
+        };
+        let waited = std::mem::take(&mut alive);
+        for (target, ended) in waited.into_iter().zip(ended) {
+            if ended {
+                report.became(&target.0.order, Outcome::Done, how);
+            } else {
+                alive.push(target);
+            }
+        }
+        if alive.is_empty() || left.is_zero() {
+            report.steps.clear();
+            return alive;
         }
     }
-    alive
 }
 
 /// Of these it cannot be seen what they are now: nothing more is done about them.

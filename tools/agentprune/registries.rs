@@ -17,6 +17,7 @@ use crate::PROGRAM;
 use crate::args::Arguments;
 use crate::report::Report;
 use crate::scene::sessions;
+use crate::steps::Steps;
 
 /// How long tmux may take while a registry is locked: the orchestrator, waiting for the
 /// lock, gives up after five seconds.
@@ -39,7 +40,8 @@ pub fn clean(
     report: &mut Report,
 ) -> Result<(), Failure> {
     for attempt in 1.. {
-        let locked = lock(Path::new(path), arguments.lock_timeout).and_then(|lock| {
+        let steps = &mut report.steps;
+        let locked = lock(Path::new(path), arguments.lock_timeout, steps).and_then(|lock| {
             lock.whole_text(|text| scan(text, |_, _| ()).map(|_| ())).map(|t| (lock, t))
         });
         let (lock, text) = match locked {
@@ -65,8 +67,13 @@ pub fn clean(
 ///
 /// # Errors
 /// When it cannot be locked, read or put right.
-pub fn lock(path: &Path, timeout: Duration) -> Result<Lock, RegistryError> {
-    let lock = Lock::exclusive(path, timeout)?;
+pub fn lock(path: &Path, timeout: Duration, steps: &mut Steps) -> Result<Lock, RegistryError> {
+    let limit = timeout.as_secs_f64();
+    steps.progress(&format!("waiting for the lock of {}, {limit} s at most", path.display()));
+    let lock = Lock::exclusive(path, timeout);
+    steps.clear();
+    let lock = lock?;
+    steps.step(&format!("{}: locked", lock.path.display()));
     if let Some(recovered) = lock.recover(host::clock::now())? {
         PROGRAM.say(&format!("{}: {}", lock.path.display(), told(&recovered)));
     }

@@ -10,18 +10,21 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use cli::{Failure, Printer};
-use model::finding::{Action, Outcome};
+use model::finding::{Action, Outcome, Remedy};
 use model::plan::Order;
 use model::record::Record;
 use model::registry::Taken;
 
 use crate::PROGRAM;
+use crate::steps::Steps;
 
 /// Where action records go.
 pub struct Report {
     printer: Printer,
     log: Option<(PathBuf, File)>,
     quiet: bool,
+    /// What is said on the way.
+    pub steps: Steps,
     counts: BTreeMap<&'static str, usize>,
     failure: Option<Failure>,
 }
@@ -31,13 +34,20 @@ impl Report {
     ///
     /// # Errors
     /// A log that cannot be opened.
-    pub fn new(printer: Printer, log: Option<&Path>, quiet: bool) -> Result<Report, Failure> {
+    pub fn new(
+        mut printer: Printer,
+        log: Option<&Path>,
+        quiet: bool,
+        steps: Steps,
+    ) -> Result<Report, Failure> {
+        printer.set_now(host::clock::now());
         let open = |path: &Path| {
             let file = OpenOptions::new().append(true).create(true).open(path);
             file.map(|file| (path.to_owned(), file)).map_err(|error| unwritable(path, &error))
         };
         let log = log.map(open).transpose()?;
-        Ok(Report { printer: printer.held(), log, quiet, counts: BTreeMap::new(), failure: None })
+        let printer = printer.held();
+        Ok(Report { printer, log, quiet, steps, counts: BTreeMap::new(), failure: None })
     }
 
     /// Notes in the log what is about to be done, and waits until that is on disk.
@@ -97,6 +107,8 @@ impl Report {
         // Each for itself: one is there for when the other fails.
         let logged = self.append(action);
         let printed = self.print(action);
+        let (result, what) = (word(action.result), action.action.word());
+        self.steps.step(&format!("{result}: {what}: {}: {}", action.target, action.reason));
         let failure = logged.err().or(printed.err());
         self.failure = self.failure.take().or(failure);
     }
@@ -139,7 +151,12 @@ impl Report {
 }
 
 fn plan<'o>(order: &'o Order<'_>) -> Action<'o> {
-    action(order, Outcome::Planned, order.finding.reason.to_string())
+    let reason = match order.remedy {
+        // What the finding says was true before.
+        Remedy::RestoreEntry => "the entry goes back to where it was",
+        _ => &*order.finding.reason,
+    };
+    action(order, Outcome::Planned, reason.to_owned())
 }
 
 fn action<'o>(order: &'o Order<'_>, result: Outcome, reason: String) -> Action<'o> {

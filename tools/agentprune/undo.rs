@@ -12,6 +12,7 @@ use model::registry::{Restored, Taken, restore, scan};
 use model::undo::{Undo, read};
 
 use crate::args::Arguments;
+use crate::confirm;
 use crate::registries::{fail, lock, say_left};
 use crate::report::Report;
 
@@ -27,8 +28,10 @@ pub fn undo(
 ) -> Result<(), Failure> {
     let undos: BTreeMap<String, Undo<'_>> = read(text)
         .map_err(|malformed| Failure::Trouble(format!("input: {malformed}; nothing was done")))?;
+    let orders = undos.values().flat_map(|undo| undo.entries.iter().map(|(order, _)| order));
+    let acts = confirm::acts(arguments, orders)?;
     for (path, undo) in undos {
-        if !arguments.yes {
+        if !acts {
             undo.entries.iter().try_for_each(|(order, _)| report.would(order))?;
         } else if let Some((order, _)) =
             undo.entries.iter().find(|(o, _)| *o.finding.host != *machine.host)
@@ -53,7 +56,7 @@ fn put_back(
     let (orders, taken): (Vec<Order<'_>>, Vec<Taken>) = undo.entries.into_iter().unzip();
     let counters: HashMap<&str, (i64, i64)> =
         undo.counters.iter().map(|(name, values)| (name.as_str(), *values)).collect();
-    let locked = lock(path, arguments.lock_timeout).and_then(|lock| {
+    let locked = lock(path, arguments.lock_timeout, &mut report.steps).and_then(|lock| {
         lock.whole_text(|text| scan(text, |_, _| ()).map(|_| ())).map(|t| (lock, t))
     });
     let (lock, old) = match locked {

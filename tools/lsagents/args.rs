@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
-use cli::OutputArgs;
+use cli::{Agents, OutputArgs};
 
 /// List the agents in the orchestrator's registries, one JSON object a line.
 ///
@@ -32,5 +32,5 @@ pub struct Arguments {
 
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub output: OutputArgs,
+    pub output: OutputArgs<Agents>,
 }

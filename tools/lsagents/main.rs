@@ -13,14 +13,16 @@ use host::registry::{Found, Which, find};
 use model::record::Of;
 
 const PROGRAM: Program = Program::new("lsagents");
-const COLUMNS: [&str; 6] = ["id", "agent_type", "status", "tmux_session", "task_id", "started_at"];
 
 fn main() -> ExitCode {
     PROGRAM.main(run)
 }
 
 fn run(arguments: Arguments) -> Result<u8, Failure> {
-    let printer = Printer::new(&arguments.output, &COLUMNS)?;
+    if arguments.output.layout.list_fields {
+        return arguments.output.layout.list();
+    }
+    let printer = Printer::new(&arguments.output)?;
     let (end, no_machine) = host::machine::begin(Of::Agents);
     let mut look = Look::new(PROGRAM, printer, end);
     if let Some(error) = no_machine {

@@ -1,7 +1,7 @@
 //! The command line of `lsclaude`.
 
 use clap::Parser;
-use cli::{OutputArgs, proc_source};
+use cli::{OutputArgs, Processes, proc_source};
 use model::record::ProcSource;
 
 /// List the processes that are Claude, one JSON object a line.
@@ -32,5 +32,5 @@ pub struct Arguments {
 
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub output: OutputArgs,
+    pub output: OutputArgs<Processes>,
 }

@@ -14,17 +14,18 @@ use model::claude::{NameRule, base_name};
 use model::record::{DefaultRule, Names, Of, Record};
 
 const PROGRAM: Program = Program::new("lsclaude");
-const COLUMNS: [&str; 9] =
-    ["pid", "ppid", "user", "tty", "state", "started", "rss_bytes", "orphaned", "args"];
 
 fn main() -> ExitCode {
     PROGRAM.main(run)
 }
 
 fn run(arguments: Arguments) -> Result<u8, Failure> {
+    if arguments.output.layout.list_fields {
+        return arguments.output.layout.list();
+    }
     let names = names(&arguments);
     let rule = NameRule::new(&names);
-    let printer = Printer::new(&arguments.output, &COLUMNS)?;
+    let printer = Printer::new(&arguments.output)?;
     let (mut end, no_machine) = host::machine::begin(Of::Processes);
     let source = arguments.proc_source.unwrap_or(host::source::USUAL);
     end.names = Some(names);

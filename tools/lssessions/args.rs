@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
-use cli::{OutputArgs, proc_source};
+use cli::{OutputArgs, Sessions, proc_source};
 use model::record::ProcSource;
 
 /// List tmux sessions and what runs in their panes, one JSON object a line.
@@ -30,5 +30,5 @@ pub struct Arguments {
 
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub output: OutputArgs,
+    pub output: OutputArgs<Sessions>,
 }

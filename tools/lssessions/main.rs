@@ -13,15 +13,17 @@ use host::sessions::{Choice, TMUX_LIMIT};
 use model::record::{Of, Record};
 
 const PROGRAM: Program = Program::new("lssessions");
-const COLUMNS: [&str; 7] = ["name", "id", "uid", "attached", "windows", "created", "agent"];
 
 fn main() -> ExitCode {
     PROGRAM.main(run)
 }
 
 fn run(arguments: Arguments) -> Result<u8, Failure> {
+    if arguments.output.layout.list_fields {
+        return arguments.output.layout.list();
+    }
     let choice = choice(&arguments)?;
-    let printer = Printer::new(&arguments.output, &COLUMNS)?;
+    let printer = Printer::new(&arguments.output)?;
     let (mut end, no_machine) = host::machine::begin(Of::Sessions);
     let source = arguments.proc_source.unwrap_or(host::source::USUAL);
     end.proc_source = Some(source);

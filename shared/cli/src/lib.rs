@@ -1,20 +1,28 @@
 //! What the programs of agentutils have in common on the command line: how they end,
 //! what they say on standard error, and how they print records.
 
+mod args;
 mod diagnostics;
-mod duration;
+mod field;
+mod fields;
 mod filter;
 mod input;
 mod look;
 mod output;
 mod source;
 mod table;
+mod terminal;
+mod units;
 
+pub use args::{LayoutArgs, OutputArgs};
 pub use diagnostics::{Failure, Program};
-pub use duration::seconds;
+pub use field::{Field, Output, RecordType, Tone, Unit};
+pub use fields::{Actions, Agents, Findings, Processes, Sessions};
 pub use filter::Filter;
 pub use input::Input;
 pub use look::Look;
-pub use output::{Layout, LayoutArgs, OutputArgs, Printer};
+pub use output::{Printer, columns};
 pub use source::proc_source;
-pub use table::escaped;
+pub use table::{Cell, Look as TableLook, cell, escaped, filled, painted, render};
+pub use terminal::{colour, width};
+pub use units::{bytes, seconds};

@@ -17,7 +17,8 @@ pub struct Look {
 
 impl Look {
     /// Begins a look; `end` is its closing record, still without a count.
-    pub fn new(program: Program, printer: Printer, end: End) -> Look {
+    pub fn new(program: Program, mut printer: Printer, end: End) -> Look {
+        printer.set_now(end.taken_at);
         Look { end, program, printer, trouble: Vec::new() }
     }
 

@@ -1,51 +1,34 @@
 //! Printing records: as JSON Lines, always, or as a table when asked for one.
 
-use std::io::{self, StdoutLock, Write};
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal, StdoutLock, Write};
 
-use clap::Args;
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::args::{LayoutArgs, OutputArgs};
 use crate::diagnostics::Failure;
+use crate::field::{Output, RecordType, Unit, find};
 use crate::filter::Filter;
-use crate::table;
-
-/// The options for the layout of output, which all programs have.
-#[derive(Args, Clone, Debug, Default)]
-pub struct LayoutArgs {
-    /// Print a table for people instead of JSON Lines
-    #[arg(short = 'T', long)]
-    pub table: bool,
-
-    /// Print only these fields of each record; `a.b` is field b of field a
-    #[arg(short = 'o', long, value_name = "LIST", value_delimiter = ',')]
-    pub fields: Vec<String>,
-}
-
-/// The options for output of the programs that only look.
-#[derive(Args, Clone, Debug, Default)]
-pub struct OutputArgs {
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub layout: LayoutArgs,
-
-    /// Keep the records for which this jq expression is true
-    #[arg(short = 'Q', long, value_name = "EXPR")]
-    pub filter: Option<String>,
-}
+use crate::table::{self, Cell, Column, Look};
+use crate::terminal;
+use crate::units::{bytes, duration};
 
 /// How much is printed at a time.
 const CHUNK: usize = 1 << 16;
 
 /// How records are laid out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Layout {
+#[derive(Clone, Debug)]
+enum Layout {
     /// Whole records, one a line.
     Lines,
     /// Records of these fields only, one a line.
     FieldLines(Vec<String>),
     /// A table with these columns.
-    Table(Vec<String>),
+    Table(Vec<Column>),
+    /// The program lays them out itself.
+    Kept(Vec<Value>),
 }
 
 /// Prints records to standard output.
@@ -55,39 +38,53 @@ pub struct Printer {
     buffer: Vec<u8>,
     held: bool,
     layout: Layout,
+    look: Look,
     filter: Option<Filter>,
-    rows: Vec<Vec<String>>,
+    records: &'static [RecordType],
+    rows: Vec<Vec<Cell>>,
+    sums: Sums,
     count: u64,
 }
 
 impl Printer {
-    /// A printer as the options say. `columns`: those of a table without `-o`.
+    /// A printer as the options say.
     ///
     /// # Errors
     /// A filter that is not an expression.
-    pub fn new(args: &OutputArgs, columns: &[&str]) -> Result<Printer, Failure> {
+    pub fn new<O: Output>(args: &OutputArgs<O>) -> Result<Printer, Failure> {
         let filter = args.filter.as_deref().map(Filter::new).transpose();
         let filter = filter.map_err(Failure::Trouble)?;
-        let mut printer = Printer::unfiltered(&args.layout, columns);
+        let mut printer = Printer::unfiltered(&args.layout);
         printer.filter = filter;
         Ok(printer)
     }
 
     /// The same, for a program that has no filter.
-    pub fn unfiltered(args: &LayoutArgs, columns: &[&str]) -> Printer {
+    pub fn unfiltered<O: Output>(args: &LayoutArgs<O>) -> Printer {
         let layout = match (args.table, args.fields.is_empty()) {
             (false, true) => Layout::Lines,
             (false, false) => Layout::FieldLines(args.fields.clone()),
-            (true, true) => Layout::Table(columns.iter().map(|&name| name.to_owned()).collect()),
-            (true, false) => Layout::Table(args.fields.clone()),
+            (true, true) => Layout::Table(columns::<O>(O::COLUMNS)),
+            (true, false) => Layout::Table(columns::<O>(&args.fields)),
+        };
+        let stdout = io::stdout();
+        let look = Look {
+            width: terminal::width(&stdout),
+            colour: terminal::colour(args.color, stdout.is_terminal()),
+            headings: !args.no_headings,
+            indent: "",
+            now: None,
         };
         Printer {
-            out: io::stdout().lock(),
+            out: stdout.lock(),
             buffer: Vec::new(),
             held: false,
             layout,
+            look,
             filter: None,
+            records: O::RECORDS,
             rows: Vec::new(),
+            sums: Sums::default(),
             count: 0,
         }
     }
@@ -97,6 +94,23 @@ impl Printer {
     pub fn held(mut self) -> Printer {
         self.held = true;
         self
+    }
+
+    /// The same, but instead of printing records it keeps them for [`Printer::take`]: for a
+    /// program that has a layout of its own.
+    pub fn keeping(mut self) -> Printer {
+        self.layout = Layout::Kept(Vec::new());
+        self
+    }
+
+    /// Counts the ages in tables to this instant. Without it, times show as they are.
+    pub fn set_now(&mut self, now: Timestamp) {
+        self.look.now = Some(now);
+    }
+
+    /// How tables look here.
+    pub fn look(&self) -> Look {
+        self.look
     }
 
     /// Whether a filter leaves records out.
@@ -109,12 +123,20 @@ impl Printer {
         self.count
     }
 
+    /// The records that were kept, if this printer is [`Printer::keeping`] them.
+    pub fn take(&mut self) -> Option<Vec<Value>> {
+        match &mut self.layout {
+            Layout::Kept(kept) => Some(std::mem::take(kept)),
+            _ => None,
+        }
+    }
+
     /// Prints a record, if the filter keeps it.
     ///
     /// # Errors
     /// When it cannot be written, or the filter fails on it.
     pub fn record(&mut self, record: &impl Serialize) -> Result<(), Failure> {
-        if self.filter.is_none() && self.layout == Layout::Lines {
+        if self.filter.is_none() && matches!(self.layout, Layout::Lines) {
             self.count += 1;
             return self.line(record);
         }
@@ -125,21 +147,25 @@ impl Printer {
             return Ok(());
         }
         self.count += 1;
-        match &self.layout {
+        match &mut self.layout {
             // The record itself, not the value: its fields keep their order.
             Layout::Lines => self.line(record)?,
             Layout::FieldLines(fields) => {
                 self.buffer.extend_from_slice(field_line(&value, fields)?.as_bytes());
                 self.pass_on()?;
             }
-            Layout::Table(fields) => {
-                let row: Vec<String> =
-                    fields.iter().map(|name| table::field(&value, name)).collect();
+            Layout::Table(columns) => {
+                let row: Vec<Cell> = columns
+                    .iter()
+                    .map(|column| table::cell(&value, column, self.look.now))
+                    .collect();
                 // A record of another type than the columns are for is no row.
-                if row.iter().any(|word| word != table::NONE) {
+                if row.iter().any(|cell| cell.text != table::NONE) {
+                    self.sums.add(&value, columns);
                     self.rows.push(row);
                 }
             }
+            Layout::Kept(kept) => kept.push(value),
         }
         Ok(())
     }
@@ -151,7 +177,7 @@ impl Printer {
     pub fn end(&mut self, end: &impl Serialize) -> Result<(), Failure> {
         match self.layout {
             Layout::Lines => self.line(end),
-            Layout::FieldLines(_) | Layout::Table(_) => Ok(()),
+            Layout::FieldLines(_) | Layout::Table(_) | Layout::Kept(_) => Ok(()),
         }
     }
 
@@ -160,11 +186,24 @@ impl Printer {
     /// # Errors
     /// When it cannot be written.
     pub fn finish(&mut self) -> Result<(), Failure> {
-        if let Layout::Table(fields) = &self.layout {
-            self.buffer.extend_from_slice(table::render(fields, &self.rows).as_bytes());
-            self.rows.clear();
+        if let Layout::Table(columns) = &self.layout {
+            let rows = std::mem::take(&mut self.rows);
+            let mut text = table::render(columns, &rows, &self.look);
+            if self.look.headings {
+                text += &format!("\n{}\n", self.sums.text(self.records));
+            }
+            self.buffer.extend_from_slice(text.as_bytes());
         }
         Ok(self.flush()?)
+    }
+
+    /// Prints a text of the program's own.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn text(&mut self, text: &str) -> Result<(), Failure> {
+        self.buffer.extend_from_slice(text.as_bytes());
+        self.pass_on()
     }
 
     fn line(&mut self, record: &impl Serialize) -> Result<(), Failure> {
@@ -196,15 +235,62 @@ impl Drop for Printer {
     }
 }
 
+/// The columns for these fields of a program's records; what is no field is no column.
+pub fn columns<O: Output>(paths: &[impl AsRef<str>]) -> Vec<Column> {
+    let column =
+        |path: &str| Some(Column { path: path.to_owned(), field: find(O::RECORDS, path)? });
+    paths.iter().filter_map(|path| column(path.as_ref())).collect()
+}
+
 /// A line of an object with these fields, in this order.
 fn field_line(record: &Value, fields: &[String]) -> io::Result<String> {
     let mut line = String::from("{");
-    for (at, name) in fields.iter().enumerate() {
-        let value = name.split('.').try_fold(record, |value, part| value.get(part));
+    for (at, path) in fields.iter().enumerate() {
         let comma = if at == 0 { "" } else { "," };
-        let value = value.unwrap_or(&Value::Null);
-        line += &format!("{comma}{}:{value}", serde_json::to_string(name)?);
+        line += &format!("{comma}{}:{}", serde_json::to_string(path)?, table::at(record, path));
     }
     line += "}\n";
     Ok(line)
+}
+
+/// What stands below a table: how many records of each type, and what their fields make.
+#[derive(Debug, Default)]
+struct Sums {
+    counts: BTreeMap<String, u64>,
+    sums: Vec<(Unit, &'static str, f64)>,
+}
+
+impl Sums {
+    fn add(&mut self, record: &Value, columns: &[Column]) {
+        let word = record["type"].as_str().unwrap_or_default();
+        *self.counts.entry(word.to_owned()).or_default() += 1;
+        let summed = columns.iter().filter_map(|column| Some((column, column.field.sum?)));
+        for (at, (column, what)) in summed.enumerate() {
+            if self.sums.len() == at {
+                self.sums.push((column.field.unit, what, 0.0));
+            }
+            self.sums[at].2 += table::at(record, &column.path).as_f64().unwrap_or(0.0);
+        }
+    }
+
+    fn text(&self, records: &[RecordType]) -> String {
+        let count = |of: &RecordType| match self.counts.get(of.word) {
+            None => None,
+            Some(1) => Some(format!("1 {}", of.word)),
+            Some(many) => Some(format!("{many} {}", of.plural)),
+        };
+        let mut parts: Vec<String> = records.iter().filter_map(count).collect();
+        if parts.is_empty() {
+            parts.extend(records.first().map(|of| format!("no {}", of.plural)));
+        }
+        for (unit, what, sum) in &self.sums {
+            let sum = match unit {
+                Unit::Bytes => bytes(*sum as u64),
+                Unit::Seconds => duration(*sum),
+                _ => sum.to_string(),
+            };
+            parts.push(format!("{sum} {what}"));
+        }
+        parts.join(", ")
+    }
 }

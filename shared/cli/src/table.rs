@@ -1,7 +1,15 @@
-//! Tables for people.
+//! Tables for people: columns that align, fitted to the terminal, values in human units,
+//! coloured by what they mean.
 
-use comfy_table::{Cell, ContentArrangement, Table, presets};
+use std::borrow::Cow;
+
+use anstyle::{AnsiColor, Style};
+use jiff::Timestamp;
 use serde_json::Value;
+use textwrap::core::display_width;
+
+use crate::field::{Field, Tone, Unit};
+use crate::units;
 
 /// A text with everything escaped that could move a cursor, change a colour or turn the
 /// direction of writing: C0 and C1 controls, DEL, and the bidirectional marks.
@@ -22,40 +30,272 @@ pub fn escaped(text: &str) -> String {
 /// What a field that is not there, or is `null`, shows as.
 pub const NONE: &str = "-";
 
-/// The value of a field, `a.b` being the field `b` of the field `a`, as a word.
-pub fn field(record: &Value, name: &str) -> String {
-    let value = name.split('.').try_fold(record, |value, part| value.get(part));
+/// How much of a sentence or a list must fit into a line to be read.
+const READABLE: usize = 24;
+
+/// What stands between two columns.
+const GAP: &str = "  ";
+
+/// How a table looks.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    /// How many columns the terminal has; `None`: as many as it takes.
+    pub width: Option<usize>,
+    /// Whether to colour.
+    pub colour: bool,
+    /// Whether there is a line of headings above, and one of sums below.
+    pub headings: bool,
+    /// What stands before each line.
+    pub indent: &'static str,
+    /// The instant that ages are counted to; `None`: times show as they are.
+    pub now: Option<Timestamp>,
+}
+
+/// One column.
+#[derive(Clone, Debug)]
+pub struct Column {
+    /// Path of the field in the record, `a.b` being the field `b` of the field `a`.
+    pub path: String,
+    /// The field.
+    pub field: Field,
+}
+
+impl Column {
+    fn heading(&self) -> String {
+        let inner = self.path.strip_suffix(self.field.name).unwrap_or("");
+        format!("{inner}{}", self.field.heading()).to_uppercase()
+    }
+
+    fn is_number(&self) -> bool {
+        matches!(self.field.unit, Unit::Number | Unit::Bytes | Unit::Seconds)
+    }
+}
+
+/// One value, as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cell {
+    /// Its text, without control characters.
+    pub text: String,
+    /// What it means.
+    pub tone: Tone,
+}
+
+impl Cell {
+    /// A text that means nothing in particular.
+    pub fn plain(text: &str) -> Cell {
+        Cell { text: escaped(text), tone: Tone::Plain }
+    }
+}
+
+/// The value at a path in a record. Through a list it leads to the list of what it leads
+/// to in each item.
+pub fn at(record: &Value, path: &str) -> Value {
+    let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
+    let step = |value: &Value| rest.map_or_else(|| value.clone(), |rest| at(value, rest));
+    match record {
+        Value::Array(items) => {
+            let found = items.iter().map(|item| at(item, path));
+            let flat = found.flat_map(|value| match value {
+                Value::Array(inner) => inner,
+                Value::Null => Vec::new(),
+                other => vec![other],
+            });
+            Value::Array(flat.collect())
+        }
+        other => other.get(name).map_or(Value::Null, step),
+    }
+}
+
+/// The value of a column in a record, for people.
+pub fn cell(record: &Value, column: &Column, now: Option<Timestamp>) -> Cell {
+    let value = at(record, &column.path);
+    let plain = |text: String| Cell { text, tone: Tone::Plain };
+    match (&column.field.unit, &value) {
+        (Unit::Word(tones), Value::String(word)) => {
+            let tone = tones.iter().find(|(known, _)| known == word);
+            Cell { text: escaped(word), tone: tone.map_or(Tone::Plain, |(_, tone)| *tone) }
+        }
+        (Unit::Flag(tone), Value::Bool(true)) => Cell { text: "yes".to_owned(), tone: *tone },
+        (Unit::Flag(_), Value::Bool(false)) => plain("no".to_owned()),
+        (Unit::Bytes, Value::Number(number)) if number.is_u64() => {
+            plain(units::bytes(number.as_u64().unwrap_or_default()))
+        }
+        (Unit::Seconds, Value::Number(number)) => {
+            plain(units::duration(number.as_f64().unwrap_or_default()))
+        }
+        (Unit::Time, Value::String(text)) => plain(age(text, now)),
+        _ => plain(words(&value)),
+    }
+}
+
+/// How long ago an instant was.
+fn age(time: &str, now: Option<Timestamp>) -> String {
+    match (time.parse::<Timestamp>(), now) {
+        (Ok(time), Some(now)) => {
+            let seconds = now.duration_since(time).as_secs_f64();
+            match seconds < 0.0 {
+                true => format!("in {}", units::duration(-seconds)),
+                false => format!("{} ago", units::duration(seconds)),
+            }
+        }
+        _ => escaped(time),
+    }
+}
+
+fn words(value: &Value) -> String {
     match value {
-        None | Some(Value::Null) => NONE.to_owned(),
-        Some(Value::String(text)) if text.is_empty() => "\"\"".to_owned(),
-        Some(Value::String(text)) => escaped(text),
-        Some(Value::Array(items)) => {
+        Value::Null => NONE.to_owned(),
+        Value::String(text) if text.is_empty() => "\"\"".to_owned(),
+        Value::String(text) => escaped(text),
+        Value::Array(items) if items.is_empty() => NONE.to_owned(),
+        Value::Array(items) => {
             let words: Vec<String> = items
                 .iter()
                 .map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned))
                 .collect();
             escaped(&words.join(" "))
         }
-        Some(other) => escaped(&other.to_string()),
+        other => escaped(&other.to_string()),
     }
 }
 
-/// Rows under a heading, columns aligned by what they take on a terminal.
-pub fn render(fields: &[String], rows: &[Vec<String>]) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(fields.iter().map(|name| Cell::new(name.to_uppercase())));
-    table.add_rows(rows);
-    let last = fields.len().saturating_sub(1);
-    for (at, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, if at == last { 0 } else { 2 }));
-    }
+/// A text in the colour of what it means.
+pub fn painted(text: &str, tone: Tone, colour: bool) -> String {
+    let of = |colour: AnsiColor| Style::new().fg_color(Some(colour.into()));
+    let style = match tone {
+        Tone::Plain => return text.to_owned(),
+        Tone::Good => of(AnsiColor::Green),
+        Tone::Warn => of(AnsiColor::Yellow),
+        Tone::Bad => of(AnsiColor::Red),
+    };
+    if colour { format!("{style}{text}{style:#}") } else { text.to_owned() }
+}
+
+/// Rows under their headings, a line for each, as far as the terminal is wide enough.
+///
+/// Where it is not, the widest column of sentences or lists gives way: sentences are
+/// wrapped, or go under their row if that takes more than two lines; lists are cut, with an
+/// ellipsis, or go there too if there is no room to read them. Nothing else is ever cut.
+pub fn render(columns: &[Column], rows: &[Vec<Cell>], look: &Look) -> String {
+    let headings: Vec<String> = columns.iter().map(Column::heading).collect();
+    let mut widths: Vec<usize> = headings
+        .iter()
+        .enumerate()
+        .map(|(at, heading)| {
+            let heading = if look.headings { display_width(heading) } else { 0 };
+            rows.iter().map(|row| display_width(&row[at].text)).fold(heading, usize::max)
+        })
+        .collect();
+    let below = fit(columns, &mut widths, look);
     let mut text = String::new();
-    for line in table.lines() {
-        text += line.trim_end();
-        text.push('\n');
+    if look.headings {
+        let cells: Vec<Cell> = headings.iter().map(|heading| Cell::plain(heading)).collect();
+        line(columns, &cells, &widths, look, below, &mut text);
+    }
+    for row in rows {
+        line(columns, row, &widths, look, below, &mut text);
     }
     text
+}
+
+/// Makes one column narrower if all together are too wide. Returns the one that goes under
+/// its row instead.
+fn fit(columns: &[Column], widths: &mut [usize], look: &Look) -> Option<usize> {
+    let gaps = GAP.len() * widths.len().saturating_sub(1) + look.indent.len();
+    let whole: usize = widths.iter().sum::<usize>() + gaps;
+    let over = whole.checked_sub(look.width?).filter(|over| *over > 0)?;
+    let gives = |at: &usize| matches!(columns[*at].field.unit, Unit::Sentence | Unit::List(_));
+    let widest = (0..columns.len()).filter(gives).max_by_key(|at| widths[*at])?;
+    let left = widths[widest].saturating_sub(over);
+    let is_last = widest + 1 == columns.len();
+    let needed = match columns[widest].field.unit {
+        Unit::Sentence => widths[widest].div_ceil(2),
+        _ => READABLE.min(widths[widest]),
+    };
+    if left < needed && is_last && widest > 0 {
+        widths[widest] = 0;
+        return Some(widest);
+    }
+    widths[widest] = left.max(needed.min(READABLE));
+    None
+}
+
+fn line(
+    columns: &[Column],
+    cells: &[Cell],
+    widths: &[usize],
+    look: &Look,
+    below: Option<usize>,
+    text: &mut String,
+) {
+    let beside: Vec<usize> = (0..cells.len()).filter(|at| widths[*at] > 0).collect();
+    let lines: Vec<Vec<String>> = cells
+        .iter()
+        .zip(columns)
+        .zip(widths)
+        .map(|((cell, column), width)| fitted(&cell.text, column, *width))
+        .collect();
+    let height = beside.iter().map(|at| lines[*at].len()).max().unwrap_or(0);
+    for row in 0..height {
+        let mut shown = look.indent.to_owned();
+        // Spaces that something must follow: none at the end of a line.
+        let mut owed = 0;
+        for &at in &beside {
+            let part = lines[at].get(row).map_or("", String::as_str);
+            let free = widths[at].saturating_sub(display_width(part));
+            let (before, behind) = if columns[at].is_number() { (free, 0) } else { (0, free) };
+            if !part.is_empty() {
+                shown.extend(std::iter::repeat_n(' ', owed + before));
+                shown.push_str(&painted(part, cells[at].tone, look.colour));
+                owed = 0;
+            } else {
+                owed += before;
+            }
+            owed += behind + GAP.len();
+        }
+        text.push_str(&shown);
+        text.push('\n');
+    }
+    if let Some(at) = below.filter(|at| cells[*at].text != NONE) {
+        let indent = format!("{}    ", look.indent);
+        let width = look.width.unwrap_or(usize::MAX).saturating_sub(indent.len()).max(READABLE);
+        for part in fitted(&cells[at].text, &columns[at], width) {
+            text.push_str(&indent);
+            text.push_str(&painted(&part, cells[at].tone, look.colour));
+            text.push('\n');
+        }
+    }
+}
+
+/// A text in lines that fit the terminal.
+pub fn filled(text: &str, look: &Look) -> String {
+    textwrap::fill(text, look.width.unwrap_or(usize::MAX))
+}
+
+/// The lines that a text takes at this width: several for a sentence, one for a list.
+fn fitted(text: &str, column: &Column, width: usize) -> Vec<String> {
+    match column.field.unit {
+        _ if display_width(text) <= width => vec![text.to_owned()],
+        Unit::List(_) => vec![cut(text, width)],
+        _ => textwrap::wrap(text, width.max(1)).into_iter().map(Cow::into_owned).collect(),
+    }
+}
+
+/// The beginning of a text, as much as there is room for, and an ellipsis.
+fn cut(text: &str, width: usize) -> String {
+    let mut kept = String::new();
+    let mut room = width.saturating_sub(1);
+    for c in text.chars() {
+        let takes = textwrap::core::display_width(c.encode_utf8(&mut [0; 4]));
+        if takes > room {
+            break;
+        }
+        room -= takes;
+        kept.push(c);
+    }
+    kept.truncate(kept.trim_end().len());
+    kept.push('…');
+    kept
 }
 
 #[cfg(test)]
@@ -63,32 +303,102 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn column(name: &'static str, unit: Unit) -> Column {
+        Column { path: name.to_owned(), field: Field::new(name, unit, "") }
+    }
+
+    fn look(width: Option<usize>) -> Look {
+        Look { width, colour: false, headings: true, indent: "", now: None }
+    }
+
+    fn rendered(columns: &[Column], records: &[Value], look: &Look) -> String {
+        let row = |record| columns.iter().map(|column| cell(record, column, look.now)).collect();
+        let rows: Vec<Vec<Cell>> = records.iter().map(row).collect();
+        render(columns, &rows, look)
+    }
+
     #[test]
     fn nothing_reaches_the_terminal_raw() {
         assert_eq!(escaped("a\u{1b}[31m\u{85}\u{202e}é日\n"), "a\\u{1b}[31m\\u{85}\\u{202e}é日\\n");
     }
 
     #[test]
-    fn fields_are_words() {
-        let record =
-            json!({"a": {"b": 1}, "list": ["x", "y"], "none": null, "empty": "", "t": "\t"});
-        for (name, word) in [
-            ("a.b", "1"),
-            ("list", "x y"),
-            ("none", "-"),
-            ("empty", "\"\""),
-            ("gone", "-"),
-            ("t", "\\t"),
+    fn values_are_in_human_units() {
+        let record = json!({
+            "a": {"b": 1}, "list": ["x", "y"], "none": null, "empty": "", "t": "\t",
+            "panes": [{"running": ["a", "b"]}, {"running": ["c"]}, {}],
+            "rss_bytes": 2_254_857_830_u64, "cpu_seconds": 61.0, "yes": true, "no": false,
+            "time": "2026-11-22T12:00:00Z", "later": "2026-11-22T13:00:00Z", "untime": "yore",
+        });
+        let now = "2026-11-22T12:01:05Z".parse().unwrap();
+        for (path, unit, text) in [
+            ("a.b", Unit::Number, "1"),
+            ("list", Unit::List("strings"), "x y"),
+            ("panes.running", Unit::List("strings"), "a b c"),
+            ("none", Unit::Text, "-"),
+            ("empty", Unit::Text, "\"\""),
+            ("gone", Unit::Bytes, "-"),
+            ("t", Unit::Text, "\\t"),
+            ("rss_bytes", Unit::Bytes, "2.1 GiB"),
+            ("cpu_seconds", Unit::Seconds, "1m 1s"),
+            ("yes", Unit::Flag(Tone::Warn), "yes"),
+            ("no", Unit::Flag(Tone::Warn), "no"),
+            ("time", Unit::Time, "1m 5s ago"),
+            ("later", Unit::Time, "in 58m 55s"),
+            ("untime", Unit::Time, "yore"),
         ] {
-            assert_eq!(field(&record, name), word);
+            assert_eq!(cell(&record, &column(path, unit), Some(now)).text, text, "{path}");
         }
+        let time = column("time", Unit::Time);
+        assert_eq!(cell(&record, &time, None).text, "2026-11-22T12:00:00Z");
     }
 
     #[test]
     fn columns_align_by_width_on_a_terminal() {
-        let fields = ["name".to_owned(), "n".to_owned()];
-        let rows =
-            [vec!["日本".to_owned(), "1".to_owned()], vec!["abcdef".to_owned(), "2".to_owned()]];
-        assert_eq!(render(&fields, &rows), "NAME    N\n日本    1\nabcdef  2\n");
+        let columns = [column("name", Unit::Text), column("rss_bytes", Unit::Bytes)];
+        let records =
+            [json!({"name": "日本", "rss_bytes": 1}), json!({"name": "abcdef", "rss_bytes": 2048})];
+        let expected = "NAME        RSS\n日本        1 B\nabcdef  2.0 KiB\n";
+        assert_eq!(rendered(&columns, &records, &look(None)), expected);
+        let bare = Look { headings: false, indent: "> ", ..look(None) };
+        assert_eq!(rendered(&columns, &records, &bare), "> 日本        1 B\n> abcdef  2.0 KiB\n");
+    }
+
+    #[test]
+    fn sentences_are_wrapped_or_go_under_their_row() {
+        let columns = [column("target", Unit::Text), column("reason", Unit::Sentence)];
+        let reason = "its parent is gone and nothing holds it any more";
+        let records = [json!({"target": "process 7", "reason": reason})];
+        let beside = "TARGET     REASON\n\
+                      process 7  its parent is gone and nothing\n           holds it any more\n";
+        assert_eq!(rendered(&columns, &records, &look(Some(42))), beside);
+        let below = "TARGET\n    REASON\nprocess 7\n    its parent is gone and\n    nothing holds it any more\n";
+        let narrow = rendered(&columns, &records, &look(Some(30)));
+        assert_eq!(narrow, below);
+        assert!(narrow.lines().all(|line| display_width(line) <= 30), "{narrow}");
+    }
+
+    #[test]
+    fn lists_are_cut_and_names_never() {
+        let columns = [column("name", Unit::Text), column("args", Unit::List("strings"))];
+        let records =
+            [json!({"name": "a".repeat(30), "args": ["claude", "--print", "日本語".repeat(9)]})];
+        let text = rendered(&columns, &records, &look(Some(60)));
+        assert!(
+            text.contains(&"a".repeat(30)) && text.ends_with("claude --print 日本語日本語…\n"),
+            "{text}"
+        );
+        assert!(text.lines().all(|line| display_width(line) <= 60), "{text}");
+        let text = rendered(&columns, &records, &look(Some(20)));
+        assert!(text.contains(&"a".repeat(30)), "{text}");
+    }
+
+    #[test]
+    fn colours_enclose_words_only() {
+        let kind = column("kind", Unit::Word(&[("bad", Tone::Bad)]));
+        let columns = [kind, column("n", Unit::Number)];
+        let records = [json!({"kind": "bad", "n": 1}), json!({"kind": "other", "n": 2})];
+        let text = rendered(&columns, &records, &Look { colour: true, ..look(None) });
+        assert_eq!(text, "KIND   N\n\u{1b}[31mbad\u{1b}[0m    1\nother  2\n");
     }
 }

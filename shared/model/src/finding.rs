@@ -82,6 +82,20 @@ pub enum Remedy {
     RestoreEntry,
 }
 
+impl Remedy {
+    /// The word used in records.
+    pub fn word(self) -> &'static str {
+        match self {
+            Remedy::KillProcess => "kill_process",
+            Remedy::KillSession => "kill_session",
+            Remedy::RemoveEntry => "remove_entry",
+            Remedy::TerminateEntry => "terminate_entry",
+            Remedy::SetCounters => "set_counters",
+            Remedy::RestoreEntry => "restore_entry",
+        }
+    }
+}
+
 /// What a finding rests on: enough to look again in the same way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {

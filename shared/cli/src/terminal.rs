@@ -1,0 +1,26 @@
+//! What a terminal can show.
+
+use std::env;
+use std::os::fd::AsFd;
+
+use clap::ColorChoice;
+
+/// How many columns there are for a table: `COLUMNS` of the environment, as watch(1) sets
+/// it, else the width of the terminal; `None` where it goes to no terminal.
+pub fn width(out: impl AsFd) -> Option<usize> {
+    let wanted = env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let terminal = || terminal_size::terminal_size_of(out).map(|(width, _)| width.0.into());
+    wanted.filter(|columns| *columns > 0).or_else(terminal)
+}
+
+/// Whether to colour. By itself only on a terminal that can, and where `NO_COLOR` is not set
+/// (<https://no-color.org>).
+pub fn colour(choice: ColorChoice, is_terminal: bool) -> bool {
+    match choice {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto => {
+            is_terminal && !anstyle_query::no_color() && anstyle_query::term_supports_ansi_color()
+        }
+    }
+}

@@ -1,0 +1,376 @@
+//! What people see: tables, the report, progress and questions, on real terminals.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::world::{Entry, GuideCase, PROMPT, Registry, World, alive, records, run};
+
+const TOOLS: [&str; 5] = ["lsagents", "lssessions", "lsclaude", "agentdiff", "agentprune"];
+
+/// The rows of a table, the heading not counted, as words.
+fn rows(table: &str) -> Vec<Vec<&str>> {
+    table.lines().skip(1).map(|line| line.split_whitespace().collect()).collect()
+}
+
+/// The guide's case with its look and its findings in files.
+fn saved(world: &World) -> GuideCase {
+    let case = world.guide_case();
+    fs::write(world.path().join("look"), world.look()).unwrap();
+    fs::write(world.path().join("findings"), world.findings(&[])).unwrap();
+    case
+}
+
+/// The commands that show the guide's case in tables, in a shell, by the tool.
+fn commands(world: &World) -> [(&'static str, String); 5] {
+    let (name, socket) = (world.name(), world.socket().display());
+    [
+        ("lsagents", "lsagents -T".to_owned()),
+        ("lssessions", format!("lssessions -T -S '{socket}'")),
+        ("lsclaude", format!("lsclaude -T --name {name}")),
+        ("agentdiff", "agentdiff -T --min-age 0 look".to_owned()),
+        ("agentprune", "agentprune -T findings".to_owned()),
+    ]
+}
+
+#[test]
+fn fields_that_are_listed_are_the_fields_of_records() {
+    let world = World::new();
+    let ids = ["a-1-2", "b-1-2", "c-1-2"];
+    world.write_global(&Registry::new(ids.map(Entry::new)).counters(9, 9));
+    world.agent_session(ids[1], &[]);
+    let look = world.look();
+    let findings = world.diff(&look, &[]).expect(&[1]).out;
+    let actions = world.prune(&findings, &["--yes"]).ok().out;
+    let mut written: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for record in [look, findings, actions].iter().flat_map(|text| records(text)) {
+        let fields = record.as_object().unwrap().keys().cloned();
+        written.entry(record["type"].as_str().unwrap().to_owned()).or_default().extend(fields);
+    }
+    let mut listed: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    let tables = TOOLS.map(|tool| run(world.tool(tool).arg("-H"), "").ok().out);
+    for row in tables.iter().flat_map(|table| rows(table)) {
+        // `type` is of all records, `a.b` a part of the field a.
+        let [field, of, ..] = row[..] else { panic!("{row:?}") };
+        if field != "type" && !field.contains('.') {
+            listed.entry(of).or_default().insert(field.to_owned());
+        }
+    }
+    for (of, fields) in listed {
+        let mut expected = written.remove(of).unwrap_or_else(|| panic!("no record {of}"));
+        expected.remove("type");
+        if of == "finding" {
+            // One kind of finding has one of these.
+            expected.insert("process".to_owned());
+            expected.insert("session".to_owned());
+        }
+        assert_eq!(fields, expected, "{of}");
+    }
+    assert_eq!(written.into_keys().collect::<Vec<_>>(), ["end"]);
+}
+
+/// The fields and types that agentrecords(5) gives for a record: `.It Va a , Va b Pq type?`.
+fn described(record: &str) -> BTreeMap<String, String> {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../man/agentrecords.5");
+    let page = fs::read_to_string(page).unwrap();
+    let (_, section) = page.split_once(&format!("\n.Ss {record}\n")).unwrap();
+    let section = section.split("\n.Ss ").next().unwrap();
+    let mut found = BTreeMap::new();
+    let mut outer: Vec<String> = Vec::new();
+    for line in section.lines() {
+        match line.split(' ').next() {
+            Some(".Bl") => outer.push(String::new()),
+            Some(".El") => drop(outer.pop()),
+            _ => {}
+        }
+        let Some((names, kind)) = line.strip_prefix(".It Va ").and_then(|i| i.split_once(" Pq "))
+        else {
+            continue;
+        };
+        let kind = kind.split(", optional").next().unwrap();
+        let kind = kind.split(", with").next().unwrap();
+        for name in names.split([' ', ',']).filter(|w| !["", "Va", "No", "or"].contains(w)) {
+            let depth = outer.len() - 1;
+            // The counters of a registry have names of their own.
+            let step = if name == "counters" { "counters.NAME" } else { name };
+            outer[depth] = format!("{step}.");
+            found.insert(format!("{}{name}", outer[..depth].concat()), kind.to_owned());
+        }
+    }
+    found
+}
+
+#[test]
+fn types_that_are_listed_are_those_of_the_manual() {
+    let world = World::new();
+    for tool in TOOLS {
+        let table = run(world.tool(tool).arg("-H"), "").ok().out;
+        // Columns are two spaces apart; a type has single ones in it.
+        let columns = |line: &str| {
+            let columns = line.split("  ").map(str::trim).filter(|column| !column.is_empty());
+            columns.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let mut listed: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+        for row in table.lines().skip(2).map(columns) {
+            let [field, of, kind, help] = &row[..] else { panic!("{tool}: {row:?}") };
+            assert!(help.starts_with(char::is_alphabetic), "{help}");
+            listed.entry(of.clone()).or_default().insert(field.clone(), kind.clone());
+        }
+        assert!(!listed.is_empty(), "{table}");
+        for (record, fields) in listed {
+            assert_eq!(fields, described(&record), "{tool}: {record}");
+        }
+    }
+}
+
+#[test]
+fn a_field_that_is_not_there_is_an_error_that_says_which_are() {
+    let world = World::new();
+    saved(&world);
+    for (tool, field) in TOOLS.into_iter().zip(["stauts", "panes.x", "tmux.", "agent.x", "x"]) {
+        let ran = run(world.tool(tool).args(["-T", "-o", &format!("type,{field}")]), "");
+        let says = format!("{tool}: {field:?}: no such field; '{tool} -H' lists them");
+        assert_eq!((ran.code, ran.err.lines().next()), (2, Some(&*says)), "{}", ran.out);
+    }
+    for (tool, fields) in [
+        ("lsagents", "id,status,counters.active_agents.stored,path"),
+        ("lssessions", "panes.running,panes.pid"),
+        ("lsclaude", "tmux.pane,args,type"),
+        ("agentdiff", "process.tmux.pane,agent.id,evidence.names"),
+        ("agentprune", "finding.process.pid,entry.id"),
+    ] {
+        let ran = run(world.tool(tool).args(["-o", fields]), "");
+        assert!(!ran.err.contains("no such field"), "{tool}: {}", ran.err);
+    }
+}
+
+#[test]
+fn tables_fit_the_terminal_and_lose_no_name() {
+    let world = World::new();
+    let case = saved(&world);
+    let sessions: Vec<String> = case.live.iter().map(|live| live.session.clone()).collect();
+    let pids: Vec<String> = case.live.iter().map(|live| live.claude.pid.to_string()).collect();
+    for columns in [80, 140] {
+        for (tool, command) in commands(&world) {
+            let screen = world.screen(columns, 24, &format!("{command} 2>/dev/null"));
+            assert_eq!(screen.status(), i32::from(tool == "agentdiff"), "{tool}");
+            let shown = plain(&screen.history());
+            let is_too_wide = |line: &&str| line.trim_end().chars().count() > columns.into();
+            let path = world.global_path();
+            for line in shown.lines().filter(is_too_wide) {
+                // The path of a registry is one word, and whole.
+                assert!(line.contains(path.to_str().unwrap()), "{tool} at {columns}: {line}");
+            }
+            let (names, foot) = match tool {
+                "lsagents" => {
+                    (sessions.iter().map(|name| name[6..].to_owned()).collect(), "96 agents")
+                }
+                "lssessions" => (sessions.clone(), "10 sessions, 0 attached"),
+                "lsclaude" => (pids.clone(), "10 processes, "),
+                "agentdiff" => (vec![case.zombie.clone()], "88 ghost_agent, 1 count_mismatch."),
+                _ => (vec![format!("process {}", case.leaked.pid)], "91 actions"),
+            };
+            let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+            for word in names.iter().map(String::as_str).chain([foot]) {
+                assert!(shown.contains(word), "{tool} at {columns}: {word} in {shown}");
+            }
+        }
+    }
+    // Where nobody looks, nothing is cut, and nothing depends on a width.
+    let table = run(world.lsclaude().arg("-T"), "").ok().out;
+    assert!(table.contains(PROMPT) && !table.contains('…'), "{table}");
+    let table = run(world.lsclaude().arg("-T").env("COLUMNS", "80"), "").ok().out;
+    assert!(!table.contains(PROMPT) && table.contains('…'), "{table}");
+}
+
+#[test]
+fn headings_and_sums_can_be_left_out() {
+    let world = World::new();
+    let case = saved(&world);
+    let args = ["-T", "--no-headings", "-o", "pid,rss_bytes"];
+    let table = run(world.lsclaude().args(args), "").ok().out;
+    assert_eq!(table.lines().count(), 10, "{table}");
+    assert!(table.lines().all(|line| line.ends_with(" MiB") || line.ends_with(" KiB")), "{table}");
+    let args = ["-T", "-Q", ".orphaned", "-o", "pid,started,orphaned"];
+    let table = run(world.lsclaude().args(args), "").ok().out;
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!((lines.len(), lines[3]), (4, "1 process"), "{table}");
+    let row: Vec<&str> = lines[1].split_whitespace().collect();
+    assert_eq!(
+        (row[0], &row[2..]),
+        (&*case.leaked.pid.to_string(), &["ago", "yes"][..]),
+        "{table}"
+    );
+    let table = run(world.lsclaude().args(["-T", "-Q", "false", "-o", "pid"]), "").ok().out;
+    assert_eq!(table, "PID\n\nno processes\n");
+}
+
+#[test]
+fn colours_say_what_words_say_too() {
+    let world = World::new();
+    let case = saved(&world);
+    let red = |word: &str| format!("\u{1b}[31m{word}\u{1b}");
+    for (tool, command) in commands(&world) {
+        let colours = |line: &str| {
+            let screen = world.screen(120, 24, line);
+            screen.status();
+            screen.history()
+        };
+        let coloured = colours(&command);
+        assert!(!colours(&format!("NO_COLOR=1 {command}")).contains('\u{1b}'), "{tool}");
+        assert!(!colours(&format!("{command} --color never")).contains('\u{1b}'), "{tool}");
+        assert!(!colours(&format!("{command} | cat")).contains('\u{1b}'), "{tool}");
+        assert!(!colours(&format!("TERM=dumb {command}")).contains('\u{1b}'), "{tool}");
+        let piped = run(world.command("sh").args(["-c", &format!("{command} --color always")]), "");
+        let expected = match tool {
+            "lsagents" => "\u{1b}[32mworking\u{1b}".to_owned(),
+            "lsclaude" => "\u{1b}[33myes\u{1b}".to_owned(),
+            "agentdiff" => red("ghost_agent"),
+            // What is only planned is neither good nor bad, and so are sessions.
+            _ => continue,
+        };
+        assert!(coloured.contains(&expected), "{tool}: {coloured}");
+        assert!(piped.out.contains(&expected), "{tool}: {}", piped.out);
+    }
+    let args = ["--yes", "-T", "--color=always", "findings"];
+    let pruned = run(world.tool("agentprune").args(args), "").ok().out;
+    assert_eq!(pruned.matches("\u{1b}[32mdone\u{1b}[0m").count(), 91);
+    assert!(!alive(case.leaked.pid));
+}
+
+#[test]
+fn the_report_says_what_is_wrong_and_what_is_left_alone() {
+    let world = World::new();
+    world.write_global(&Registry::new(["gone-1-2", "here-1-2"].map(Entry::new)).counters(2, 2));
+    world.agent_session("here-1-2", &[]);
+    let leaked = world.leaked(&[]).pid;
+    let parent = world.leaked(&[("STANDIN_CHILDREN", "1")]).pid;
+    let look = world.look();
+    let report = world.diff(&look, &["-T"]).expect(&[1]).out;
+    let order = [
+        "To clean up\n\nleaked_process → kill_process\n",
+        &format!("  process {leaked}  in no tmux pane; its parent is gone"),
+        "ghost_agent → remove_entry\n  agent gone-1-2  ",
+        "Left alone\n\nuntracked_process\n",
+        &format!("process {parent} "),
+        "\nTo clean up: 1 leaked_process (",
+        "1 ghost_agent",
+        ". Left alone: 2 untracked_process (",
+    ];
+    let mut rest = report.as_str();
+    for part in order {
+        let at = rest.find(part).unwrap_or_else(|| panic!("{part:?} not next in {report}"));
+        rest = &rest[at + part.len()..];
+    }
+    assert!(!rest.contains("count_mismatch") && !rest.contains("live"), "{report}");
+    let filter = ["-T", "-Q", ".kind == \"busy_session\""];
+    assert_eq!(world.diff(&look, &filter).expect(&[1]).out, "No findings.\n");
+    // Looks at two hosts are told apart.
+    let other = look.replace(&host(&look), "elsewhere");
+    let other = other.replace("\"look\":\"", "\"look\":\"2");
+    let report = world.diff(&format!("{look}{other}"), &["-T"]).expect(&[1]).out;
+    assert!(report.contains(&format!("On {}\n", host(&look))), "{report}");
+    assert!(report.contains("On elsewhere\n"), "{report}");
+    assert_eq!(report.matches("leaked_process → kill_process").count(), 2, "{report}");
+    assert!(report.contains("\nTo clean up: 2 leaked_process ("), "{report}");
+}
+
+fn host(look: &str) -> String {
+    let end = records(look).into_iter().find(|record| record["type"] == "end").unwrap();
+    end["host"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_person_is_asked_and_only_yes_means_yes() {
+    let world = World::new();
+    let case = saved(&world);
+    let before = fs::read(world.global_path()).unwrap();
+    for answer in ["", "y", "no", "YES", "yes please"] {
+        let screen = world.screen(80, 24, "agentprune -i <findings >actions");
+        screen.wait_for("Actions to carry out: 91. Type yes to go on:");
+        let plan = plain(&screen.history());
+        for shown in [&format!("process {}", case.leaked.pid), &case.zombie] {
+            assert!(plan.contains(shown), "{shown} in {plan}");
+        }
+        screen.enter(answer);
+        assert_eq!(screen.status(), 1, "{answer:?}");
+        assert!(
+            screen.text().contains("agentprune: not confirmed; nothing was done"),
+            "{answer:?}"
+        );
+        assert_eq!(fs::read_to_string(world.path().join("actions")).unwrap(), "", "{answer:?}");
+    }
+    assert!(alive(case.leaked.pid) && alive(case.zombie_pane));
+    assert_eq!(fs::read(world.global_path()).unwrap(), before);
+
+    let screen = world.screen(80, 24, "cat findings | agentprune -i --log log >actions");
+    screen.wait_for("Type yes to go on:");
+    screen.enter("yes");
+    assert_eq!(screen.status(), 0);
+    assert!(!alive(case.leaked.pid) && !alive(case.zombie_pane));
+    let actions = records(&fs::read_to_string(world.path().join("actions")).unwrap());
+    assert_eq!(actions.iter().filter(|action| action["result"] == "done").count(), 91);
+    let log = fs::read_to_string(world.path().join("log")).unwrap();
+    assert_eq!(log.lines().count(), 182);
+
+    // What was removed is put back in the same way.
+    let screen = world.screen(80, 24, "agentprune --undo -i log >actions");
+    screen.wait_for("Actions to carry out: 88. Type yes to go on:");
+    screen.enter("yes");
+    assert_eq!(screen.status(), 0);
+    let registry: Value = serde_json::from_slice(&fs::read(world.global_path()).unwrap()).unwrap();
+    assert_eq!(registry["agents"].as_object().unwrap().len(), 96);
+
+    // Nothing to do: nobody is asked. Nobody to ask: nothing is done.
+    fs::write(world.path().join("empty"), world.diff(&world.look(), &["-Q", "false"]).out).unwrap();
+    let screen = world.screen(80, 24, "agentprune -i empty");
+    assert_eq!(screen.status(), 0);
+    let mut alone = world.command("setsid");
+    let ran = run(alone.args(["agentprune", "-i", "findings"]), "").expect(&[2]);
+    assert!(ran.err.starts_with("agentprune: /dev/tty: "), "{}", ran.err);
+    assert!(ran.err.ends_with("use --yes; nothing was done\n"), "{}", ran.err);
+}
+
+#[test]
+fn who_watches_sees_progress_and_nobody_else_does() {
+    let world = World::new();
+    world.write_global(&Registry::new([]));
+    world.agent_session("here-1-2", &[]);
+    let obeys = world.leaked(&[]).pid;
+    let stubborn = [0, 1].map(|_| world.leaked(&[("STANDIN_IGNORE", "TERM")]).pid);
+    fs::write(world.path().join("findings"), world.findings(&[])).unwrap();
+    let screen = world.screen(80, 24, "agentprune --yes --grace 4s findings >actions");
+    screen.wait_for("ending 1/3, 3 s left");
+    assert!(alive(stubborn[0]) && alive(stubborn[1]) && !alive(obeys));
+    assert_eq!(screen.status(), 0);
+    let text = screen.text();
+    assert!(text.contains("agentprune: done 3") && !text.contains("ending"), "{text}");
+
+    for (arguments, says) in [(&["-v"][..], true), (&[], false), (&["-q"], false)] {
+        let pid = world.leaked(&[("STANDIN_IGNORE", "TERM")]).pid;
+        let findings = world.findings(&[]);
+        let arguments = [&["--yes", "--grace", "0.3s", "-T"], arguments].concat();
+        let ran = world.prune(&findings, &arguments);
+        assert!(!alive(pid) && !ran.err.contains("ending") && !ran.err.contains('\r'), "{ran:?}");
+        let steps = [
+            "agentprune: SIGTERM to 1\n".to_owned(),
+            "agentprune: SIGKILL to 1\n".to_owned(),
+            format!("agentprune: done: kill_process: process {pid}: ended by SIGKILL\n"),
+        ];
+        for step in steps {
+            assert_eq!(ran.err.contains(&step), says, "{arguments:?}: {step} in {}", ran.err);
+        }
+        if arguments.contains(&"-q") {
+            assert_eq!((ran.out.as_str(), ran.err.as_str()), ("", ""));
+        }
+    }
+}
+
+/// A text without the escapes for colours.
+fn plain(text: &str) -> String {
+    let mut parts = text.split('\u{1b}');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| text + part.split_once('m').map_or("", |(_, rest)| rest))
+}

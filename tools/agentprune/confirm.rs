@@ -1,0 +1,65 @@
+//! `-i`: showing the plan to a person and asking for a word.
+//!
+//! Standard input brings the findings and standard output may lead to a file, so both
+//! go through the terminal itself.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
+
+use cli::{Actions, Cell, Failure, TableLook, colour, columns, render, width};
+use model::plan::Order;
+
+use crate::PROGRAM;
+use crate::args::Arguments;
+
+const TERMINAL: &str = "/dev/tty";
+
+/// Whether the orders are to be carried out: without `-i`, whether `--yes` was given; with
+/// it, whether a person at the terminal has answered `yes`. Where there is nothing to do,
+/// nobody is asked.
+///
+/// # Errors
+/// Without a terminal to ask at, and for any other answer.
+pub fn acts<'o, 'a: 'o>(
+    arguments: &Arguments,
+    orders: impl Iterator<Item = &'o Order<'a>>,
+) -> Result<bool, Failure> {
+    if !arguments.interactive {
+        return Ok(arguments.yes);
+    }
+    let orders: Vec<&Order<'_>> = orders.collect();
+    let confirmed = orders.is_empty() || ask(arguments, &orders).map_err(no_terminal)?;
+    if !confirmed {
+        PROGRAM.say("not confirmed; nothing was done");
+        return Err(Failure::Said(1));
+    }
+    Ok(true)
+}
+
+fn no_terminal(error: io::Error) -> Failure {
+    Failure::Trouble(format!(
+        "{TERMINAL}: {error}; without a terminal, use --yes; nothing was done"
+    ))
+}
+
+fn ask(arguments: &Arguments, orders: &[&Order<'_>]) -> io::Result<bool> {
+    let mut terminal = File::options().read(true).write(true).open(TERMINAL)?;
+    let look = TableLook {
+        width: width(&terminal),
+        colour: colour(arguments.output.color, true),
+        headings: true,
+        indent: "",
+        now: None,
+    };
+    let row = |order: &&Order<'_>| {
+        let finding = &order.finding;
+        [order.remedy.word(), &*finding.target, &*finding.reason].map(Cell::plain).into()
+    };
+    let rows: Vec<Vec<Cell>> = orders.iter().map(row).collect();
+    let table = render(&columns::<Actions>(&["action", "target", "reason"]), &rows, &look);
+    let count = orders.len();
+    write!(terminal, "{table}\nActions to carry out: {count}. Type yes to go on: ")?;
+    let mut answer = String::new();
+    BufReader::new(terminal).read_line(&mut answer)?;
+    Ok(answer.trim_end_matches('\n') == "yes")
+}
