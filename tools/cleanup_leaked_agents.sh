@@ -144,15 +144,13 @@ shown() { # prints what was collected; what nobody could read is not acted on
     esac
 }
 
+exec 3>&1 >"$scratch/shown"
 # Tables are collected before they are shown: their width is that of the terminal, less the
 # indent.
-columns=''
-if [ -t 1 ] && size=$(stty size <&1 2>/dev/null); then
-    columns=$((${size#* } - 2))
-fi
+columns='' size=''
+[ ! -t 3 ] || size=$(stty size <&3 2>/dev/null)
+[ "${size#* }" -le 2 ] 2>/dev/null || columns=$((${size#* } - 2))
 unset COLUMNS
-
-exec 3>&1 >"$scratch/shown"
 rule='=================================================='
 cat <<TEXT
 $rule
@@ -228,8 +226,8 @@ act() { # PART
     [ "$result" -eq 0 ] || status=1
 }
 
-rows() { # PART ACTION
-    sed -n "s/^$2  */  /p" "$scratch/$1.done"
+rows() { # PART ACTION: not aligned, as the path of a registry is wider than all else
+    sed -n "/^$2 /{ s/^$2  *//; s/   */  /g; s/^/  /; p; }" "$scratch/$1.done"
     if [ "$result" -ge 2 ]; then
         cat "$scratch/errors" >&2
         fail "stopped at this step; what is not listed above as done was not done"
