@@ -4,11 +4,13 @@
 
 mod agreement;
 mod case;
+mod completions;
 mod cron;
 mod evidence;
 mod harness;
 mod identity;
 mod input;
+mod install;
 mod manual;
 mod paths;
 mod registry;
