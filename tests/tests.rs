@@ -7,6 +7,7 @@ mod case;
 mod completions;
 mod cron;
 mod evidence;
+mod examples;
 mod harness;
 mod identity;
 mod input;
