@@ -53,11 +53,11 @@ macro_rules! texts {
 
 texts! {
     of_the_readme "README.md" 0
-    of_lsagents "man/lsagents.1" 3
+    of_lsagents "man/lsagents.1" 5
     of_lssessions "man/lssessions.1" 3
     of_lsclaude "man/lsclaude.1" 4
-    of_agentdiff "man/agentdiff.1" 7
-    of_agentprune "man/agentprune.1" 9
+    of_agentdiff "man/agentdiff.1" 8
+    of_agentprune "man/agentprune.1" 11
     of_cleanup "man/cleanup_leaked_agents.1" 3
     of_verify "man/verify_cleanup.1" 2
     of_agentrecords "man/agentrecords.5" 1
@@ -79,6 +79,10 @@ fn check(file: &str, text: &str, least: usize) {
     let blocks = || sections.iter().flat_map(|section| &section.blocks);
     let count = blocks().map(Vec::len).sum::<usize>();
     assert!(count >= least, "{file}: {count} examples");
+    if file.ends_with(".1") {
+        let of_examples = sections.iter().filter(|section| section.heading == "EXAMPLES");
+        assert_eq!(of_examples.map(|section| section.others).sum::<usize>(), 0, "{file}: no `$ `");
+    }
     burn_pids();
     let wrong: Vec<String> =
         sections.iter().flat_map(|section| in_section(file, section)).collect();

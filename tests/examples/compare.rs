@@ -40,7 +40,7 @@ static SHAPES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?", "TIME"),
         (r"\b\d{8}T\d{6}Z", "TIME"),
         (r"\b\d+(\.\d+)? ?([KMGT]i?)?B\b", "SIZE"),
-        (r"\b(\d+(\.\d+)? ?(ms|min|[smhd]) ?)*\d+(\.\d+)? ?(ms|min|[smhd])\b", "SPAN"),
+        (r"\b(\d+(\.\d+)? ?(ms|min|[smhd]) ?)*\d+(\.\d+)? ?(ms|min|[smhd]|days?)\b", "SPAN"),
         (r"\bpts/\d+", "TTY"),
         (r#""(look|boot_id|start_time|pid_ns)":"[^"]*""#, r#""$1":ID"#),
         (r#""(uids?|rss_bytes|cpu_seconds)":[^,}]*"#, r#""$1":N"#),
@@ -106,38 +106,30 @@ fn is_like(shown: &str, line: &str) -> bool {
     Regex::new(&pattern).expect("a pattern of escaped text").is_match(line)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::difference;
+fn agree(shown: &[&str], output: &str) -> bool {
+    let shown: Vec<String> = shown.iter().map(|&line| line.to_owned()).collect();
+    difference(&shown, output).is_none()
+}
 
-    fn agree(shown: &[&str], output: &str) -> bool {
-        let shown: Vec<String> = shown.iter().map(|&line| line.to_owned()).collect();
-        difference(&shown, output).is_none()
-    }
+#[test]
+fn what_a_run_decides_is_compared_by_shape() {
+    assert!(agree(&["process 4711  parent gone"], "process 31007 parent gone\n"));
+    assert!(agree(&["since 2026-11-22T12:17:12Z, 3 s"], "since 2027-01-02T03:04:05.6Z, 12 min"));
+    assert!(agree(&["1.1 GiB pts/3"], "977 KiB  pts/12"));
+    assert!(!agree(&["88 ghosts"], "87 ghosts"));
+    assert!(!agree(&["8 sessions"], "9 sessions"));
+    assert!(!agree(&["8 done"], "8 done\nmore"));
+    assert!(!agree(&["8 done", "more"], "8 done"));
+    assert!(!agree(&["process 4711"], "session 4711"));
+}
 
-    #[test]
-    fn what_a_run_decides_is_compared_by_shape() {
-        assert!(agree(&["process 4711  parent gone"], "process 31007 parent gone\n"));
-        assert!(agree(
-            &["since 2026-11-22T12:17:12Z, 3 s"],
-            "since 2027-01-02T03:04:05.6Z, 12 min"
-        ));
-        assert!(agree(&["1.1 GiB pts/3"], "977 KiB  pts/12"));
-        assert!(!agree(&["88 ghosts"], "87 ghosts"));
-        assert!(!agree(&["8 sessions"], "9 sessions"));
-        assert!(!agree(&["8 done"], "8 done\nmore"));
-        assert!(!agree(&["8 done", "more"], "8 done"));
-        assert!(!agree(&["process 4711"], "session 4711"));
-    }
-
-    #[test]
-    fn dots_stand_for_lines_or_for_text() {
-        assert!(agree(&["a", "...", "z"], "a\nb\nc\nz"));
-        assert!(agree(&["...", "z"], "z"));
-        assert!(agree(&["...", "z", "..."], "z\nz\ny"));
-        assert!(!agree(&["...", "z"], "z\ny"));
-        assert!(!agree(&["a", "...", "z"], "a\nb"));
-        assert!(agree(&[r#"{"id":"x",...}"#], r#"{"id":"x","status":null}"#));
-        assert!(!agree(&[r#"{"id":"x",...}"#], r#"{"id":"y","status":null}"#));
-    }
+#[test]
+fn dots_stand_for_lines_or_for_text() {
+    assert!(agree(&["a", "...", "z"], "a\nb\nc\nz"));
+    assert!(agree(&["...", "z"], "z"));
+    assert!(agree(&["...", "z", "..."], "z\nz\ny"));
+    assert!(!agree(&["...", "z"], "z\ny"));
+    assert!(!agree(&["a", "...", "z"], "a\nb"));
+    assert!(agree(&[r#"{"id":"x",...}"#], r#"{"id":"x","status":null}"#));
+    assert!(!agree(&[r#"{"id":"x",...}"#], r#"{"id":"y","status":null}"#));
 }

@@ -182,3 +182,46 @@ fn unescaped(file: &str, number: usize, line: &str) -> String {
     text.push_str(rest);
     text
 }
+
+/// Heading, line, command and output of every example.
+fn found(file: &str, text: &str) -> Vec<(String, usize, String, String)> {
+    let of_section = |section: Section| {
+        let examples = section.blocks.into_iter().flatten();
+        let heading = section.heading;
+        examples.map(move |example| {
+            (heading.clone(), example.line, example.command, example.shown.join("\n"))
+        })
+    };
+    sections(file, text).into_iter().flat_map(of_section).collect::<Vec<_>>()
+}
+
+#[test]
+fn examples_are_found_in_markdown() {
+    let text = "# First\n\n    $ a |\n      b\n    out\n    $ c\n\n```console\n$ d \\\n> e\n\
+                out\n\nmore\n```\n$ no\n## Second\n```sh\nno\n$ echo 'f\n  g'\n$ h\n```\n";
+    let example = |heading: &str, line, command: &str, shown: &str| {
+        (heading.to_owned(), line, command.to_owned(), shown.to_owned())
+    };
+    let all = [
+        example("First", 3, "a |\n  b", "out"),
+        example("First", 6, "c", ""),
+        example("First", 9, "d \\\ne", "out\n\nmore"),
+        example("Second", 19, "echo 'f\n  g'", ""),
+        example("Second", 21, "h", ""),
+    ];
+    assert_eq!(found("README.md", text), all);
+}
+
+#[test]
+fn examples_are_found_in_pages() {
+    let text = ".Sh EXAMPLES\nText:\n.Dl $ a \\(aqx\\(aq\n.Bd -literal -offset indent\n\
+                $ b \\e\n    \\-c\n\\&...\n\\[u2713] \\(dqd\\(dq\n.Ed\n$ no\n.Ss Other\n\
+                .Bd -literal\nno\n.Ed\n";
+    let all = [
+        ("EXAMPLES".to_owned(), 3, "a 'x'".to_owned(), String::new()),
+        ("EXAMPLES".to_owned(), 5, "b \\\n    -c".to_owned(), "...\n\u{2713} \"d\"".to_owned()),
+    ];
+    assert_eq!(found("man/x.1", text), all);
+    let others: Vec<usize> = sections("man/x.1", text).iter().map(|s| s.others).collect();
+    assert_eq!(others, [0, 1]);
+}
