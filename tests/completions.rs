@@ -202,8 +202,9 @@ fn zsh_offers_the_options_that_there_are() {
         terminal.press(&["C-u", "C-l", &format!("{name} -"), "Tab"]);
         // `--table    -T  -- Print a table…`: names that do the same share a line.
         let offered = |screen: &str| -> BTreeSet<String> {
-            let lines = screen.lines().filter_map(|line| line.split_once(" -- "));
-            let words = lines.flat_map(|(names, _)| names.split_whitespace());
+            let lines = screen.lines().filter(|line| !line.starts_with("READY"));
+            let names = lines.filter_map(|line| line.split(" -- ").next());
+            let words = names.flat_map(str::split_whitespace);
             words.filter(|word| word.starts_with('-')).map(str::to_owned).collect()
         };
         let options = options(&world, name);

@@ -32,11 +32,12 @@ const SCRIPTS: [(&str, &str); 2] = [
     ("verify_cleanup.sh", include_str!("verify_cleanup.sh")),
 ];
 
-/// The folder for each shell, and what its files are called.
-const SHELLS: [(Shell, &str, fn(&str) -> String); 3] = [
-    (Shell::Bash, "bash", str::to_owned),
-    (Shell::Zsh, "zsh", |command| format!("_{command}")),
-    (Shell::Fish, "fish", |command| format!("{command}.fish")),
+/// Each shell, its folder, and what is before and after a command's name in that of its
+/// file there.
+const SHELLS: [(Shell, &str, [&str; 2]); 3] = [
+    (Shell::Bash, "bash", ["", ""]),
+    (Shell::Zsh, "zsh", ["_", ""]),
+    (Shell::Fish, "fish", ["", ".fish"]),
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -53,12 +54,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     for command in programs.into_iter().chain(scripts) {
         let name = command.get_name().to_owned();
         let mut command = command.mut_args(without_file_names);
-        for (shell, subfolder, file_name) in SHELLS {
+        for (shell, subfolder, [before, after]) in SHELLS {
             let subfolder = folder.join(subfolder);
             fs::create_dir_all(&subfolder)?;
             let mut text = Vec::new();
             generate(shell, &mut command, &name, &mut text);
-            fs::write(subfolder.join(file_name(&name)), text)?;
+            fs::write(subfolder.join(format!("{before}{name}{after}")), text)?;
         }
     }
     Ok(())
