@@ -19,17 +19,20 @@ const COMMANDS: [&str; 7] = [
     "verify_cleanup.sh",
 ];
 
-/// What bash offers for the words of a command line, of which the last is being typed:
-/// bash-completion loads the file, its function answers. Outside a real completion,
-/// `compopt` complains.
+/// What bash offers for the words of a command line, of which the last is being typed.
+/// What bash-completion has set for unknown commands loads the file, the function in it
+/// answers. Outside a real completion, `compopt` complains.
 const IN_BASH: &str = r#"
 . /usr/share/bash-completion/bash_completion
+function_of() { # what `complete` is told to call for this
+    set -- "$(complete -p "$@")"
+    set -- "${1##* -F }"
+    printf '%s' "${1%% *}"
+}
 complete -p "$1" >/dev/null 2>&1 && exit 3
-_completion_loader "$1"
-function=$(complete -p "$1") || exit
-function=${function##* -F }
+"$(function_of -D)" "$1"
 COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_LINE=$* COMP_POINT=${#COMP_LINE}
-"${function%% *}" "$1" "${@: -1}" "${@: -2:1}" 2>/dev/null
+"$(function_of "$1")" "$1" "${@: -1}" "${@: -2:1}" 2>/dev/null
 printf '%s\n' "${COMPREPLY[@]}"
 "#;
 

@@ -13,9 +13,7 @@
 //!
 //! What is not to be run, such as a line for cron, has no `$ ` before it.
 
-#[path = "examples/compare.rs"]
 mod compare;
-#[path = "examples/document.rs"]
 mod document;
 
 use std::collections::BTreeSet;
