@@ -7,9 +7,9 @@
 //!
 //! If any command of a block shows output, all of the block must print exactly what is
 //! shown (see [`compare`]); a command without shown output prints nothing then. If none
-//! does, only the exit status counts. It must be 0, or 1 from agentdiff or
-//! verify_cleanup.sh, which say so that they have found something; or the command prints
-//! it itself, with `echo $?`. Where the output shows an answer to `(yes/no):`, it is given.
+//! does, the exit status counts: 0, or 1 from agentdiff or verify_cleanup.sh, which say so
+//! that they have found something; and nothing may have been missing or called wrongly.
+//! Where the output shows an answer to `(yes/no):`, it is given.
 //!
 //! What is not to be run, such as a line for cron, has no `$ ` before it.
 
