@@ -75,8 +75,8 @@ fn options(world: &World, name: &str) -> BTreeSet<String> {
     options
 }
 
-fn words(text: &str) -> BTreeSet<String> {
-    text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
+fn words<'t>(lines: impl IntoIterator<Item = &'t str>) -> BTreeSet<String> {
+    lines.into_iter().filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }
 
 #[test]
@@ -89,16 +89,15 @@ fn bash_offers_the_options_that_there_are() {
     let offers = |line: &[&str]| {
         let mut bash = world.command("bash");
         bash.args(["--norc", "-c", IN_BASH, "bash"]).args(line);
-        words(&run(bash.env("XDG_DATA_DIRS", &share), "").ok().out)
+        words(run(bash.env("XDG_DATA_DIRS", &share), "").ok().out.lines())
     };
     for name in COMMANDS {
         assert_eq!(offers(&[name, "-"]), options(&world, name), "{name}");
     }
-    let set = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
-    assert_eq!(offers(&["lsclaude", "--proc-source", ""]), set(&["proc", "ps"]));
-    assert_eq!(offers(&["verify_cleanup.sh", "--proc-source", ""]), set(&["proc", "ps"]));
-    assert_eq!(offers(&["agentprune", "--yes", "--ghosts", "m"]), set(&["mark"]));
-    assert_eq!(offers(&["lsclaude", "--name", ""]), set(&[]), "no file is a name");
+    assert_eq!(offers(&["lsclaude", "--proc-source", ""]), words(["proc", "ps"]));
+    assert_eq!(offers(&["verify_cleanup.sh", "--proc-source", ""]), words(["proc", "ps"]));
+    assert_eq!(offers(&["agentprune", "--yes", "--ghosts", "m"]), words(["mark"]));
+    assert_eq!(offers(&["lsclaude", "--name", ""]), words([]), "no file is a name");
 }
 
 #[test]
@@ -113,25 +112,19 @@ fn fish_offers_the_options_that_there_are() {
         fish.args(["-c", "complete -C $argv[1]", line]).env("XDG_DATA_DIRS", &share);
         let out = run(&mut fish, "").ok().out;
         // After a tab comes what it means.
-        words(
-            &out.lines()
-                .map(|line| line.split('\t').next().unwrap())
-                .collect::<Vec<_>>()
-                .join("\n"),
-        )
+        words(out.lines().filter_map(|line| line.split('\t').next()))
     };
     for name in COMMANDS {
         // Fish knows no completions of what cannot be run.
         let options = options(&world, name);
         assert_eq!(offers(&format!("{name} -")), options, "{name}");
     }
-    let set = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
-    assert_eq!(offers("lsclaude --proc-source "), set(&["proc", "ps"]));
-    assert_eq!(offers("verify_cleanup.sh --proc-source "), set(&["proc", "ps"]));
-    assert_eq!(offers("agentprune --yes --ghosts m"), set(&["mark"]));
+    assert_eq!(offers("lsclaude --proc-source "), words(["proc", "ps"]));
+    assert_eq!(offers("verify_cleanup.sh --proc-source "), words(["proc", "ps"]));
+    assert_eq!(offers("agentprune --yes --ghosts m"), words(["mark"]));
     fs::create_dir(world.path().join("project")).unwrap();
     fs::write(world.path().join("profile"), "").unwrap();
-    assert_eq!(offers("lsagents --workspace pro"), set(&["project/"]));
+    assert_eq!(offers("lsagents --workspace pro"), words(["project/"]));
 }
 
 /// An interactive shell on a terminal, in which keys are pressed.
@@ -207,8 +200,7 @@ fn zsh_offers_the_options_that_there_are() {
         let offered = |screen: &str| -> BTreeSet<String> {
             let lines = screen.lines().filter(|line| !line.starts_with("READY"));
             let names = lines.filter_map(|line| line.split(" -- ").next());
-            let words = names.flat_map(str::split_whitespace);
-            words.filter(|word| word.starts_with('-')).map(str::to_owned).collect()
+            words(names.flat_map(str::split_whitespace).filter(|word| word.starts_with('-')))
         };
         let options = options(&world, name);
         let screen = terminal.shows(&format!("the list of {name}"), |screen| {
@@ -228,13 +220,14 @@ fn keys_complete_options_words_and_folders() {
         fs::create_dir(world.path().join("project")).unwrap();
         fs::write(world.path().join("profile"), "").unwrap();
         let terminal = Terminal::new(&world, shell);
-        let define = match shell {
-            "fish" => {
-                "function agentprune; printf '<%s>' $argv; end; function lsagents; printf '<%s>' $argv; end"
-            }
-            _ => "agentprune() { printf '<%s>' \"$@\"; }; lsagents() { printf '<%s>' \"$@\"; }",
-        };
-        terminal.press(&[define, "Enter"]);
+        // In their places, something that shows what it is given.
+        for name in ["agentprune", "lsagents"] {
+            let define = match shell {
+                "fish" => format!("function {name}; printf '<%s>' $argv; end"),
+                _ => format!("{name}() {{ printf '<%s>' \"$@\"; }}"),
+            };
+            terminal.press(&[&define, "Enter"]);
+        }
         for (keys, given) in [
             (vec!["agentprune --gh", "Tab", "ma", "Tab", "Enter"], "<--ghosts><mark>"),
             (vec!["lsagents --wor", "Tab", "pro", "Tab", "Enter"], "<--workspace><project/>"),
