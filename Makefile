@@ -3,35 +3,57 @@
 PREFIX = /usr/local
 DESTDIR =
 CARGO = cargo
+INSTALL = install
+# With INSTALL_PROGRAM='install -s', programs lose their symbols.
+INSTALL_PROGRAM = $(INSTALL)
 
-bindir = $(DESTDIR)$(PREFIX)/bin
-mandir = $(DESTDIR)$(PREFIX)/share/man
+target = $(or $(CARGO_TARGET_DIR),target)
+# What is installed, and where to. Not every shell makes a folder of `PREFIX=~/.local`.
+built = $(target)/release
+completions = $(built)/completions
+prefix = $(patsubst ~/%,$(HOME)/%,$(PREFIX))
+bindir = $(prefix)/bin
+mandir = $(prefix)/share/man
+bash_completions = $(prefix)/share/bash-completion/completions
+zsh_completions = $(prefix)/share/zsh/site-functions
+fish_completions = $(prefix)/share/fish/vendor_completions.d
+
 programs = lsagents lssessions lsclaude agentdiff agentprune
 scripts = cleanup_leaked_agents.sh verify_cleanup.sh
 
 all:
-	$(CARGO) build --release --locked --bins
+	$(CARGO) build --release --locked --bins --example completions
 
 demo:
 	sh tests/need.sh cc tmux
 	$(CARGO) build --profile demo --locked --bins --examples
-	target/demo/examples/demo
+	"$(target)/demo/examples/demo"
 
 test:
-	sh tests/need.sh cc tmux python3 jq strace shellcheck mandoc
+	sh tests/need.sh cc tmux python3 jq strace shellcheck mandoc man bash-completion zsh fish
 	$(CARGO) test --workspace --all-targets --locked
 
-install: all
-	mkdir -p $(bindir) $(mandir)/man1 $(mandir)/man5 $(mandir)/man7
-	for program in $(programs); do install -m 755 target/release/$$program $(bindir)/ || exit 1; done
-	for script in $(scripts); do install -m 755 tools/$$script $(bindir)/ || exit 1; done
-	for section in 1 5 7; do install -m 644 man/*.$$section $(mandir)/man$$section/ || exit 1; done
+completions: all
+	"$(built)/examples/completions" "$(completions)"
+
+install: completions
+	mkdir -p "$(DESTDIR)$(bindir)"
+	for section in 1 5 7; do mkdir -p "$(DESTDIR)$(mandir)/man$$section" || exit 1; done
+	mkdir -p "$(DESTDIR)$(bash_completions)" "$(DESTDIR)$(zsh_completions)" "$(DESTDIR)$(fish_completions)"
+	for file in $(programs); do $(INSTALL_PROGRAM) -m 755 "$(built)/$$file" "$(DESTDIR)$(bindir)/" || exit 1; done
+	for file in $(scripts); do $(INSTALL) -m 755 tools/$$file "$(DESTDIR)$(bindir)/" || exit 1; done
+	for section in 1 5 7; do $(INSTALL) -m 644 man/*.$$section "$(DESTDIR)$(mandir)/man$$section/" || exit 1; done
+	$(INSTALL) -m 644 "$(completions)/bash"/* "$(DESTDIR)$(bash_completions)/"
+	$(INSTALL) -m 644 "$(completions)/zsh"/* "$(DESTDIR)$(zsh_completions)/"
+	$(INSTALL) -m 644 "$(completions)/fish"/* "$(DESTDIR)$(fish_completions)/"
 
 uninstall:
-	for file in $(programs) $(scripts); do rm -f $(bindir)/$$file; done
-	for page in man/*.[157]; do rm -f $(mandir)/man$${page##*.}/$${page##*/}; done
+	for file in $(programs) $(scripts); do rm -f "$(DESTDIR)$(bindir)/$$file"; done
+	for page in man/*.[157]; do rm -f "$(DESTDIR)$(mandir)/man$${page##*.}/$${page##*/}"; done
+	for file in $(programs) $(scripts); do rm -f "$(DESTDIR)$(bash_completions)/$$file" \
+		"$(DESTDIR)$(zsh_completions)/_$$file" "$(DESTDIR)$(fish_completions)/$$file.fish"; done
 
 clean:
 	$(CARGO) clean
 
-.PHONY: all demo test install uninstall clean
+.PHONY: all demo test completions install uninstall clean

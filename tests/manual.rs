@@ -21,7 +21,7 @@ fn page(name: &str) -> String {
 
 /// The options that a help text lists: what its lines begin with, `-T, --table` or
 /// `--log <FILE>`.
-fn options_in_help(help: &str) -> BTreeSet<String> {
+pub fn options_in_help(help: &str) -> BTreeSet<String> {
     let options = help.lines().flat_map(|line| {
         let words = line.split_whitespace().map(|word| word.trim_end_matches(','));
         words.take_while(|word| word.starts_with('-') && word.len() > 1)

@@ -7,13 +7,21 @@ package() { # COMMAND: the package it comes in, where that has another name
     case $1:$manager in
         cc:apt-get | cc:dnf) echo gcc ;;
         setpriv:* | unshare:*) echo util-linux ;;
+        man:apt-get | man:dnf) echo man-db ;;
         *) echo "$1" ;;
+    esac
+}
+
+present() { # COMMAND, or bash-completion, which is none
+    case $1 in
+        bash-completion) [ -e /usr/share/bash-completion/bash_completion ] ;;
+        *) command -v "$1" >/dev/null 2>&1 ;;
     esac
 }
 
 missing=''
 for command in "$@"; do
-    command -v "$command" >/dev/null 2>&1 || missing="$missing $command"
+    present "$command" || missing="$missing $command"
 done
 [ -n "$missing" ] || exit 0
 

@@ -4,11 +4,14 @@
 
 mod agreement;
 mod case;
+mod completions;
 mod cron;
 mod evidence;
+mod examples;
 mod harness;
 mod identity;
 mod input;
+mod install;
 mod manual;
 mod paths;
 mod registry;

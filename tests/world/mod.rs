@@ -35,7 +35,8 @@ pub use tools::{Ran, records, run, through};
 use std::cell::{Cell, RefCell};
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::fs;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, Command, Stdio};
@@ -93,6 +94,22 @@ impl World {
             _folder: folder,
         };
         place(&standin(), &world.executable());
+        world
+    }
+
+    /// A world as it is for a user: Claude is `claude`, and tmux takes the socket that it
+    /// takes by default. Only [`privately`] is such a world alone.
+    ///
+    /// # Panics
+    /// As [`World::new`].
+    pub fn with_default_names() -> World {
+        let mut world = World::new();
+        world.name = "claude".to_owned();
+        place(&standin(), &world.executable());
+        let folder = world.path.join("tmux").join(format!("tmux-{}", nix::unistd::getuid()));
+        // tmux refuses a folder that others can open.
+        DirBuilder::new().mode(0o700).create(&folder).expect("a folder of the world");
+        world.socket = folder.join("default");
         world
     }
 
@@ -173,7 +190,7 @@ impl Drop for World {
 
 /// The folder with what cargo has built: of a test `target/PROFILE/deps/tests-…`, of the
 /// demo `target/PROFILE/examples/demo`.
-fn built() -> PathBuf {
+pub fn built() -> PathBuf {
     let own = env::current_exe().expect("the path of this program");
     own.ancestors().nth(2).expect("a folder of cargo's").to_owned()
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Parser, ValueHint};
 use cli::{Findings, OutputArgs, seconds};
 use jiff::SignedDuration;
 use model::drift::Options;
@@ -22,7 +22,7 @@ use model::tmux_text::AGENT_PREFIX;
 )]
 pub struct Arguments {
     /// Files of records; `-` is standard input
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
 
     /// Sessions with names that start like this are agents' sessions

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, ValueEnum, ValueHint};
 use cli::{Actions, LayoutArgs, proc_source, seconds};
 use model::finding::Remedy;
 use model::record::ProcSource;
@@ -42,7 +42,7 @@ impl Ghosts {
 )]
 pub struct Arguments {
     /// Files of findings; `-` is standard input
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
 
     /// Show what would be done and do nothing (the default)
@@ -71,7 +71,7 @@ pub struct Arguments {
     pub undo: bool,
 
     /// Put right what an interrupted write has left of this registry, and do nothing else
-    #[arg(long, value_name = "REGISTRY", conflicts_with_all = ["undo", "files", "dry_run", "acting", "log", "ghosts"])]
+    #[arg(long, value_name = "REGISTRY", value_hint = ValueHint::FilePath, conflicts_with_all = ["undo", "files", "dry_run", "acting", "log", "ghosts"])]
     pub recover: Vec<PathBuf>,
 
     /// How long to wait for the lock of a registry
@@ -83,7 +83,7 @@ pub struct Arguments {
     pub keep_backups: usize,
 
     /// Append every action record to this file; what is planned is on disk before the act
-    #[arg(long, value_name = "FILE", requires = "acting")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "acting")]
     pub log: Option<PathBuf>,
 
     /// Write nothing about what went well

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Parser, ValueHint};
 use cli::{Agents, OutputArgs};
 
 /// List the agents in the orchestrator's registries, one JSON object a line.
@@ -15,11 +15,11 @@ use cli::{Agents, OutputArgs};
 #[command(name = "lsagents", version, after_help = "Exit status: 0 listed, 2 could not look.")]
 pub struct Arguments {
     /// Read this registry file (repeatable)
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["workspace", "tasks", "all"])]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["workspace", "tasks", "all"])]
     pub registry: Vec<PathBuf>,
 
     /// Read the registries of this workspace, or of the folder it is in (repeatable)
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub workspace: Vec<PathBuf>,
 
     /// Read the registries of the tasks instead of the global one

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Parser, ValueHint};
 use cli::{OutputArgs, Sessions, proc_source};
 use model::record::ProcSource;
 
@@ -16,7 +16,7 @@ use model::record::ProcSource;
 #[command(name = "lssessions", version, after_help = "Exit status: 0 listed, 2 could not look.")]
 pub struct Arguments {
     /// Ask only the server on this socket (repeatable)
-    #[arg(short = 'S', long, value_name = "PATH")]
+    #[arg(short = 'S', long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub socket: Vec<PathBuf>,
 
     /// Ask only the server with this label, as tmux -L does (repeatable)

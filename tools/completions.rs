@@ -1,0 +1,117 @@
+//! Writes what bash, zsh and fish need to complete the command lines of the programs and
+//! scripts: `completions FOLDER` makes `FOLDER/bash`, `FOLDER/zsh` and `FOLDER/fish`, with
+//! a file for each command under the name that the shell looks for.
+//!
+//! The options of the programs are those of their own parsers, those of the scripts come
+//! from their help text. So there is no list of options here.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::{env, fs};
+
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, ArgAction, Command, CommandFactory, ValueHint};
+use clap_complete::{Shell, generate};
+
+// Of the command lines only the declarations are used here.
+#[allow(dead_code)]
+#[path = "agentdiff/args.rs"]
+mod agentdiff;
+#[allow(dead_code)]
+#[path = "agentprune/args.rs"]
+mod agentprune;
+#[path = "lsagents/args.rs"]
+mod lsagents;
+#[path = "lsclaude/args.rs"]
+mod lsclaude;
+#[path = "lssessions/args.rs"]
+mod lssessions;
+
+const SCRIPTS: [(&str, &str); 2] = [
+    ("cleanup_leaked_agents.sh", include_str!("cleanup_leaked_agents.sh")),
+    ("verify_cleanup.sh", include_str!("verify_cleanup.sh")),
+];
+
+/// Each shell, its folder, and what is before and after a command's name in that of its
+/// file there.
+const SHELLS: [(Shell, &str, [&str; 2]); 3] = [
+    (Shell::Bash, "bash", ["", ""]),
+    (Shell::Zsh, "zsh", ["_", ""]),
+    (Shell::Fish, "fish", ["", ".fish"]),
+];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let folder = env::args_os().nth(1).map(PathBuf::from);
+    let folder = folder.ok_or("usage: completions FOLDER")?;
+    let programs = [
+        lsagents::Arguments::command(),
+        lssessions::Arguments::command(),
+        lsclaude::Arguments::command(),
+        agentdiff::Arguments::command(),
+        agentprune::Arguments::command(),
+    ];
+    let scripts = SCRIPTS.map(|(name, text)| script(name, text));
+    for command in programs.into_iter().chain(scripts) {
+        let name = command.get_name().to_owned();
+        let mut command = command.mut_args(without_file_names);
+        for (shell, subfolder, [before, after]) in SHELLS {
+            let subfolder = folder.join(subfolder);
+            fs::create_dir_all(&subfolder)?;
+            let mut text = Vec::new();
+            generate(shell, &mut command, &name, &mut text);
+            fs::write(subfolder.join(format!("{before}{name}{after}")), text)?;
+        }
+    }
+    Ok(())
+}
+
+/// Shells offer file names for whatever is not known to be something else.
+fn without_file_names(arg: Arg) -> Arg {
+    let unknown = arg.get_value_hint() == ValueHint::Unknown;
+    if unknown && arg.get_action().takes_values() { arg.value_hint(ValueHint::Other) } else { arg }
+}
+
+/// The command line of a script, by its help, with lines such as
+/// `  -S, --socket PATH      ask only the tmux server on this socket`.
+fn script(name: &'static str, text: &'static str) -> Command {
+    let mut lines = text.lines().skip_while(|line| !line.starts_with("Usage: ")).skip(1);
+    let about = lines.next().unwrap_or_default();
+    let help = lines.take_while(|line| *line != "TEXT");
+    let mut options: Vec<(&str, String)> = Vec::new();
+    for line in help.take_while(|line| !line.starts_with("Exit status")).map(str::trim) {
+        if line.starts_with('-') {
+            let (names, does) = line.split_once("  ").unwrap_or((line, ""));
+            options.push((names, does.trim().to_owned()));
+        } else if let Some((_, does)) = options.last_mut() {
+            *does = format!("{does} {line}").trim().to_owned();
+        }
+    }
+    // Shells show a line of it.
+    let brief = |does: &str| does.split("; ").next().unwrap_or_default().to_owned();
+    let args = options.into_iter().map(|(names, does)| option(names).help(brief(&does)));
+    Command::new(name).about(about).disable_help_flag(true).args(args)
+}
+
+/// The option with these names and this value: `-S, --socket PATH`.
+fn option(names: &'static str) -> Arg {
+    let mut arg = Arg::new(names).action(ArgAction::SetTrue);
+    for word in names.split([' ', ',']) {
+        arg = match (word.strip_prefix("--"), word.strip_prefix('-').and_then(|s| s.chars().next()))
+        {
+            (Some(long), _) => arg.long(long),
+            (None, Some(short)) => arg.short(short),
+            (None, None) if word.is_empty() => arg,
+            (None, None) => value(arg.action(ArgAction::Set), word),
+        };
+    }
+    arg
+}
+
+fn value(arg: Arg, name: &'static str) -> Arg {
+    match name {
+        "DIR" => arg.value_hint(ValueHint::DirPath),
+        "PATH" => arg.value_hint(ValueHint::FilePath),
+        "SOURCE" => arg.value_parser(PossibleValuesParser::new(["proc", "ps"])),
+        _ => arg,
+    }
+}
