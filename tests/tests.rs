@@ -4,16 +4,18 @@
 
 mod agreement;
 mod case;
-mod cron;
 mod evidence;
 mod harness;
+mod hosts;
 mod identity;
 mod input;
 mod manual;
 mod paths;
+mod recipe;
 mod registry;
 mod signals;
 mod terminal;
 mod tmux;
 mod twice;
+mod unattended;
 mod world;
