@@ -18,7 +18,7 @@ demo:
 	target/demo/examples/demo
 
 test:
-	sh tests/need.sh cc tmux python3 jq strace shellcheck mandoc
+	sh tests/need.sh cc tmux python3 jq strace shellcheck mandoc ssh parallel
 	$(CARGO) test --workspace --all-targets --locked
 
 install: all

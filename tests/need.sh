@@ -7,6 +7,9 @@ package() { # COMMAND: the package it comes in, where that has another name
     case $1:$manager in
         cc:apt-get | cc:dnf) echo gcc ;;
         setpriv:* | unshare:*) echo util-linux ;;
+        ssh:apt-get) echo openssh-client ;;
+        ssh:dnf) echo openssh-clients ;;
+        sshd:apt-get | sshd:dnf) echo openssh-server ;;
         *) echo "$1" ;;
     esac
 }
