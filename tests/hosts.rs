@@ -122,6 +122,11 @@ fn hosts_are_looked_at_together_judged_apart_and_cleaned_up_each_by_itself() {
         assert!(stopped.err.contains("the look at sessions on web2"), "{}", stopped.err);
         fleet.ssh(two, &format!("kill -CONT {server}")).ok();
 
+        // A look that is cut off on its way, likewise.
+        let cut = fleet.recipe(&look.replace("lssessions", "lssessions | head -n 1")).expect(&[2]);
+        assert_eq!(cut.out.lines().count(), 1, "{}", cut.out);
+        assert!(cut.err.contains("no end record"), "{}", cut.err);
+
         // One that does not answer: that is said, and the other is judged.
         fleet.switch_off(two);
         let missing = fleet.recipe(&look).expect(&[1]);

@@ -45,7 +45,9 @@ impl Fleet {
     /// # Errors
     /// What is missing here.
     pub fn start() -> Result<Fleet, String> {
-        if !geteuid().is_root() {
+        // Or root of namespaces in which there is no other user.
+        let users = fs::read_to_string("/proc/self/uid_map").map_err(|error| error.to_string())?;
+        if !geteuid().is_root() || users.split_whitespace().last() == Some("1") {
             return Err("not root".to_owned());
         }
         let sshd = ["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/usr/bin/sshd"];

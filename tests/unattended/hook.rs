@@ -28,6 +28,11 @@ fn the_hook_cleans_up_after_each_session_and_after_the_last() {
         // An agent ends by itself, and with it its session.
         let ended = Instant::now();
         end(first.claude.pid);
+        wait_until(|| "its end", || !world.session_names().contains(&first.session));
+        // The server does not stand still meanwhile.
+        world.session("meanwhile", "sleep 3600");
+        assert_eq!(world.session_names().len(), 4);
+        assert!(ended.elapsed() < Duration::from_secs(4) && ids(&world) == AGENTS);
         wait_until(|| format!("its entry to go: {}", said()), || ids(&world) == AGENTS[1..]);
         assert!(ended.elapsed() > Duration::from_secs(5), "a Claude that is just ending has time");
         for other in [&second, &last] {
@@ -49,13 +54,15 @@ fn the_hook_cleans_up_after_each_session_and_after_the_last() {
         // Until the hook is over.
         std::thread::sleep(Duration::from_millis(500));
         let modes = world.tmux(&["list-panes", "-a", "-F", "#{pane_in_mode}"]).ok().out;
-        assert_eq!(modes, "0\n0\n");
+        assert_eq!(modes, "0\n0\n0\n");
         fs::remove_dir(&log).unwrap();
 
         // The last session, and with it the server: it waits for the hook.
         let server = world.tmux(&["display-message", "-p", "#{pid}"]).ok().out;
         let server: i32 = server.trim().parse().unwrap();
-        world.tmux(&["kill-session", "-t", "work"]).ok();
+        for other in ["meanwhile", "work"] {
+            world.tmux(&["kill-session", "-t", other]).ok();
+        }
         end(last.claude.pid);
         wait_until(|| format!("all entries to go: {}", said()), || ids(&world).is_empty());
         wait_until(|| "the server to end", || !alive(server));

@@ -53,7 +53,6 @@ impl Manager {
         shell.env("XDG_RUNTIME_DIR", "/run/manager");
         let manager = Manager { group, pid: world.spawn(shell) };
         for _ in 0..100 {
-            // It sees the manager's /run only there.
             if manager.systemctl(world, &["is-system-running"]).out.trim() == "running" {
                 return Ok(manager);
             }
