@@ -10,6 +10,7 @@ package() { # COMMAND: the package it comes in, where that has another name
         ssh:apt-get) echo openssh-client ;;
         ssh:dnf) echo openssh-clients ;;
         sshd:apt-get | sshd:dnf) echo openssh-server ;;
+        systemd-analyze:*) echo systemd ;;
         *) echo "$1" ;;
     esac
 }
