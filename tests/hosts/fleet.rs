@@ -97,11 +97,16 @@ impl Fleet {
         fs::write(self.registry(host), registry.global()).unwrap();
     }
 
+    /// The home folder where the hosts are looked after from.
+    pub fn home(&self) -> PathBuf {
+        self.world.path().join("controller")
+    }
+
     /// Runs a recipe where the hosts are looked after from.
     pub fn recipe(&self, recipe: &str) -> Ran {
         let mut shell = Command::new("/bin/sh");
-        shell.args(["-c", recipe]).current_dir(self.world.path().join("controller"));
-        shell.env_clear().env("HOME", self.world.path().join("controller"));
+        shell.args(["-c", recipe]).current_dir(self.home());
+        shell.env_clear().env("HOME", self.home());
         run(shell.env("PATH", "/usr/local/bin:/usr/bin:/bin"), "")
     }
 
@@ -193,8 +198,6 @@ fn boot(world: &World, at: usize, root: &Path, sshd: &str) -> i32 {
     command.arg("-c").arg(format!("exec \"$@\" 2>'{}/sshd.log'", folder.display())).arg("sh");
     command.args(["unshare", "--uts", "--pid", "--mount", "--fork", "--kill-child"]);
     command.args(["--mount-proc", "sh", "-c", BOOT, "sh", name]);
-    world.spawn({
-        command.arg(folder).arg(root).arg(sshd);
-        command
-    })
+    command.arg(folder).arg(root).arg(sshd);
+    world.spawn(command)
 }
