@@ -30,7 +30,7 @@ demo:
 	"$(target)/demo/examples/demo"
 
 test:
-	sh tests/need.sh cc tmux python3 jq strace shellcheck mandoc man bash-completion zsh fish
+	sh tests/need.sh cc tmux python3 jq strace shellcheck mandoc man bash-completion zsh fish ssh parallel
 	$(CARGO) test --workspace --all-targets --locked
 
 completions: all

@@ -3,7 +3,7 @@
 //! What is to be left alone goes through the whole pipeline, with `--yes`, and is known
 //! afterwards by pid and start time.
 
-mod held;
+pub mod held;
 mod looks;
 mod own;
 mod pane;

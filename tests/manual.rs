@@ -53,7 +53,7 @@ fn the_pages_list_the_options_that_there_are() {
 }
 
 /// The words of an enumeration, as serde lists them when it meets another.
-fn words<T: DeserializeOwned>() -> Vec<String> {
+pub fn words<T: DeserializeOwned>() -> Vec<String> {
     let error = serde_json::from_str::<T>("\"\"").err().expect("no word is empty").to_string();
     error.split('`').skip(1).step_by(2).filter(|w| !w.is_empty()).map(str::to_owned).collect()
 }

@@ -8,6 +8,10 @@ package() { # COMMAND: the package it comes in, where that has another name
         cc:apt-get | cc:dnf) echo gcc ;;
         setpriv:* | unshare:*) echo util-linux ;;
         man:apt-get | man:dnf) echo man-db ;;
+        ssh:apt-get) echo openssh-client ;;
+        ssh:dnf) echo openssh-clients ;;
+        sshd:apt-get | sshd:dnf) echo openssh-server ;;
+        systemd-analyze:*) echo systemd ;;
         *) echo "$1" ;;
     esac
 }

@@ -67,7 +67,7 @@ impl Drop for Service {
 
 /// Where this process is in the hierarchies that service managers use: version 2, or
 /// the one named `systemd`.
-fn hierarchies() -> Result<Vec<PathBuf>, String> {
+pub fn hierarchies() -> Result<Vec<PathBuf>, String> {
     let read = |path| fs::read_to_string(path).map_err(|error| format!("{path}: {error}"));
     let (own, mounts) = (read("/proc/self/cgroup")?, read("/proc/self/mounts")?);
     let find =

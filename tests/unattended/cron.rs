@@ -3,13 +3,17 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::world::{Entry, Ran, Registry, World, alive, records, run, wait_until};
+use super::{agent, ids, installed, leak};
+use crate::recipe::{recipe, sources};
+use crate::world::{Entry, Ran, Registry, World, alive, privately, records, run, wait_until};
 
 /// The entry that goes and the one that stays.
 const AGENTS: [&str; 2] = ["ghost-101010-aaaaaa", "live-101010-bbbbbb"];
@@ -79,7 +83,7 @@ fn h32_an_empty_environment_is_enough_or_it_says_what_to_set() {
     let ran = run(&mut bare(&format!("'{bin}/verify_cleanup.sh' -S '{socket}' --name {name}")), "");
     assert!(ran.code == 2 && ran.err.contains("CLAUDE_ORCHESTRATOR_WORKSPACE"), "{}", ran.err);
     let confined = format!("--workspace '{home}' -S '{socket}' --name {name}");
-    std::thread::sleep(std::time::Duration::from_millis(2100));
+    thread::sleep(Duration::from_millis(2100));
     let ran = run(&mut bare(&format!("'{bin}/verify_cleanup.sh' {confined}")), "").expect(&[1]);
     assert!(ran.out.contains("Leaked Claude processes: 1"), "{}", ran.out);
     let ran =
@@ -89,20 +93,118 @@ fn h32_an_empty_environment_is_enough_or_it_says_what_to_set() {
     run(&mut bare(&format!("'{bin}/verify_cleanup.sh' {confined}")), "").ok();
 }
 
-/// A line of a crontab, confined to the world, as cron runs it.
+/// The crontab of the manual: what it sets, and the command of its line.
+fn crontab() -> (Vec<(String, String)>, String) {
+    let (mut set, mut commands) = (Vec::new(), Vec::new());
+    for line in recipe("With cron").lines() {
+        let fields: Vec<&str> = line.splitn(6, ' ').collect();
+        match (fields.get(5), line.split_once('=')) {
+            (Some(command), _) => commands.push((*command).to_owned()),
+            (None, Some((name, value))) => set.push((name.to_owned(), value.to_owned())),
+            _ => panic!("neither a command nor a setting: {line}"),
+        }
+    }
+    let [command] = &commands[..] else { panic!("{commands:?}") };
+    // To cron it is the end of the line.
+    assert!(!command.contains('%'), "{command}");
+    (set, command.clone())
+}
+
+/// A command as cron starts it, in the home folder, with what the crontab sets.
+fn by_cron(world: &World, set: &[(String, String)], command: &str) -> Command {
+    let mut cron = Command::new("env");
+    cron.args(["-i", "SHELL=/bin/sh", "LOGNAME=nobody", "PATH=/usr/bin:/bin"]);
+    cron.arg(format!("HOME={}", world.path().display()));
+    cron.args(set.iter().map(|(name, value)| format!("{name}={value}")));
+    cron.args(["/bin/sh", "-c", command]).current_dir(world.path());
+    cron
+}
+
+/// The line of the manual, confined to the world. Everything in a world is young.
 fn cron(world: &World, lssessions: &str, meanwhile: &str) -> Ran {
-    let (tools, home, name) = (tools(world), world.path().display(), world.name());
-    // Everything in a world is young.
-    let line = format!(
-        "PATH={}:$PATH; {{ lsagents --all --workspace \"$HOME\"; {lssessions}; \
-         lsclaude --name {name}; {meanwhile} }} | agentdiff --min-age 0 | \
-         agentprune --yes --quiet --table --log cleanup.log --lock-timeout 1s",
-        tools.display()
-    );
-    let mut command = Command::new("env");
-    command.args(["-i", "PATH=/usr/bin:/bin", &format!("HOME={home}"), "LOGNAME=nobody"]);
-    command.args(["SHELL=/bin/sh", "/bin/sh", "-c", &line]).current_dir(world.path());
-    run(&mut command, "")
+    let lsclaude = format!("lsclaude --name {}; {meanwhile}", world.name());
+    let (set, mut command) = crontab();
+    for (part, confined) in [
+        ("$HOME/project", "$HOME"),
+        ("lssessions;", &format!("{lssessions};")),
+        ("lsclaude;", &lsclaude),
+        ("--min-age 1m", "--min-age 0"),
+        ("--log \"$HOME/agentprune.log\"", "--log cleanup.log --lock-timeout 1s"),
+    ] {
+        assert!(command.contains(part), "{part} in {command}");
+        command = command.replace(part, confined);
+    }
+    let command = format!("PATH={}:$PATH; {command}", tools(world).display());
+    run(&mut by_cron(world, &set, &command), "")
+}
+
+#[test]
+fn the_readme_has_the_crontab_of_the_manual() {
+    let readme = fs::read_to_string(sources().join("README.md")).unwrap();
+    let indented: String = recipe("With cron").lines().map(|l| format!("    {l}\n")).collect();
+    assert!(readme.contains(&indented), "not in README.md:\n{indented}");
+}
+
+#[test]
+fn the_crontab_of_the_manual_works_as_it_stands() {
+    privately(|| {
+        let world = installed();
+        let (set, command) = crontab();
+        let start = || {
+            let mut cron = by_cron(&world, &set, &command);
+            cron.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            cron.spawn().unwrap()
+        };
+        let silent = |ran: Output, what: &str| {
+            let said = String::from_utf8([ran.stdout, ran.stderr].concat()).unwrap();
+            assert_eq!((ran.status.code(), said.as_str()), (Some(0), ""), "{what}");
+        };
+        let notes = || fs::read_to_string(world.path().join("agentdiff.notes")).unwrap();
+        let of_result = |result: &str| {
+            let log = fs::read_to_string(world.path().join("agentprune.log")).unwrap();
+            records(&log).iter().filter(|action| action["result"] == result).count()
+        };
+        let live = agent(&world, AGENTS[1]);
+        let leaked = leak(&world);
+        let leaked_at = Instant::now();
+        let ghosts = || (0..200).map(|number| Entry::new(&format!("ghost-{number}-abcdef")));
+        let all = || Registry::new(ghosts().chain([Entry::new(AGENTS[1])]));
+
+        // What is young is judged the next time; that is no news.
+        world.write_global(&all());
+        silent(start().wait_with_output().unwrap(), "the first run");
+        assert_eq!(ids(&world), [AGENTS[1]]);
+        assert!(alive(leaked.pid) && notes().contains("too young to judge"), "{}", notes());
+        assert_eq!(of_result("done"), 200);
+
+        // Runs that overlap: each ghost goes once, and nobody complains.
+        for round in 2..=6 {
+            world.write_global(&all());
+            let runs = [(); 3].map(|()| start());
+            runs.into_iter()
+                .for_each(|run| silent(run.wait_with_output().unwrap(), "one of three"));
+            assert_eq!(ids(&world), [AGENTS[1]], "round {round}");
+            assert_eq!(of_result("done"), 200 * round);
+        }
+        assert!(alive(leaked.pid));
+
+        // By a shell in a pane, as somebody tries it: that session is left alone too.
+        let tried = format!("{command}; echo $? >tried; sleep 3600");
+        let set: Vec<String> = set.iter().map(|(n, v)| format!("export {n}='{v}'; ")).collect();
+        fs::write(world.path().join("try"), set.concat() + &tried).unwrap();
+        thread::sleep(Duration::from_secs(61).saturating_sub(leaked_at.elapsed()));
+        let pane = world.session("agent_trier", "sh ./try");
+        let tried = world.path().join("tried");
+        wait_until(|| "the line in a pane", || fs::metadata(&tried).is_ok_and(|f| f.len() > 0));
+        assert_eq!(fs::read_to_string(tried).unwrap(), "0\n");
+        assert!(!alive(leaked.pid), "{}", notes());
+        assert!(alive(live.claude.pid) && alive(live.pane) && alive(pane));
+
+        // The next run has nothing to do, though there is a newcomer again.
+        let newcomer = leak(&world);
+        silent(start().wait_with_output().unwrap(), "the last run");
+        assert!(alive(newcomer.pid) && notes().contains("too young"), "{}", notes());
+    });
 }
 
 #[test]
@@ -168,9 +270,9 @@ fn a_crontab_line_mails_what_a_person_must_know_and_nothing_else() {
     assert!(last.starts_with("agentprune: ") && last.ends_with("nothing was done"), "{}", ran.err);
     let ran = cron(&world, "lssessionsX", "");
     assert_eq!(ran.out, "");
-    for said in ["lssessionsX", "agents not judged: there is no look at sessions"] {
-        assert!(ran.err.contains(said), "{said} in {}", ran.err);
-    }
+    assert!(ran.err.contains("lssessionsX"), "{}", ran.err);
+    let notes = fs::read_to_string(world.path().join("agentdiff.notes")).unwrap();
+    assert!(notes.contains("agents not judged: there is no look at sessions"), "{notes}");
     assert!(alive(leaked));
     assert_eq!((fs::read(world.global_path()).unwrap(), log()), (before, logged));
 }
