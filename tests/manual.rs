@@ -126,3 +126,37 @@ fn every_field_of_a_record_is_described() {
         found.iter().filter(|name| !described.contains(name.as_str())).collect();
     assert!(missing.is_empty(), "not in agentrecords(5): {missing:?}");
 }
+
+/// The names of all tests: `fn h01_…`.
+fn tests(folder: &Path, found: &mut String) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            tests(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            *found += &fs::read_to_string(&path).unwrap();
+        }
+    }
+}
+
+#[test]
+fn each_promise_of_the_readme_has_its_tests() {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let readme = fs::read_to_string(project.join("README.md")).unwrap();
+    let (_, promises) = readme.split_once("| promise | tests |").unwrap();
+    let rows: Vec<&str> =
+        promises.lines().skip(2).take_while(|line| line.starts_with('|')).collect();
+    assert!(rows.len() >= 8, "{rows:?}");
+    let mut all = String::new();
+    tests(&project.join("tests"), &mut all);
+    for row in rows {
+        let cell = row.trim_end_matches([' ', '|']).rsplit('|').next().unwrap();
+        for word in cell.split([',', '–']).map(str::trim) {
+            // A number of hazards, or a word in the names of tests.
+            let test =
+                if word.starts_with('h') { format!("fn {word}_") } else { format!("fn {word}") };
+            let by_module = format!("mod {word};");
+            assert!(all.contains(&test) || all.contains(&by_module), "{word} in {row}");
+        }
+    }
+}

@@ -5,7 +5,6 @@
 mod agreement;
 mod case;
 mod completions;
-mod cron;
 mod evidence;
 mod examples;
 mod harness;
