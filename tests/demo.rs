@@ -105,7 +105,11 @@ fn show(world: &World, script: &str, option: Option<&str>, ghosts: &[String]) ->
     println!("\n$ tools/{script} {}\\", option.map(|o| format!("{o} ")).unwrap_or_default());
     println!("    --workspace {} \\", world.path().display());
     println!("    -S {} --name {}", world.socket().display(), world.name());
-    let ran = run(world.script(script).args(option), "");
+    let mut command = world.script(script);
+    if let Some(columns) = cli::width(std::io::stdout()) {
+        command.env("COLUMNS", columns.to_string());
+    }
+    let ran = run(command.args(option), "");
     // The zombie session has the name of its agent, and a line of its own.
     let is_ghost =
         |line: &str| !line.contains("  session ") && ghosts.iter().any(|id| line.contains(id));
@@ -115,7 +119,7 @@ fn show(world: &World, script: &str, option: Option<&str>, ghosts: &[String]) ->
         let shown = if is_ghost && lines.len() > LIST { LIST } else { lines.len() };
         lines[..shown].iter().for_each(|line| println!("{line}"));
         if shown < lines.len() {
-            println!("  [the demo leaves out {} more ghosts here]", lines.len() - shown);
+            println!("  [the demo leaves out {} more lines of ghosts here]", lines.len() - shown);
         }
     }
     ran

@@ -146,11 +146,17 @@ shown() { # prints what was collected; what nobody could read is not acted on
 
 exec 3>&1 >"$scratch/shown"
 # Tables are collected before they are shown: their width is that of the terminal, less the
-# indent.
-columns='' size=''
-[ ! -t 3 ] || size=$(stty size <&3 2>/dev/null)
-[ "${size#* }" -le 2 ] 2>/dev/null || columns=$((${size#* } - 2))
+# indent. What is only read here has any width.
+width=${COLUMNS-}
 unset COLUMNS
+if [ -z "$width" ] && [ -t 3 ]; then
+    width=$(stty size <&3 2>/dev/null)
+    width=${width#* }
+fi
+case $width in
+    '' | 0* | *[!0-9]* | ? | ??????*) columns='' ;;
+    *) columns=$((width - 2)) ;;
+esac
 rule='=================================================='
 cat <<TEXT
 $rule
