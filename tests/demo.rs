@@ -112,7 +112,7 @@ fn show(world: &World, script: &str, option: Option<&str>, ghosts: &[String]) ->
     let ran = run(command.args(option), "");
     // The zombie session has the name of its agent, and a line of its own.
     let is_ghost =
-        |line: &str| !line.contains("  session ") && ghosts.iter().any(|id| line.contains(id));
+        |line: &str| !line.starts_with("  session ") && ghosts.iter().any(|id| line.contains(id));
     let lines = ran.out.lines().chain(ran.err.lines());
     for (is_ghost, run) in &lines.chunk_by(|line| is_ghost(line)) {
         let lines: Vec<&str> = run.collect();
