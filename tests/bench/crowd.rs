@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::process::Stdio;
 
-use super::case::{found_by_guide, found_by_tools, guide, pipeline};
+use super::case::{assert_same, found_by_guide, found_by_tools, guide, pipeline};
 use super::race::{program, race, time};
 use super::scale::Scale;
 use super::table::{Row, Target};
@@ -41,7 +41,11 @@ impl World {
         for number in 0..count {
             let mut line = String::new();
             for part in 0..IN_SESSION {
-                let _ = write!(line, "{} & ", self.agent_command(&format!("w-{number}-{part}")));
+                let command = self.agent_command(&format!("worker-{number}-{part}"));
+                // Without the `cd`, so that the pane's shell is the parent of them all: the
+                // guide's way does not look further down.
+                let (_, command) = command.split_once(" && ").expect("the way of the world");
+                let _ = write!(line, "{command} & ");
             }
             line += "wait";
             let ready = format!("STANDIN_READY={}", ready.folder().display());
@@ -71,7 +75,7 @@ pub fn plan(scale: Scale) -> Vec<Row> {
     world.crowd(LEFT_OVER, &[SELDOM]);
     world.fill_up(scale.of(5000, 200));
     wait_until(|| "what is left over", || found_by_tools(&world).len() == 100 + 3 * LEFT_OVER);
-    assert_eq!(found_by_tools(&world), found_by_guide(&world));
+    assert_same(&found_by_tools(&world), &found_by_guide(&world));
 
     let floor = format!(
         "{} -S '{}' list-panes -a; {} -eo pid,args",
