@@ -40,14 +40,15 @@ pub fn growth(scale: Scale) -> Vec<Row> {
         time(agentdiff.arg(records), 1)
     };
     assert_eq!(ghosts(&world, &small), sizes[0] - sizes[0] / AGENTS);
-    let times = race(
-        scale.of(5, 2),
-        [&mut || turn(&small), &mut || turn(&middle), &mut || turn(&large)],
-    );
+    let times =
+        race(scale.of(5, 2), [&mut || turn(&small), &mut || turn(&middle), &mut || turn(&large)]);
     let [.., large] = &times;
     let work = |agents: usize| {
         let sessions = agents / AGENTS;
-        format!("agentdiff, {agents} agents, {sessions} sessions, {} processes", sessions * PROCESSES)
+        format!(
+            "agentdiff, {agents} agents, {sessions} sessions, {} processes",
+            sessions * PROCESSES
+        )
     };
     let each = |times: &Times, agents: usize| times.median() / agents as f64;
     let growth = |at: usize| {

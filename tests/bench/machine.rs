@@ -19,7 +19,8 @@ pub fn described(scale: Scale) -> String {
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load = load.split(' ').next().unwrap_or_default();
     let python = run(Command::new(python()).arg("--version"), "").out;
-    let small = if scale == Scale::Quick { "Small worlds: the ratios mean nothing.\n\n" } else { "" };
+    let small =
+        if scale == Scale::Quick { "Small worlds: the ratios mean nothing.\n\n" } else { "" };
     format!(
         "# make bench\n\n{small}{cores} cores, load {load}; {}, {}, {}, {}. Medians, quartiles in \
          brackets; contenders took turns.\n",

@@ -28,7 +28,9 @@ impl fmt::Display for Times {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&seconds(self.median()))?;
         match self.0.len().cmp(&1) {
-            Ordering::Greater => write!(f, " ({}–{})", seconds(self.part(1)), seconds(self.part(3))),
+            Ordering::Greater => {
+                write!(f, " ({}–{})", seconds(self.part(1)), seconds(self.part(3)))
+            }
             _ => Ok(()),
         }
     }

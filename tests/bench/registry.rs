@@ -54,11 +54,9 @@ fn list(world: &World, scale: Scale, agents: usize, what: &str) -> Vec<Row> {
     assert_eq!((lines(world.lsagents()), lines(jq())), (agents + 2, agents));
     let [tool, jq, load] = race(
         scale.of(5, 2),
-        [
-            &mut || time(&mut world.lsagents(), 0),
-            &mut || time(&mut jq(), 0),
-            &mut || time(&mut load(), 0),
-        ],
+        [&mut || time(&mut world.lsagents(), 0), &mut || time(&mut jq(), 0), &mut || {
+            time(&mut load(), 0)
+        }],
     );
     let work = format!("lsagents, {what}");
     vec![
@@ -90,8 +88,7 @@ fn prune(world: &World, scale: Scale, original: &str, what: &str) -> Vec<Row> {
     let (by_tool, by_snippet) = (left(prune()), left(snippet()));
     assert!(by_tool == by_snippet, "both leave the same file, byte for byte");
     assert!(by_tool.len() < original.len() / 5);
-    let [tool, snippet] =
-        race(scale.of(5, 2), [&mut || turn(prune()), &mut || turn(snippet())]);
+    let [tool, snippet] = race(scale.of(5, 2), [&mut || turn(prune()), &mut || turn(snippet())]);
     restore(&registry, original);
     let work = format!("agentprune removing 90 % of {what}");
     vec![

@@ -55,7 +55,9 @@ impl Row {
         let speed = if self.share > 0.1 { faster(1) } else { faster(0) };
         let share = format!("{:.2}×", self.share);
         let (ratio, target, met) = match self.target {
-            Target::Faster(least) => (speed, format!("≥ {least}× faster"), self.share * least <= 1.0),
+            Target::Faster(least) => {
+                (speed, format!("≥ {least}× faster"), self.share * least <= 1.0)
+            }
             Target::Within(most) => (share, format!("≤ {most}×"), self.share <= most),
             Target::None => (if self.share < 1.0 { speed } else { share }, String::new(), true),
         };
