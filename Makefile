@@ -1,4 +1,5 @@
-# agentutils: `make demo` shows what the tools do, `make test` runs every test.
+# agentutils: `make demo` shows what the tools do, `make test` runs every test, `make bench`
+# measures them beside other ways.
 
 PREFIX = /usr/local
 DESTDIR =
@@ -21,6 +22,11 @@ test:
 	sh tests/need.sh cc tmux python3 jq strace shellcheck mandoc
 	$(CARGO) test --workspace --all-targets --locked
 
+bench:
+	sh tests/need.sh cc tmux python3 jq ps pgrep
+	$(CARGO) build --release --locked -p agentutils --bins --examples
+	target/release/examples/bench
+
 install: all
 	mkdir -p $(bindir) $(mandir)/man1 $(mandir)/man5 $(mandir)/man7
 	for program in $(programs); do install -m 755 target/release/$$program $(bindir)/ || exit 1; done
@@ -34,4 +40,4 @@ uninstall:
 clean:
 	$(CARGO) clean
 
-.PHONY: all demo test install uninstall clean
+.PHONY: all demo test bench install uninstall clean

@@ -7,6 +7,8 @@ package() { # COMMAND: the package it comes in, where that has another name
     case $1:$manager in
         cc:apt-get | cc:dnf) echo gcc ;;
         setpriv:* | unshare:*) echo util-linux ;;
+        ps:dnf | pgrep:dnf) echo procps-ng ;;
+        ps:* | pgrep:*) echo procps ;;
         *) echo "$1" ;;
     esac
 }

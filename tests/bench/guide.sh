@@ -8,6 +8,7 @@
 # Environment: NAME, SOCKET, REGISTRY, PYTHON, and SNIPPETS, the folder of this file.
 set -u
 
+# shellcheck disable=SC2009 # that is the guide's way
 claude=$(ps aux | grep "$NAME" | grep -v grep | awk '{ printf " %s ", $2 }')
 preserved=' '
 zombies=''

@@ -5,7 +5,8 @@
 //! of them; what counts is their ratio. Before a race, each contender's outcome is checked
 //! once: all must have done the same work. Everything happens in private worlds.
 //!
-//! `bench [--quick] [RACE]...`: `--quick` is for finding out whether it works at all.
+//! `bench [--quick] [RACE]...`: `--quick` finds out whether it works at all. What is measured
+//! in full stands in `target/bench.md` afterwards.
 
 mod case;
 mod crowd;
@@ -61,8 +62,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let text = format!("{}\n{}", machine::described(scale), table::markdown(&rows));
     print!("{text}");
-    let file = race::target_folder().join("bench.md");
-    fs::write(&file, text).map_err(|error| format!("{}: {error}", file.display()))?;
-    eprintln!("written to {}", file.display());
+    if scale == Scale::Full {
+        let file = race::target_folder().join("bench.md");
+        fs::write(&file, text).map_err(|error| format!("{}: {error}", file.display()))?;
+        eprintln!("written to {}", file.display());
+    }
     Ok(())
 }

@@ -173,7 +173,7 @@ impl Drop for World {
 
 /// The folder with what cargo has built: of a test `target/PROFILE/deps/tests-…`, of the
 /// demo `target/PROFILE/examples/demo`.
-fn built() -> PathBuf {
+pub fn built() -> PathBuf {
     let own = env::current_exe().expect("the path of this program");
     own.ancestors().nth(2).expect("a folder of cargo's").to_owned()
 }

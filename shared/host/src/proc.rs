@@ -72,7 +72,8 @@ pub fn read() -> io::Result<(Box<dyn Source>, Rows)> {
             Err(error) => return Err(error),
         }
     }
-    if !stats.iter().any(|(pid, _)| *pid == own_pid()) {
+    let own = own_pid();
+    if !stats.iter().any(|(pid, _)| *pid == own) {
         return Err(io::Error::other(
             "/proc does not show this process: is it mounted for this pid namespace?",
         ));

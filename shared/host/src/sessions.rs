@@ -63,6 +63,8 @@ pub struct Look {
     pub trouble: Vec<String>,
     /// What a person may want to know.
     pub notes: Vec<String>,
+    /// The process table, read after tmux was asked.
+    pub table: Table,
 }
 
 /// The socket that `tmux -L NAME` means.
@@ -89,7 +91,7 @@ pub fn look(choice: &Choice, limit: Duration, source: ProcSource) -> io::Result<
     if search.follow_processes(&table) {
         table = Table::read(source)?;
     }
-    Ok(search.finish(&table))
+    Ok(search.finish(table))
 }
 
 /// Ends a session, if it is still the one that was seen, with the same panes, and nobody is
@@ -224,8 +226,8 @@ impl<'c> Search<'c> {
         true
     }
 
-    fn finish(mut self, table: &Table) -> Look {
-        fill_running(&mut self.sessions, table);
+    fn finish(mut self, table: Table) -> Look {
+        fill_running(&mut self.sessions, &table);
         let root = nix::unistd::geteuid().is_root();
         let uids = match self.choice {
             Choice::All if root => Uids::ALL,
@@ -243,6 +245,7 @@ impl<'c> Search<'c> {
             server_pids: self.servers.keys().copied().collect(),
             trouble: self.trouble,
             notes: self.notes,
+            table,
         }
     }
 }

@@ -47,3 +47,29 @@ pub fn link(pid: i32, file: &str) -> io::Result<String> {
     let target = fs::read_link(path(pid, file))?.into_os_string();
     Ok(target.into_string().unwrap_or_else(|target| target.to_string_lossy().into_owned()))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn files_of_any_length_are_read_to_their_end() {
+        for length in [0, ROOM - 4, ROOM, 3 * ROOM + 17] {
+            let mut sleep = Command::new("sleep");
+            sleep.arg("60").env_clear().env("X", "x".repeat(length));
+            let mut child = sleep.spawn().unwrap();
+            let pid = child.id() as i32;
+            let mut buffer = Vec::new();
+            let files = ["environ", "cmdline", "stat", "cgroup"];
+            let read = files.map(|file| read(pid, file, &mut buffer).unwrap().to_vec());
+            let whole = files.map(|file| fs::read(path(pid, file)).unwrap());
+            child.kill().unwrap();
+            child.wait().unwrap();
+            assert_eq!(read, whole);
+            assert!(read[0].len() > length);
+        }
+    }
+}
