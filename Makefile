@@ -1,4 +1,5 @@
-# agentutils: `make demo` shows what the tools do, `make test` runs every test.
+# agentutils: `make demo` shows what the tools do, `make test` runs every test, `make bench`
+# measures them beside other ways.
 
 PREFIX = /usr/local
 DESTDIR =
@@ -33,6 +34,11 @@ test:
 	sh tests/need.sh cc tmux python3 jq strace shellcheck mandoc man bash-completion zsh fish ssh parallel
 	$(CARGO) test --workspace --all-targets --locked
 
+bench:
+	sh tests/need.sh cc tmux python3 jq ps pgrep
+	$(CARGO) build --release --locked -p agentutils --bins --examples
+	"$(target)/release/examples/bench"
+
 completions: all
 	"$(built)/examples/completions" "$(completions)"
 
@@ -56,4 +62,4 @@ uninstall:
 clean:
 	$(CARGO) clean
 
-.PHONY: all demo test completions install uninstall clean
+.PHONY: all demo test bench completions install uninstall clean

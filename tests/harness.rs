@@ -7,7 +7,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::world::{Entry, Json, Registry, World, alive, run, stat, wait_until};
+use crate::world::{Entry, Json, Registry, World, alive, built, run, stat, wait_until};
 
 #[test]
 fn a_stand_in_answers_to_its_name() {
@@ -143,4 +143,14 @@ fn what_holds_a_stand_in_shows() {
         let expected = if of_held { "parent " } else { "to a file" };
         assert!(reason.contains(expected), "{reason}");
     }
+}
+
+/// Its own checks are that all contenders do the same work.
+#[test]
+fn the_bench_runs() {
+    let bench = built().join("examples/bench");
+    let output = Command::new(bench).arg("--quick").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let table = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(table.lines().filter(|line| line.starts_with("| ")).count(), 2 + 21, "{table}");
 }

@@ -12,6 +12,7 @@
 //! | `STANDIN_REAPS` | a shell command that it runs; what that leaves behind it takes in |
 //! | `STANDIN_COMM` | the short name it gives itself |
 //! | `STANDIN_PRINT` | `1`: a line on standard output every 100 ms |
+//! | `STANDIN_TICK` | milliseconds between two looks whether it is still wanted, instead of 100 |
 //! | `STANDIN_SECONDS` | it ends by itself after so many seconds |
 //!
 //! With `STANDIN_GUARD` it is no stand-in but the guard of the world in that folder: when
@@ -136,12 +137,13 @@ fn print() {
 
 fn wait(world: &Path, children: &mut [Child]) -> Result<(), Box<dyn Error>> {
     let life = number("STANDIN_SECONDS")?.map_or(LONGEST_LIFE, Duration::from_secs);
+    let tick = number("STANDIN_TICK")?.map_or(TICK, Duration::from_millis);
     let end = Instant::now() + life.min(LONGEST_LIFE);
     while world.exists() && Instant::now() < end {
         for child in &mut *children {
             child.try_wait()?;
         }
-        thread::sleep(TICK);
+        thread::sleep(tick);
     }
     Ok(())
 }

@@ -153,7 +153,7 @@ fn still_leaked<'p, 'a>(
 
 /// Whether the process that is held now is the leaked one of the finding, still.
 fn judge(found: &Process, scene: &Scene) -> Result<(), (Outcome, String)> {
-    let Some(stat) = scene.table.get(found.pid) else {
+    let Some(stat) = scene.tmux.table.get(found.pid) else {
         return Err((Outcome::Gone, "no such process".to_owned()));
     };
     if stat.start.to_string() != found.start_time {

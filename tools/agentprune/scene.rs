@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cli::Failure;
-use host::Table;
 use host::sessions::{Choice, Look, look};
 use jiff::SignedDuration;
 use model::claude::NameRule;
@@ -15,10 +14,8 @@ use model::record::{DefaultRule, Names, ProcSource, Process, Servers, Session};
 
 /// What there is now, seen as a finding's evidence was.
 pub struct Scene {
-    /// tmux.
+    /// tmux, and the process table.
     pub tmux: Look,
-    /// The process table.
-    pub table: Table,
     /// The processes that are Claude.
     pub processes: Vec<Process>,
     /// How to judge. Age is no matter any more: what was old enough has not grown younger.
@@ -61,8 +58,7 @@ impl Scene {
         let names = evidence.names.clone().unwrap_or(Names::Rule(DefaultRule::Default));
         let rule = NameRule::new(&names).map_err(Failure::Trouble)?;
         let trouble = |error| Failure::Trouble(format!("process table: {error}"));
-        let table = Table::read(source(evidence)).map_err(trouble)?;
-        let processes = host::processes::claude(&table, &rule, false).map_err(trouble)?;
+        let processes = host::processes::claude(&tmux.table, &rule, false).map_err(trouble)?;
         let options = Options {
             prefix: evidence.prefix.clone(),
             min_age: SignedDuration::ZERO,
@@ -70,7 +66,7 @@ impl Scene {
             busy: evidence.busy,
             stale_after: None,
         };
-        Ok(Scene { tmux, table, processes, options })
+        Ok(Scene { tmux, processes, options })
     }
 
     /// The panes that were seen.
@@ -91,7 +87,7 @@ impl Scene {
 
     /// Whether this program runs in a session: below one of its panes, or started there.
     pub fn runs_here(&self, session: &Session) -> bool {
-        let own_line = self.table.own_line();
+        let own_line = self.tmux.table.own_line();
         let pane = std::env::var("TMUX_PANE").unwrap_or_default();
         let tmux = std::env::var("TMUX").unwrap_or_default();
         let same_server = tmux.rsplit(',').nth(1) == Some(&session.server_pid.to_string());

@@ -1,8 +1,10 @@
 //! The process table as Linux shows it in `/proc`: everything a record has.
 
+mod file;
 mod output;
 pub mod pidfd;
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs;
 use std::io;
@@ -16,7 +18,7 @@ use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{SysconfVar, sysconf};
 
 use crate::clock;
-use crate::source::{Row, Rows, Source};
+use crate::source::{Owner, Row, Rows, Source};
 use crate::table::own_pid;
 
 /// The short name of a tmux server: tmux sets it when it has become one.
@@ -47,6 +49,8 @@ struct Proc {
     since_boot: SignedDuration,
     ticks_per_second: u64,
     page_size: u64,
+    /// What was last read.
+    buffer: RefCell<Vec<u8>>,
 }
 
 /// Reads the table. Processes that end meanwhile are not in it.
@@ -55,7 +59,7 @@ struct Proc {
 /// When `/proc` cannot be listed, or shows not even the process that asks.
 pub fn read() -> io::Result<(Box<dyn Source>, Rows)> {
     let mut stats = Vec::new();
-    let mut buffer = Vec::with_capacity(512);
+    let mut buffer = Vec::new();
     for entry in fs::read_dir("/proc")? {
         let name = entry?.file_name();
         let Some(pid) = name.to_str().and_then(|name| name.parse::<i32>().ok()) else {
@@ -68,7 +72,8 @@ pub fn read() -> io::Result<(Box<dyn Source>, Rows)> {
             Err(error) => return Err(error),
         }
     }
-    if !stats.iter().any(|(pid, _)| *pid == own_pid()) {
+    let own = own_pid();
+    if !stats.iter().any(|(pid, _)| *pid == own) {
         return Err(io::Error::other(
             "/proc does not show this process: is it mounted for this pid namespace?",
         ));
@@ -79,6 +84,7 @@ pub fn read() -> io::Result<(Box<dyn Source>, Rows)> {
         since_boot: SignedDuration::new(since_boot.tv_sec(), since_boot.tv_nsec() as i32),
         ticks_per_second: configured(SysconfVar::CLK_TCK)?,
         page_size: configured(SysconfVar::PAGE_SIZE)?,
+        buffer: RefCell::new(buffer),
     };
     let rows = stats.into_iter().map(|(pid, stat)| (pid, proc.row(stat)));
     let rows: HashMap<i32, Row> = rows.collect();
@@ -90,6 +96,7 @@ impl Proc {
         Row {
             ppid: stat.ppid,
             pgid: stat.pgid,
+            sid: Some(stat.sid),
             tty: proc_text::tty_name(stat.tty_nr),
             state: stat.state,
             is_kernel: stat.kernel_thread,
@@ -124,35 +131,33 @@ impl Source for Proc {
     }
 
     fn now(&self, pid: i32) -> io::Result<Option<Row>> {
-        Ok(read_stat(pid, &mut Vec::new())?.map(|stat| self.row(stat)))
+        Ok(read_stat(pid, &mut self.buffer.borrow_mut())?.map(|stat| self.row(stat)))
     }
 
-    fn uid(&self, pid: i32) -> Option<u32> {
-        status(pid)?.0
-    }
-
-    fn sid(&self, pid: i32) -> Option<i32> {
-        read_stat(pid, &mut Vec::new()).ok()?.map(|stat| stat.sid)
+    fn owner(&self, pid: i32) -> Owner {
+        let mut buffer = self.buffer.borrow_mut();
+        let Ok(status) = file::read(pid, "status", &mut buffer) else { return Owner::default() };
+        let (uid, depth) = proc_text::status(&String::from_utf8_lossy(status));
+        let namespace =
+            depth.map(|depth| if depth == 1 { Namespace::Own } else { Namespace::Foreign });
+        Owner { uid, namespace }
     }
 
     fn args(&self, pid: i32) -> Vec<Vec<u8>> {
-        let cmdline = fs::read(path(pid, "cmdline")).unwrap_or_default();
-        proc_text::cmdline(&cmdline).into_iter().map(<[u8]>::to_vec).collect()
+        let mut buffer = self.buffer.borrow_mut();
+        let cmdline = file::read(pid, "cmdline", &mut buffer).unwrap_or_default();
+        proc_text::cmdline(cmdline).into_iter().map(<[u8]>::to_vec).collect()
     }
 
     fn exe(&self, pid: i32) -> Option<String> {
-        fs::read_link(path(pid, "exe")).ok().map(|exe| exe.to_string_lossy().into_owned())
-    }
-
-    fn namespace(&self, pid: i32) -> Option<Namespace> {
-        let depth = status(pid)?.1?;
-        Some(if depth == 1 { Namespace::Own } else { Namespace::Foreign })
+        file::link(pid, "exe").ok()
     }
 
     /// `TMUX` is `socket,server pid,session number`; `TMUX_PANE` is `%3`.
     fn origin(&self, pid: i32) -> Option<(i32, Option<String>)> {
-        let environ = fs::read(path(pid, "environ")).unwrap_or_default();
-        let text = |name| proc_text::environ(&environ, name).map(String::from_utf8_lossy);
+        let mut buffer = self.buffer.borrow_mut();
+        let environ = file::read(pid, "environ", &mut buffer).unwrap_or_default();
+        let text = |name| proc_text::environ(environ, name).map(String::from_utf8_lossy);
         let server_pid = text("TMUX")?.rsplit(',').nth(1)?.parse().ok()?;
         Some((server_pid, text("TMUX_PANE").map(|pane| pane.into_owned())))
     }
@@ -167,23 +172,17 @@ impl Source for Proc {
         let listening = String::from_utf8_lossy(&listening);
         let listening: HashMap<u64, &str> =
             proc_text::listening_sockets(&listening).into_iter().collect();
-        let folder = fs::read_link(path(pid, "cwd")).unwrap_or_default();
+        let folder = fs::read_link(file::path(pid, "cwd")).unwrap_or_default();
         let sockets = open_sockets(pid).filter_map(|inode| listening.get(&inode));
         sockets.map(|socket| folder.join(socket)).collect()
     }
 }
 
 fn open_sockets(pid: i32) -> impl Iterator<Item = u64> {
-    let links = fs::read_dir(path(pid, "fd")).into_iter().flatten().flatten();
+    let links = fs::read_dir(file::path(pid, "fd")).into_iter().flatten().flatten();
     links.filter_map(|entry| {
         proc_text::link_inode(&fs::read_link(entry.path()).ok()?.to_string_lossy(), "socket")
     })
-}
-
-/// The effective uid, and in how many pid namespaces a process has an id.
-fn status(pid: i32) -> Option<(Option<u32>, Option<usize>)> {
-    let status = fs::read(path(pid, "status")).ok()?;
-    Some(proc_text::status(&String::from_utf8_lossy(&status)))
 }
 
 fn configured(variable: SysconfVar) -> io::Result<u64> {
@@ -194,18 +193,10 @@ fn configured(variable: SysconfVar) -> io::Result<u64> {
 
 /// None when the process has ended; that it could not be asked about is an error.
 fn read_stat(pid: i32, buffer: &mut Vec<u8>) -> io::Result<Option<Stat>> {
-    buffer.clear();
-    let read = fs::File::open(path(pid, "stat"))
-        .and_then(|mut file| io::Read::read_to_end(&mut file, buffer));
-    match read {
-        Ok(_) => Ok(proc_text::stat(buffer)),
+    match file::read(pid, "stat", buffer) {
+        Ok(text) => Ok(proc_text::stat(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) if error.raw_os_error() == Some(Errno::ESRCH as i32) => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-/// A file of a process.
-fn path(pid: i32, file: &str) -> PathBuf {
-    PathBuf::from(format!("/proc/{pid}/{file}"))
 }

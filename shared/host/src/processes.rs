@@ -29,11 +29,13 @@ struct Found<'t> {
 /// # Errors
 /// When the service manager cannot be asked which processes are its own.
 pub fn claude(table: &Table, rule: &NameRule, full: bool) -> io::Result<Vec<Process>> {
+    let services = Services::ask()?;
+    let tmux_servers = table.tmux_servers().into_iter().map(|pid| (pid, services.of(pid)));
     let surroundings = Surroundings {
         table,
         own_line: table.own_line(),
-        tmux_servers: table.tmux_servers(),
-        services: Services::ask()?,
+        tmux_servers: tmux_servers.collect(),
+        services,
     };
     let mut found: Vec<Found<'_>> = table
         .iter()
@@ -79,7 +81,8 @@ impl Found<'_> {
 struct Surroundings<'t> {
     table: &'t Table,
     own_line: HashSet<i32>,
-    tmux_servers: HashSet<i32>,
+    /// The living servers, each with the service that holds it.
+    tmux_servers: HashMap<i32, Option<String>>,
     services: Services,
 }
 
@@ -89,7 +92,7 @@ impl Surroundings<'_> {
         let &Found { pid, row, .. } = found;
         let source = &self.table.source;
         let parent = self.table.get(row.ppid);
-        let sid = source.sid(pid);
+        let owner = source.owner(pid);
         let tmux = self.origin(pid);
         Some(Process {
             look: String::new(),
@@ -99,8 +102,8 @@ impl Surroundings<'_> {
             parent_name: parent.map(|parent| parent.name.clone()),
             ancestors: self.table.ancestors(pid),
             pgid: row.pgid,
-            sid,
-            uid: source.uid(pid)?,
+            sid: row.sid,
+            uid: owner.uid?,
             user: None,
             tty: row.tty.clone(),
             name: row.name.clone(),
@@ -111,13 +114,13 @@ impl Surroundings<'_> {
             rss_bytes: row.rss_bytes,
             cpu_seconds: row.cpu_seconds,
             state: row.state.to_string(),
-            orphaned: parent.is_some_and(|parent| self.is_orphan(row.ppid, parent, sid)),
+            orphaned: parent.is_some_and(|parent| self.is_orphan(row, parent)),
             is_self: self.own_line.contains(&pid),
             daemon: found.appears(is_daemon),
             claude_children: 0,
             service: self.service(pid, tmux.as_ref()),
             tmux,
-            namespace: source.namespace(pid),
+            namespace: owner.namespace,
             stdout: None,
             stdout_reader: None,
         })
@@ -127,23 +130,25 @@ impl Surroundings<'_> {
     /// that has ended means nothing any more.
     fn origin(&self, pid: i32) -> Option<TmuxOrigin> {
         let named = self.table.source.origin(pid);
-        if let Some((server_pid, pane)) = named.filter(|(pid, _)| self.tmux_servers.contains(pid)) {
+        if let Some((server_pid, pane)) =
+            named.filter(|(pid, _)| self.tmux_servers.contains_key(pid))
+        {
             return Some(TmuxOrigin { server_pid, pane });
         }
         let mut ancestors = self.table.ancestors(pid).into_iter();
-        let server_pid = ancestors.find(|pid| self.tmux_servers.contains(pid))?;
+        let server_pid = ancestors.find(|pid| self.tmux_servers.contains_key(pid))?;
         Some(TmuxOrigin { server_pid, pane: None })
     }
 
     /// Taken in by a reaper or a tmux server. A process in the reaper's own session was
     /// started by it, as the command of a container is; one of which that is not known may
     /// have been.
-    fn is_orphan(&self, ppid: i32, parent: &Row, sid: Option<i32>) -> bool {
+    fn is_orphan(&self, row: &Row, parent: &Row) -> bool {
         let source = &self.table.source;
-        let reaped = ppid == 1
+        let reaped = row.ppid == 1
             || source.reapers().contains(&parent.name.as_str())
-            || self.tmux_servers.contains(&ppid);
-        let apart = || Some(sid? != source.sid(ppid)?);
+            || self.tmux_servers.contains_key(&row.ppid);
+        let apart = || Some(row.sid? != parent.sid?);
         reaped && apart().unwrap_or(false)
     }
 
@@ -151,8 +156,8 @@ impl Surroundings<'_> {
     /// holds the server, not what was started in it.
     fn service(&self, pid: i32, tmux: Option<&TmuxOrigin>) -> Option<String> {
         let own = self.services.of(pid)?;
-        let of_server = tmux.and_then(|tmux| self.services.of(tmux.server_pid));
-        (of_server.as_ref() != Some(&own)).then_some(own)
+        let of_server = tmux.and_then(|tmux| self.tmux_servers.get(&tmux.server_pid)?.as_ref());
+        (of_server != Some(&own)).then_some(own)
     }
 }
 

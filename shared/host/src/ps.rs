@@ -15,7 +15,7 @@ use nix::unistd::{Pid, getsid};
 
 use crate::command::printed;
 use crate::platform::UTF_8;
-use crate::source::{Row, Rows, Source};
+use crate::source::{Owner, Row, Rows, Source};
 use crate::table::own_pid;
 
 /// How long ps may take.
@@ -74,6 +74,8 @@ fn row(line: Line) -> Row {
     Row {
         ppid: line.ppid,
         pgid: line.pgid,
+        // No two systems have the same field for it in ps, but all have getsid(2).
+        sid: getsid(Some(Pid::from_raw(line.pid))).ok().map(Pid::as_raw),
         tty: line.tty,
         name: line.name,
         state: line.state,
@@ -115,13 +117,8 @@ impl Source for Ps {
         Ok(ask(&["-ww", "-p", &pid.to_string()])?.into_iter().next().map(row))
     }
 
-    fn uid(&self, pid: i32) -> Option<u32> {
-        self.more.get(&pid).map(|(uid, _)| *uid)
-    }
-
-    /// No two systems have the same field for it in ps, but all have getsid(2).
-    fn sid(&self, pid: i32) -> Option<i32> {
-        getsid(Some(Pid::from_raw(pid))).ok().map(Pid::as_raw)
+    fn owner(&self, pid: i32) -> Owner {
+        Owner { uid: self.more.get(&pid).map(|(uid, _)| *uid), namespace: None }
     }
 
     fn args(&self, pid: i32) -> Vec<Vec<u8>> {

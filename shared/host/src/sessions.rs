@@ -63,6 +63,8 @@ pub struct Look {
     pub trouble: Vec<String>,
     /// What a person may want to know.
     pub notes: Vec<String>,
+    /// The process table, read after tmux was asked.
+    pub table: Table,
 }
 
 /// The socket that `tmux -L NAME` means.
@@ -89,7 +91,7 @@ pub fn look(choice: &Choice, limit: Duration, source: ProcSource) -> io::Result<
     if search.follow_processes(&table) {
         table = Table::read(source)?;
     }
-    Ok(search.finish(&table))
+    Ok(search.finish(table))
 }
 
 /// Ends a session, if it is still the one that was seen, with the same panes, and nobody is
@@ -211,11 +213,12 @@ impl<'c> Search<'c> {
         }
         // One whose owner cannot be told may be ours; one that has ended shows later.
         let own = nix::unistd::geteuid();
-        let is_others = table.source.uid(pid).is_some_and(|uid| uid != own.as_raw());
+        let owner = table.source.owner(pid);
+        let is_others = owner.uid.is_some_and(|uid| uid != own.as_raw());
         if is_others && !own.is_root() {
             return false;
         }
-        if table.source.namespace(pid) == Some(Namespace::Foreign) {
+        if owner.namespace == Some(Namespace::Foreign) {
             self.notes
                 .push(format!("tmux server {pid} is in another pid namespace and was not asked"));
             return false;
@@ -223,8 +226,8 @@ impl<'c> Search<'c> {
         true
     }
 
-    fn finish(mut self, table: &Table) -> Look {
-        fill_running(&mut self.sessions, table);
+    fn finish(mut self, table: Table) -> Look {
+        fill_running(&mut self.sessions, &table);
         let root = nix::unistd::geteuid().is_root();
         let uids = match self.choice {
             Choice::All if root => Uids::ALL,
@@ -242,6 +245,7 @@ impl<'c> Search<'c> {
             server_pids: self.servers.keys().copied().collect(),
             trouble: self.trouble,
             notes: self.notes,
+            table,
         }
     }
 }
@@ -330,10 +334,17 @@ fn fill_running(sessions: &mut [Session], table: &Table) {
 /// does not show, of its first argument, and that of the script it runs, so that a shell at
 /// work is told from a shell that waits.
 fn names_of(pid: i32, name: &str, table: &Table) -> impl Iterator<Item = String> {
-    let args = table.source.args(pid);
-    let exe = match table.source.exe(pid) {
-        Some(exe) => Some(base_name(exe.strip_suffix(" (deleted)").unwrap_or(&exe)).to_owned()),
-        None if table.source.kind() == ProcSource::Proc => None,
+    let exe = table.source.exe(pid);
+    let exe = exe.as_deref().map(|exe| base_name(exe.strip_suffix(" (deleted)").unwrap_or(exe)));
+    let shows_exe = table.source.kind() == ProcSource::Proc;
+    let may_be_shell = exe.unwrap_or(name).ends_with("sh");
+    let args = match shows_exe && !may_be_shell {
+        true => Vec::new(),
+        false => table.source.args(pid),
+    };
+    let exe = match exe {
+        Some(exe) => Some(exe.to_owned()),
+        None if shows_exe => None,
         // A login shell's begins with `-`.
         None => args.first().map(|first| {
             let first = String::from_utf8_lossy(first);

@@ -18,6 +18,8 @@ pub struct Row {
     pub ppid: i32,
     /// Process group.
     pub pgid: i32,
+    /// The session in the sense of setsid(2). None when the process had just ended.
+    pub sid: Option<i32>,
     /// Controlling terminal, as `pts/7`.
     pub tty: Option<String>,
     /// The kernel's short name.
@@ -50,6 +52,15 @@ impl Row {
     }
 }
 
+/// Whose a process is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Owner {
+    /// The effective uid. None when the process has ended.
+    pub uid: Option<u32>,
+    /// The pid namespace.
+    pub namespace: Option<Namespace>,
+}
+
 /// All processes, by pid.
 pub type Rows = HashMap<i32, Row>;
 
@@ -70,22 +81,14 @@ pub trait Source: fmt::Debug {
     /// When the source cannot be asked.
     fn now(&self, pid: i32) -> io::Result<Option<Row>>;
 
-    /// The effective uid. None when the process has ended.
-    fn uid(&self, pid: i32) -> Option<u32>;
-
-    /// The session in the sense of setsid(2). None when the process has ended.
-    fn sid(&self, pid: i32) -> Option<i32>;
+    /// Its user and its pid namespace.
+    fn owner(&self, pid: i32) -> Owner;
 
     /// The arguments, the name first.
     fn args(&self, pid: i32) -> Vec<Vec<u8>>;
 
     /// The path of the executable.
     fn exe(&self, _pid: i32) -> Option<String> {
-        None
-    }
-
-    /// The pid namespace.
-    fn namespace(&self, _pid: i32) -> Option<Namespace> {
         None
     }
 

@@ -44,17 +44,23 @@ pub fn stat(text: &[u8]) -> Option<Stat> {
     let close = text.iter().rposition(|&b| b == b')')?;
     let comm = String::from_utf8_lossy(text.get(open + 1..close)?).into_owned();
     let rest = std::str::from_utf8(&text[close + 1..]).ok()?;
-    let field: Vec<&str> = rest.split_ascii_whitespace().collect();
-    // `rest` begins with field 3 of the manual page.
-    let number = |manual: usize| field.get(manual - 3)?.parse::<i64>().ok();
+    let mut fields = rest.split_ascii_whitespace();
+    let state = fields.next()?.chars().next()?;
+    // The fields of the manual page from 4 on, each taken once, in their order.
+    let mut at = 3;
+    let mut number = |manual: usize| {
+        let skipped = manual - at - 1;
+        at = manual;
+        fields.nth(skipped)?.parse::<i64>().ok()
+    };
     Some(Stat {
         comm,
-        state: field.first()?.chars().next()?,
+        state,
         ppid: number(4)? as i32,
-        kernel_thread: number(9)? as u64 & PF_KTHREAD != 0,
         pgid: number(5)? as i32,
         sid: number(6)? as i32,
         tty_nr: number(7)? as u64,
+        kernel_thread: number(9)? as u64 & PF_KTHREAD != 0,
         cpu_ticks: number(14)? as u64 + number(15)? as u64,
         start_ticks: number(22)? as u64,
         rss_pages: number(24)?.max(0) as u64,

@@ -1,6 +1,8 @@
 //! What tmux prints and what it makes of names, as tmux(1) and its source have it;
 //! the tests of the workspace compare this with a real tmux.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 
 use crate::record::{Pane, Session};
@@ -28,15 +30,20 @@ pub const AGENT_PREFIX: &str = "agent_";
 /// A sentence with the line that is not of the format.
 pub fn sessions(text: &str, socket: &str, uid: u32) -> Result<Vec<Session>, String> {
     let mut sessions: Vec<Session> = Vec::new();
+    let mut known: HashMap<String, usize> = HashMap::new();
     for line in text.lines() {
         let (session, pane) =
             parse_line(line, socket, uid).ok_or_else(|| format!("tmux printed {line:?}"))?;
-        match sessions.iter_mut().rev().find(|known| known.id == session.id) {
-            Some(known) => {
+        match known.get(&session.id) {
+            Some(&at) => {
+                let known = &mut sessions[at];
                 known.agent = known.agent.take().or(session.agent);
                 known.panes.push(pane);
             }
-            None => sessions.push(Session { panes: vec![pane], ..session }),
+            None => {
+                known.insert(session.id.clone(), sessions.len());
+                sessions.push(Session { panes: vec![pane], ..session });
+            }
         }
     }
     Ok(sessions)
