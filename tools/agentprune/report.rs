@@ -60,6 +60,9 @@ impl Report {
         if let Some(failure) = self.failure.take() {
             return Err(failure);
         }
+        if self.log.is_none() {
+            return Ok(());
+        }
         orders.into_iter().try_for_each(|order| self.append(&plan(order)))?;
         let Some((path, file)) = &self.log else { return Ok(()) };
         file.sync_data().map_err(|error| unwritable(path, &error))
@@ -70,20 +73,19 @@ impl Report {
     /// # Errors
     /// Output that cannot be written.
     pub fn would(&mut self, order: &Order<'_>) -> Result<(), Failure> {
-        self.print(&plan(order))
+        if self.count(Outcome::Planned) { self.print(&plan(order)) } else { Ok(()) }
     }
 
     /// Prints and logs what became of an order. What cannot be written stops the next
     /// act, not the one that is reported here.
-    pub fn became(&mut self, order: &Order<'_>, result: Outcome, reason: impl Into<String>) {
-        self.conclude(&action(order, result, reason.into()));
+    pub fn became(&mut self, order: &Order<'_>, result: Outcome, reason: impl AsRef<str>) {
+        self.conclude(order, result, reason.as_ref(), None);
     }
 
     /// Prints and logs that an entry was taken out of a registry, or marked there.
-    pub fn taken(&mut self, order: &Order<'_>, entry: Taken) {
+    pub fn taken(&mut self, order: &Order<'_>, entry: &Taken<'_>) {
         let how = if entry.replaced_by.is_some() { "entry marked" } else { "entry removed" };
-        let done = action(order, Outcome::Done, how.to_owned());
-        self.conclude(&Action { entry: Some(entry), ..done });
+        self.conclude(order, Outcome::Done, how, Some(entry));
     }
 
     /// Says something on standard error, unless quiet.
@@ -93,18 +95,34 @@ impl Report {
         }
     }
 
-    fn conclude(&mut self, action: &Action<'_>) {
+    fn conclude(
+        &mut self,
+        order: &Order<'_>,
+        result: Outcome,
+        reason: &str,
+        entry: Option<&Taken<'_>>,
+    ) {
+        let is_printed = self.count(result);
+        if !is_printed && self.log.is_none() {
+            return;
+        }
+        let action = Action { entry, ..action(order, result, reason) };
         // Each for itself: one is there for when the other fails.
-        let logged = self.append(action);
-        let printed = self.print(action);
+        let logged = self.append(&action);
+        let printed = if is_printed { self.print(&action) } else { Ok(()) };
         let failure = logged.err().or(printed.err());
         self.failure = self.failure.take().or(failure);
     }
 
+    /// Counts a result; returns whether it is printed.
+    fn count(&mut self, result: Outcome) -> bool {
+        *self.counts.entry(word(result)).or_default() += 1;
+        let went_well = matches!(result, Outcome::Done | Outcome::Gone | Outcome::Planned);
+        !(self.quiet && went_well)
+    }
+
     fn print(&mut self, action: &Action<'_>) -> Result<(), Failure> {
-        *self.counts.entry(word(action.result)).or_default() += 1;
-        let went_well = matches!(action.result, Outcome::Done | Outcome::Gone | Outcome::Planned);
-        if self.quiet && went_well { Ok(()) } else { self.printer.record(&Record::Action(action)) }
+        self.printer.record(&Record::Action(action))
     }
 
     fn append(&mut self, action: &Action<'_>) -> Result<(), Failure> {
@@ -139,18 +157,18 @@ impl Report {
 }
 
 fn plan<'o>(order: &'o Order<'_>) -> Action<'o> {
-    action(order, Outcome::Planned, order.finding.reason.to_string())
+    action(order, Outcome::Planned, &order.reason)
 }
 
-fn action<'o>(order: &'o Order<'_>, result: Outcome, reason: String) -> Action<'o> {
+fn action<'o>(order: &'o Order<'_>, result: Outcome, reason: &'o str) -> Action<'o> {
     Action {
         action: order.remedy,
-        target: &order.finding.target,
+        target: &order.target,
         result,
         reason,
         at: host::clock::now(),
         entry: None,
-        finding: order.raw,
+        finding: serde_json::from_str(order.raw).expect("the finding was read before"),
     }
 }
 

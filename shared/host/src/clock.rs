@@ -1,8 +1,13 @@
 //! Instants, and the times that registries spell without an offset.
 
+use std::sync::LazyLock;
+
 use jiff::civil::DateTime;
-use jiff::tz::{Disambiguation, TimeZone};
+use jiff::tz::TimeZone;
 use jiff::{Timestamp, Unit};
+
+/// The local time zone. jiff would look every time whether it is still the same.
+static LOCAL: LazyLock<TimeZone> = LazyLock::new(TimeZone::system);
 
 /// Now, to the millisecond: what goes into records.
 pub fn now() -> Timestamp {
@@ -16,15 +21,13 @@ pub fn now() -> Timestamp {
 /// without one it is local time (`TZ`), and of the two readings in the hour that a
 /// clock change repeats, the later: an agent is rather taken for younger.
 pub fn instant(text: &str) -> Option<Timestamp> {
-    if let Ok(instant) = text.parse::<Timestamp>() {
+    // What can stand in an offset stands in a date, too, but not behind its ten characters.
+    let may_have_offset = text.get(10..).is_some_and(|time| time.contains(['Z', 'z', '+', '-']));
+    if may_have_offset && let Ok(instant) = text.parse::<Timestamp>() {
         return Some(instant);
     }
     let naive: DateTime = text.parse().ok()?;
-    TimeZone::system()
-        .into_ambiguous_zoned(naive)
-        .disambiguate(Disambiguation::Later)
-        .ok()
-        .map(|zoned| zoned.timestamp())
+    LOCAL.to_ambiguous_timestamp(naive).later().ok()
 }
 
 /// Now as a registry spells it: local time without an offset, as Python's

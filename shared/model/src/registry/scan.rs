@@ -2,9 +2,13 @@
 //! nothing of an entry but where it begins: a registry may hold hundreds of thousands.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::BuildHasher;
 use std::ops::Range;
 
+use foldhash::HashSet;
+use foldhash::fast::RandomState;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::counter_names;
@@ -176,6 +180,33 @@ impl Layout {
         self.starts.iter().map(move |start| {
             let entry = entry(text, &mut Walk::new(text, *start), self.scope);
             entry.unwrap_or_else(|_| panic!("no entry at byte {start}, where one was"))
+        })
+    }
+
+    /// The ids under which several entries of a global registry stand, and how many.
+    ///
+    /// # Panics
+    /// As [`Layout::entries`].
+    pub fn doubles<'t>(&self, text: &'t str) -> BTreeMap<Cow<'t, str>, usize> {
+        // Of most ids only the hash is kept. Two ids of one hash are sorted out afterwards.
+        let (hasher, mut seen) = (RandomState::default(), HashSet::default());
+        seen.reserve(self.starts.len());
+        let suspects = self.keys(text).filter(|key| !seen.insert(hasher.hash_one(key)));
+        let mut doubles: BTreeMap<_, usize> = suspects.map(|key| (key, 0)).collect();
+        if !doubles.is_empty() {
+            for key in self.keys(text) {
+                doubles.entry(key).and_modify(|count| *count += 1);
+            }
+            doubles.retain(|_, count| *count > 1);
+        }
+        doubles
+    }
+
+    fn keys<'t>(&self, text: &'t str) -> impl Iterator<Item = Cow<'t, str>> {
+        let keyed = if self.scope == Scope::Global { &self.starts[..] } else { &[] };
+        keyed.iter().map(move |start| {
+            let key = Walk::new(text, *start).name().ok().and_then(|key| key.meaning().ok());
+            key.unwrap_or_else(|| panic!("no key at byte {start}, where one was"))
         })
     }
 }
