@@ -102,7 +102,8 @@ fn findings(
         let mut end = end_of(scenes);
         end.filtered = printer.filters();
         end.count = printer.count();
-        end.findings = Some(all.counts);
+        let words = all.counts.iter().map(|(kind, count)| (kind.word().to_owned(), *count));
+        end.findings = Some(words.collect());
         end.too_young = Some(all.too_young);
         end.error = incomplete(scenes);
         if let Some(findings) = printer.take() {

@@ -52,8 +52,7 @@ fn ask(arguments: &Arguments, orders: &[&Order<'_>]) -> io::Result<bool> {
         now: None,
     };
     let row = |order: &&Order<'_>| {
-        let finding = &order.finding;
-        [order.remedy.word(), &*finding.target, &*finding.reason].map(Cell::plain).into()
+        [order.remedy.word(), &*order.target, &*order.reason].map(Cell::plain).into()
     };
     let rows: Vec<Vec<Cell>> = orders.iter().map(row).collect();
     let table = render(&columns::<Actions>(&["action", "target", "reason"]), &rows, &look);

@@ -61,7 +61,7 @@ pub fn end(
 }
 
 fn source_of(case: &Case<'_, Process>) -> ProcSource {
-    source(&case.order.finding.evidence)
+    source(&case.order.origin.evidence)
 }
 
 fn end_together(
@@ -73,7 +73,7 @@ fn end_together(
     let means = means(source).map_err(Failure::trouble)?;
     let means = means.as_ref();
     let mut targets: Vec<Target<'_, '_>> = Vec::new();
-    for (evidence, cases) in &cases.iter().chunk_by(|case| &case.order.finding.evidence) {
+    for (evidence, cases) in &cases.iter().chunk_by(|case| &case.order.origin.evidence) {
         let held = take_hold(means, cases.copied(), report)?;
         if !held.is_empty() {
             let scene = Scene::look(evidence, host::sessions::TMUX_LIMIT)?;

@@ -1,17 +1,19 @@
 //! Editing registries, under their lock.
 
-use std::collections::{HashMap, HashSet};
+use std::borrow::Cow;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Duration;
 
 use cli::Failure;
+use foldhash::HashMap;
 use host::registry::{Kept, Lock, Recovered, RegistryError, SignalsWait, Written};
 use host::sessions::Look;
 use model::drift::{AgentSessions, NameLost};
-use model::finding::{Evidence, Outcome, Remedy};
-use model::plan::{Case, Order, RegistryCases};
-use model::record::{Agent, Scope, Servers};
-use model::registry::{Edit, Taken, edit, is_active, scan};
+use model::finding::{Outcome, Remedy};
+use model::plan::{Case, Ghost, Order, Origin, RegistryCases};
+use model::record::{Scope, Servers};
+use model::registry::{Edit, Layout, Taken, edit_scanned, is_active};
 
 use crate::PROGRAM;
 use crate::args::Arguments;
@@ -40,19 +42,19 @@ pub fn clean(
     report: &mut Report,
 ) -> Result<(), Failure> {
     for attempt in 1.. {
-        let steps = &mut report.steps;
-        let locked = lock(Path::new(path), arguments.lock_timeout, steps).and_then(|lock| {
-            lock.whole_text(|text| scan(text, |_, _| ()).map(|_| ())).map(|t| (lock, t))
-        });
-        let (lock, text) = match locked {
+        let locked = lock(Path::new(path), arguments.lock_timeout, &mut report.steps)
+            .and_then(|lock| lock.whole_text().map(|(text, layout)| (lock, text, layout)));
+        let (lock, text, layout) = match locked {
             Ok(locked) => locked,
             Err(error) => {
                 fail(cases.orders(), &error, report);
                 return Ok(());
             }
         };
-        match judge(&lock, &text, cases) {
-            Ok(verdicts) => return write(&lock, &text, cases, verdicts, arguments, report),
+        match judge(&lock, &text, &layout, cases) {
+            Ok(verdicts) => {
+                return write(&lock, &text, &layout, cases, verdicts, arguments, report);
+            }
             Err(_) if attempt < TRIES => {
                 drop(lock);
                 std::thread::sleep(TMUX_UNDER_LOCK / 4);
@@ -98,12 +100,12 @@ fn told(recovered: &Recovered) -> String {
 }
 
 /// What an entry says now.
-struct Entry {
+struct Entry<'t> {
     /// Of the registry of a task, where the id of an entry is but a field, there may be
     /// several that nobody can tell apart. In a global one, the last of an id counts.
     is_double: bool,
-    started_at: Option<String>,
-    tmux_session: Option<String>,
+    started_at: Option<Cow<'t, str>>,
+    tmux_session: Option<Cow<'t, str>>,
     is_active: bool,
 }
 
@@ -111,46 +113,54 @@ struct Entry {
 ///
 /// # Errors
 /// When tmux cannot be asked.
-fn judge(lock: &Lock, text: &str, cases: &RegistryCases<'_>) -> Result<Vec<Verdict>, Failure> {
-    let condemned: HashSet<&str> = cases.entries.iter().map(|case| &*case.subject.id).collect();
-    let mut entries: HashMap<String, Entry> = HashMap::new();
-    // The text was found whole.
-    let _ = scan(text, |scope, entry| {
-        if condemned.contains(&*entry.id) {
-            let now = Entry {
-                is_double: scope == Scope::Task && entries.contains_key(&*entry.id),
-                is_active: is_active(scope, entry.fields.status.as_deref()),
-                started_at: entry.fields.started_at.map(|text| text.into_owned()),
-                tmux_session: entry.fields.tmux_session.map(|text| text.into_owned()),
-            };
-            entries.insert(entry.id.into_owned(), now);
-        }
-    });
-    let mut looks: Vec<(&Evidence, Look)> = Vec::new();
-    for case in &cases.entries {
-        let evidence = &*case.order.finding.evidence;
-        if !looks.iter().any(|(known, _)| *known == evidence) {
-            looks.push((evidence, sessions(evidence, TMUX_UNDER_LOCK)?));
+fn judge(
+    lock: &Lock,
+    text: &str,
+    layout: &Layout,
+    cases: &RegistryCases<'_>,
+) -> Result<Vec<Verdict>, Failure> {
+    let mut entries: HashMap<&str, Option<Entry<'_>>> =
+        cases.entries.iter().map(|case| (&*case.subject.id, None)).collect();
+    for entry in layout.entries(text) {
+        if let Some(now) = entries.get_mut(&*entry.id) {
+            *now = Some(Entry {
+                is_double: layout.scope == Scope::Task && now.is_some(),
+                is_active: is_active(layout.scope, entry.fields.status.as_deref()),
+                started_at: entry.fields.started_at,
+                tmux_session: entry.fields.tmux_session,
+            });
         }
     }
-    let known: Vec<(&Evidence, &Look, AgentSessions<'_>)> = looks
+    let mut looks: Vec<(&Rc<Origin>, Look)> = Vec::new();
+    for case in &cases.entries {
+        let origin = &case.order.origin;
+        if !looks.iter().any(|(known, _)| is_same(known, origin)) {
+            looks.push((origin, sessions(&origin.evidence, TMUX_UNDER_LOCK)?));
+        }
+    }
+    let known: Vec<(&Rc<Origin>, &Look, AgentSessions<'_>)> = looks
         .iter()
-        .map(|(evidence, look)| (*evidence, look, AgentSessions::new(&look.sessions)))
+        .map(|(origin, look)| (*origin, look, AgentSessions::new(&look.sessions)))
         .collect();
-    let verdict = |case: &Case<'_, Agent<'_>>| {
+    let verdict = |case: &Case<'_, Ghost<'_>>| {
         let (_, look, sessions) = known
             .iter()
-            .find(|(evidence, ..)| *evidence == &*case.order.finding.evidence)
+            .find(|(origin, ..)| is_same(origin, &case.order.origin))
             .ok_or_else(|| (Outcome::Failed, "tmux was not looked at".to_owned()))?;
-        let entry = entries.get(&*case.subject.id);
+        let entry = entries.get(&*case.subject.id).and_then(Option::as_ref);
         verdict(case, entry, look, sessions, lock.owner_uid)
     };
     Ok(cases.entries.iter().map(verdict).collect())
 }
 
+/// Whether two findings rest on the same evidence: as a rule they share it.
+fn is_same(one: &Rc<Origin>, other: &Rc<Origin>) -> bool {
+    Rc::ptr_eq(one, other) || one.evidence == other.evidence
+}
+
 fn verdict(
-    case: &Case<'_, Agent<'_>>,
-    entry: Option<&Entry>,
+    case: &Case<'_, Ghost<'_>>,
+    entry: Option<&Entry<'_>>,
     tmux: &Look,
     sessions: &AgentSessions<'_>,
     owner_uid: u32,
@@ -190,6 +200,7 @@ fn verdict(
 fn write(
     lock: &Lock,
     old: &str,
+    layout: &Layout,
     cases: &RegistryCases<'_>,
     verdicts: Vec<Verdict>,
     arguments: &Arguments,
@@ -207,7 +218,7 @@ fn write(
             Err((result, reason)) => report.became(&case.order, result, reason),
         }
     }
-    let edited = edit(old, &change).map_err(Failure::trouble)?;
+    let edited = edit_scanned(old, layout, &change).map_err(Failure::trouble)?;
     let counters = cases.counters.iter().map(|case| &case.order);
     if edited.text == old {
         for order in counters {
@@ -233,12 +244,12 @@ fn write(
     if let Some(backup) = written.backup {
         report.note(&format!("old content of the registry kept: {}", backup.display()));
     }
-    let mut taken: HashMap<String, Vec<Taken>> = HashMap::new();
-    for entry in edited.taken {
-        taken.entry(entry.id.clone()).or_default().push(entry);
+    let mut taken: HashMap<&str, Vec<&Taken<'_>>> = HashMap::default();
+    for entry in &edited.taken {
+        taken.entry(&entry.id).or_default().push(entry);
     }
     for case in going {
-        for entry in taken.remove(&*case.subject.id).unwrap_or_default() {
+        for entry in taken.get(&*case.subject.id).into_iter().flatten() {
             report.taken(&case.order, entry);
         }
     }

@@ -70,6 +70,9 @@ impl Report {
         if let Some(failure) = self.failure.take() {
             return Err(failure);
         }
+        if self.log.is_none() {
+            return Ok(());
+        }
         orders.into_iter().try_for_each(|order| self.append(&plan(order)))?;
         let Some((path, file)) = &self.log else { return Ok(()) };
         file.sync_data().map_err(|error| unwritable(path, &error))
@@ -80,20 +83,19 @@ impl Report {
     /// # Errors
     /// Output that cannot be written.
     pub fn would(&mut self, order: &Order<'_>) -> Result<(), Failure> {
-        self.print(&plan(order))
+        if self.count(Outcome::Planned) { self.print(&plan(order)) } else { Ok(()) }
     }
 
     /// Prints and logs what became of an order. What cannot be written stops the next
     /// act, not the one that is reported here.
-    pub fn became(&mut self, order: &Order<'_>, result: Outcome, reason: impl Into<String>) {
-        self.conclude(&action(order, result, reason.into()));
+    pub fn became(&mut self, order: &Order<'_>, result: Outcome, reason: impl AsRef<str>) {
+        self.conclude(order, result, reason.as_ref(), None);
     }
 
     /// Prints and logs that an entry was taken out of a registry, or marked there.
-    pub fn taken(&mut self, order: &Order<'_>, entry: Taken) {
+    pub fn taken(&mut self, order: &Order<'_>, entry: &Taken<'_>) {
         let how = if entry.replaced_by.is_some() { "entry marked" } else { "entry removed" };
-        let done = action(order, Outcome::Done, how.to_owned());
-        self.conclude(&Action { entry: Some(entry), ..done });
+        self.conclude(order, Outcome::Done, how, Some(entry));
     }
 
     /// Says something on standard error, unless quiet.
@@ -103,20 +105,38 @@ impl Report {
         }
     }
 
-    fn conclude(&mut self, action: &Action<'_>) {
+    fn conclude(
+        &mut self,
+        order: &Order<'_>,
+        result: Outcome,
+        reason: &str,
+        entry: Option<&Taken<'_>>,
+    ) {
+        let is_printed = self.count(result);
+        if !is_printed && self.log.is_none() {
+            return;
+        }
+        let action = Action { entry, ..action(order, result, reason) };
         // Each for itself: one is there for when the other fails.
-        let logged = self.append(action);
-        let printed = self.print(action);
-        let (result, what) = (word(action.result), action.action.word());
-        self.steps.step(&format!("{result}: {what}: {}: {}", action.target, action.reason));
+        let logged = self.append(&action);
+        let printed = if is_printed { self.print(&action) } else { Ok(()) };
+        if self.steps.verbose {
+            let (result, what) = (word(result), action.action.word());
+            self.steps.step(&format!("{result}: {what}: {}: {reason}", action.target));
+        }
         let failure = logged.err().or(printed.err());
         self.failure = self.failure.take().or(failure);
     }
 
+    /// Counts a result; returns whether it is printed.
+    fn count(&mut self, result: Outcome) -> bool {
+        *self.counts.entry(word(result)).or_default() += 1;
+        let went_well = matches!(result, Outcome::Done | Outcome::Gone | Outcome::Planned);
+        !(self.quiet && went_well)
+    }
+
     fn print(&mut self, action: &Action<'_>) -> Result<(), Failure> {
-        *self.counts.entry(word(action.result)).or_default() += 1;
-        let went_well = matches!(action.result, Outcome::Done | Outcome::Gone | Outcome::Planned);
-        if self.quiet && went_well { Ok(()) } else { self.printer.record(&Record::Action(action)) }
+        self.printer.record(&Record::Action(action))
     }
 
     fn append(&mut self, action: &Action<'_>) -> Result<(), Failure> {
@@ -154,20 +174,20 @@ fn plan<'o>(order: &'o Order<'_>) -> Action<'o> {
     let reason = match order.remedy {
         // What the finding says was true before.
         Remedy::RestoreEntry => "the entry goes back to where it was",
-        _ => &*order.finding.reason,
+        _ => &order.reason,
     };
-    action(order, Outcome::Planned, reason.to_owned())
+    action(order, Outcome::Planned, reason)
 }
 
-fn action<'o>(order: &'o Order<'_>, result: Outcome, reason: String) -> Action<'o> {
+fn action<'o>(order: &'o Order<'_>, result: Outcome, reason: &'o str) -> Action<'o> {
     Action {
         action: order.remedy,
-        target: &order.finding.target,
+        target: &order.target,
         result,
         reason,
         at: host::clock::now(),
         entry: None,
-        finding: order.raw,
+        finding: serde_json::from_str(order.raw).expect("the finding was read before"),
     }
 }
 

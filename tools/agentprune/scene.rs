@@ -1,6 +1,5 @@
 //! Looking again, in the way in which a finding was found.
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -81,7 +80,7 @@ impl Scene {
 
     /// Whether a living Claude is in a session.
     pub fn has_claude(&self, session: &Session) -> bool {
-        let with_claude: HashSet<(i32, &str)> = with_claude(&self.panes(), &self.processes);
+        let with_claude = with_claude(&self.panes(), &self.processes);
         with_claude.contains(&(session.server_pid, session.id.as_str()))
     }
 

@@ -36,7 +36,7 @@ pub fn end(cases: &[Case<'_, Session>], report: &mut Report) -> Result<(), Failu
             report.became(&case.order, Outcome::Gone, "given twice");
         }
     }
-    for (evidence, cases) in &once.into_iter().chunk_by(|case| &case.order.finding.evidence) {
+    for (evidence, cases) in &once.into_iter().chunk_by(|case| &case.order.origin.evidence) {
         end_together(evidence, cases, report)?;
     }
     Ok(())

@@ -15,7 +15,8 @@ const CLEAR: &str = "\r\x1b[K";
 /// See the [module](self).
 #[derive(Debug)]
 pub struct Steps {
-    verbose: bool,
+    /// Whether steps are said.
+    pub verbose: bool,
     watched: bool,
     shows: bool,
 }

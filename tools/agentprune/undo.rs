@@ -1,6 +1,6 @@
 //! Putting back what a prune took out of registries.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use cli::Failure;
@@ -8,7 +8,7 @@ use host::registry::{Kept, SignalsWait};
 use model::finding::Outcome;
 use model::plan::Order;
 use model::record::Machine;
-use model::registry::{Restored, Taken, restore, scan};
+use model::registry::{Restored, Taken, restore};
 use model::undo::{Undo, read};
 
 use crate::args::Arguments;
@@ -34,9 +34,9 @@ pub fn undo(
         if !acts {
             undo.entries.iter().try_for_each(|(order, _)| report.would(order))?;
         } else if let Some((order, _)) =
-            undo.entries.iter().find(|(o, _)| *o.finding.host != *machine.host)
+            undo.entries.iter().find(|(o, _)| o.origin.machine.host != machine.host)
         {
-            let reason = format!("done on {}, this is {}", order.finding.host, machine.host);
+            let reason = format!("done on {}, this is {}", order.origin.machine.host, machine.host);
             for (order, _) in &undo.entries {
                 report.became(order, Outcome::Refused, reason.as_str());
             }
@@ -53,12 +53,11 @@ fn put_back(
     arguments: &Arguments,
     report: &mut Report,
 ) -> Result<(), Failure> {
-    let (orders, taken): (Vec<Order<'_>>, Vec<Taken>) = undo.entries.into_iter().unzip();
-    let counters: HashMap<&str, (i64, i64)> =
+    let (orders, taken): (Vec<Order<'_>>, Vec<Taken<'_>>) = undo.entries.into_iter().unzip();
+    let counters: BTreeMap<&str, (i64, i64)> =
         undo.counters.iter().map(|(name, values)| (name.as_str(), *values)).collect();
-    let locked = lock(path, arguments.lock_timeout, &mut report.steps).and_then(|lock| {
-        lock.whole_text(|text| scan(text, |_, _| ()).map(|_| ())).map(|t| (lock, t))
-    });
+    let locked = lock(path, arguments.lock_timeout, &mut report.steps)
+        .and_then(|lock| lock.whole_text().map(|(text, _)| (lock, text)));
     let (lock, old) = match locked {
         Ok(locked) => locked,
         Err(error) => {

@@ -1,14 +1,14 @@
 //! Reading the records that a program is fed.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, IsTerminal, Read};
+use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
 use crate::diagnostics::Failure;
 
 /// Longest line accepted. A record is some hundred bytes long; one with all arguments of
 /// a process at most a few million, the kernel's own limit for them.
-const LINE_LIMIT: u64 = 16 << 20;
+const LINE_LIMIT: usize = 16 << 20;
 
 /// The files that a program reads records from.
 #[derive(Debug)]
@@ -54,35 +54,64 @@ fn is_stdin(file: &Path) -> bool {
 }
 
 fn read(file: &Path, text: &mut String) -> Result<(), Failure> {
-    let (name, source): (String, Box<dyn Read>) = if is_stdin(file) {
-        ("standard input".to_owned(), Box::new(io::stdin().lock()))
+    let (name, source, size): (String, Box<dyn Read>, u64) = if is_stdin(file) {
+        ("standard input".to_owned(), Box::new(io::stdin().lock()), 0)
     } else {
         let name = file.display().to_string();
         let opened =
             File::open(file).map_err(|error| Failure::Trouble(format!("{name}: {error}")))?;
-        (name, Box::new(opened))
+        let size = opened.metadata().map_or(0, |metadata| metadata.len());
+        (name, Box::new(opened), size)
     };
-    let mut source = BufReader::with_capacity(1 << 16, source);
-    let mut line = Vec::new();
-    for number in 1.. {
-        line.clear();
-        let at = |reason: &dyn std::fmt::Display| {
-            Failure::Trouble(format!("{name}: line {number}: {reason}"))
-        };
-        let mut limited = source.by_ref().take(LINE_LIMIT);
-        let length = limited.read_until(b'\n', &mut line).map_err(|error| at(&error))?;
-        if length == 0 {
-            break;
-        }
-        if length as u64 == LINE_LIMIT && line.last() != Some(&b'\n') {
-            return Err(at(&"longer than any record"));
-        }
-        let line =
-            std::str::from_utf8(&line).map_err(|error| at(&format!("not UTF-8: {error}")))?;
-        text.push_str(line);
-        if !line.ends_with('\n') {
-            text.push('\n');
-        }
+    let mut bytes = Vec::with_capacity(size as usize + 1);
+    let read = read_lines(source, &mut bytes);
+    let at = |offset: usize, reason: &dyn std::fmt::Display| {
+        let number = bytes[..offset].iter().filter(|&&byte| byte == b'\n').count() + 1;
+        Failure::Trouble(format!("{name}: line {number}: {reason}"))
+    };
+    match read {
+        Ok(None) => {}
+        Ok(Some(offset)) => return Err(at(offset, &"longer than any record")),
+        Err(error) => return Err(at(bytes.len(), &error)),
+    }
+    if let Err(error) = std::str::from_utf8(&bytes) {
+        let start = line_start(&bytes, error.valid_up_to());
+        let line = bytes[start..].split(|&byte| byte == b'\n').next().unwrap_or_default();
+        let error = std::str::from_utf8(line).err().unwrap_or(error);
+        return Err(at(start, &format!("not UTF-8: {error}")));
+    }
+    let mut read = String::from_utf8(bytes).map_err(Failure::trouble)?;
+    if !read.is_empty() && !read.ends_with('\n') {
+        read.push('\n');
+    }
+    // The first file is not copied: it may be large.
+    if text.is_empty() {
+        *text = read;
+    } else {
+        text.push_str(&read);
     }
     Ok(())
+}
+
+/// Reads everything, unless a line is too long: then, where that line begins. What is read
+/// until that shows is not much more than such a line.
+fn read_lines(mut source: impl Read, bytes: &mut Vec<u8>) -> io::Result<Option<usize>> {
+    loop {
+        let before = bytes.len();
+        let count = source.by_ref().take(LINE_LIMIT as u64).read_to_end(bytes)?;
+        // Any other line is whole in what was just read, or is not whole yet.
+        let start = line_start(bytes, before);
+        let ended = bytes[before..].iter().position(|&byte| byte == b'\n');
+        if ended.map_or(bytes.len(), |ended| before + ended) - start >= LINE_LIMIT {
+            return Ok(Some(start));
+        }
+        if count == 0 {
+            return Ok(None);
+        }
+    }
+}
+
+/// Where the line begins in which this place is.
+fn line_start(bytes: &[u8], place: usize) -> usize {
+    bytes[..place].iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1)
 }

@@ -221,9 +221,10 @@ impl Printer {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        // Taken, so that nothing is written twice after an error.
-        let bytes = std::mem::take(&mut self.buffer);
-        self.out.write_all(&bytes)?;
+        let written = self.out.write_all(&self.buffer);
+        // Whatever came of it: after an error nothing is written twice.
+        self.buffer.clear();
+        written?;
         self.out.flush()
     }
 }

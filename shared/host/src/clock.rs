@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::OnceLock;
 
 use jiff::civil::DateTime;
-use jiff::tz::{Disambiguation, TimeZone};
+use jiff::tz::TimeZone;
 use jiff::{Timestamp, Unit};
 
 /// Now, to the millisecond: what goes into records.
@@ -21,16 +21,13 @@ pub fn now() -> Timestamp {
 /// without one it is local time (`TZ`), and of the two readings in the hour that a
 /// clock change repeats, the later: an agent is rather taken for younger.
 pub fn instant(text: &str) -> Option<Timestamp> {
-    if let Ok(instant) = text.parse::<Timestamp>() {
+    // What can stand in an offset stands in a date, too, but not behind its ten characters.
+    let may_have_offset = text.get(10..).is_some_and(|time| time.contains(['Z', 'z', '+', '-']));
+    if may_have_offset && let Ok(instant) = text.parse::<Timestamp>() {
         return Some(instant);
     }
     let naive: DateTime = text.parse().ok()?;
-    local()
-        .clone()
-        .into_ambiguous_zoned(naive)
-        .disambiguate(Disambiguation::Later)
-        .ok()
-        .map(|zoned| zoned.timestamp())
+    local().to_ambiguous_timestamp(naive).later().ok()
 }
 
 /// Now as a registry spells it: local time without an offset, as Python's

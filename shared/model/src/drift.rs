@@ -10,12 +10,12 @@ mod process;
 mod registry;
 mod session;
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
+use foldhash::{HashMap, HashSet};
 use itertools::Itertools;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 
 pub use agent::{AgentSessions, NameLost};
 pub use process::{Panes, ProcessVerdict};
@@ -59,7 +59,7 @@ impl Default for Options {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Number of findings of each kind.
-    pub counts: BTreeMap<String, u64>,
+    pub counts: BTreeMap<Kind, u64>,
     /// Findings with an action.
     pub actionable: u64,
     /// Processes and sessions that would be findings if they were older.
@@ -74,7 +74,7 @@ struct Draft<'a> {
     action: Option<Remedy>,
     target: String,
     reason: String,
-    names: Option<Names>,
+    names: Option<&'a Names>,
     proc_source: Option<ProcSource>,
     agent: Option<&'a RawValue>,
     session: Option<&'a RawValue>,
@@ -136,6 +136,8 @@ struct Court<'c, 'a> {
     agent_sessions: AgentSessions<'c>,
     with_claude: HashSet<(i32, &'c str)>,
     evidence: Evidence,
+    /// The same as JSON, which most findings carry as it is.
+    evidence_text: Box<RawValue>,
     found: &'c mut dyn FnMut(&Finding<'_>),
     summary: Summary,
 }
@@ -166,6 +168,7 @@ impl<'c, 'a> Court<'c, 'a> {
             agent_sessions: AgentSessions::new(scene.sessions.iter().map(|(s, _)| &s.record)),
             panes,
             with_claude,
+            evidence_text: text_of(&evidence),
             evidence,
             found,
             summary: Summary::default(),
@@ -174,13 +177,14 @@ impl<'c, 'a> Court<'c, 'a> {
 
     fn report(&mut self, draft: Draft<'_>) {
         // A process is looked for again as it was found, whatever the other looks did.
-        let names = draft.names.or_else(|| self.evidence.names.clone());
+        let names = draft.names.or(self.evidence.names.as_ref());
         let proc_source = draft.proc_source.or(self.evidence.proc_source);
-        let as_usual = names == self.evidence.names && proc_source == self.evidence.proc_source;
-        let evidence = match as_usual {
-            true => Cow::Borrowed(&self.evidence),
-            false => Cow::Owned(Evidence { names, proc_source, ..self.evidence.clone() }),
-        };
+        let as_usual =
+            names == self.evidence.names.as_ref() && proc_source == self.evidence.proc_source;
+        let own_text = (!as_usual).then(|| {
+            let names = names.cloned();
+            text_of(&Evidence { names, proc_source, ..self.evidence.clone() })
+        });
         let machine = &self.scene.machine;
         let finding = Finding {
             kind: draft.kind,
@@ -190,14 +194,14 @@ impl<'c, 'a> Court<'c, 'a> {
             host: machine.host.as_str().into(),
             boot_id: machine.boot_id.as_str().into(),
             pid_ns: machine.pid_ns.as_str().into(),
-            evidence,
+            evidence: own_text.as_deref().unwrap_or(&self.evidence_text),
             agent: draft.agent,
             session: draft.session,
             process: draft.process,
             registry: draft.registry,
         };
         (self.found)(&finding);
-        *self.summary.counts.entry(draft.kind.word().to_owned()).or_default() += 1;
+        *self.summary.counts.entry(draft.kind).or_default() += 1;
         self.summary.actionable += u64::from(draft.action.is_some());
     }
 
@@ -230,6 +234,10 @@ impl<'c, 'a> Court<'c, 'a> {
         let claude = self.with_claude.contains(&(session.server_pid, session.id.as_str()));
         session::verdict(session, claude, self.options)
     }
+}
+
+fn text_of(evidence: &Evidence) -> Box<RawValue> {
+    to_raw_value(evidence).expect("evidence has no keys but strings")
 }
 
 /// The sessions, by server and id, in whose panes a living Claude is.

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use foldhash::HashMap;
 use itertools::Itertools;
 use jiff::Timestamp;
 
@@ -19,7 +20,8 @@ use crate::stream::{Look, Malformed, Sourced, subject};
 pub struct Scene<'s, 'a> {
     /// The machine.
     pub machine: Machine,
-    /// Registry entries with the end of their look.
+    /// Registry entries, each once, with the end of their look, in no order: there may be
+    /// very many.
     pub agents: Vec<(&'s Sourced<'a, Agent<'a>>, &'s End)>,
     /// Registries with the end of their look.
     pub registries: Vec<(&'s Sourced<'a, Registry>, &'s End)>,
@@ -58,10 +60,7 @@ fn scene<'s, 'a>(machine: Machine, looks: &[&'s Look<'a>]) -> Scene<'s, 'a> {
     };
     Scene {
         machine,
-        agents: newest_first()
-            .flat_map(|look| by_line(&look.agents).map(move |agent| (agent, &look.end)))
-            .unique_by(|(agent, _)| (&agent.record.registry, &agent.record.id))
-            .collect(),
+        agents: agents(newest_first()),
         registries: newest_first()
             .flat_map(|look| by_line(&look.registries).map(move |registry| (registry, &look.end)))
             .unique_by(|(registry, _)| &registry.record.path)
@@ -76,6 +75,30 @@ fn scene<'s, 'a>(machine: Machine, looks: &[&'s Look<'a>]) -> Scene<'s, 'a> {
             .collect(),
         ends: newest_first().map(|look| &look.end).collect(),
     }
+}
+
+/// The entries of these looks, each as the first of them saw it; of those that one look
+/// has twice, the first by its line.
+fn agents<'s, 'a: 's>(
+    looks: impl Iterator<Item = &'s Look<'a>> + Clone,
+) -> Vec<(&'s Sourced<'a, Agent<'a>>, &'s End)> {
+    let count = looks.clone().map(|look| look.agents.len()).sum();
+    let mut agents: Vec<(&Sourced<'_, Agent<'_>>, &End)> = Vec::with_capacity(count);
+    let mut known: HashMap<(&str, &str), usize> = HashMap::default();
+    known.reserve(count);
+    for look in looks {
+        let first = agents.len();
+        for agent in &look.agents {
+            let at =
+                *known.entry((&agent.record.registry, &agent.record.id)).or_insert(agents.len());
+            if at == agents.len() {
+                agents.push((agent, &look.end));
+            } else if at >= first && agent.line < agents[at].0.line {
+                agents[at].0 = agent;
+            }
+        }
+    }
+    agents
 }
 
 fn by_line<'s, 'a, T>(records: &'s [Sourced<'a, T>]) -> impl Iterator<Item = &'s Sourced<'a, T>> {

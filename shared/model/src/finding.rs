@@ -1,13 +1,12 @@
 //! What `agentdiff` finds and what `agentprune` does about it.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::record::{Machine, Names, ProcSource, Servers, present};
+use crate::record::{Names, ProcSource, Servers, present};
 use crate::registry::Taken;
 use crate::text::Text;
 
@@ -97,7 +96,7 @@ impl Remedy {
 }
 
 /// What a finding rests on: enough to look again in the same way.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
     /// The instant of the earliest look it rests on.
     pub taken_at: Timestamp,
@@ -141,8 +140,9 @@ pub struct Finding<'a> {
     pub boot_id: Text<'a>,
     /// Identity of the pid namespace looked at.
     pub pid_ns: Text<'a>,
-    /// What it rests on.
-    pub evidence: Cow<'a, Evidence>,
+    /// What it rests on, an [`Evidence`]: as a rule the same text in thousands of findings.
+    #[serde(borrow)]
+    pub evidence: &'a RawValue,
     /// The registry entry.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<&'a RawValue>,
@@ -155,17 +155,6 @@ pub struct Finding<'a> {
     /// The registry.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub registry: Option<&'a RawValue>,
-}
-
-impl Finding<'_> {
-    /// The machine it was found on.
-    pub fn machine(&self) -> Machine {
-        Machine {
-            host: self.host.to_string(),
-            boot_id: self.boot_id.to_string(),
-            pid_ns: self.pid_ns.to_string(),
-        }
-    }
 }
 
 /// How an action ended.
@@ -196,12 +185,12 @@ pub struct Action<'a> {
     /// How it ended.
     pub result: Outcome,
     /// Why.
-    pub reason: String,
+    pub reason: &'a str,
     /// When.
     pub at: Timestamp,
     /// For a registry entry that was removed or marked: what `--undo` needs.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub entry: Option<Taken>,
+    pub entry: Option<&'a Taken<'a>>,
     /// The finding, as it was read.
     pub finding: &'a RawValue,
 }

@@ -3,43 +3,70 @@
 //! before has done.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
+use foldhash::HashMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::finding::{Finding, Kind, Remedy};
-use crate::record::{Agent, End, Machine, Of, ProcSource, Process, Registry, Session};
+use crate::finding::{Evidence, Finding, Kind, Remedy};
+use crate::record::{Agent, End, Machine, Of, ProcSource, Process, Registry, Scope, Session};
 use crate::stream::{Malformed, parse};
 use crate::text::Text;
 
 /// The highest pid a Linux kernel gives (`PID_MAX_LIMIT`).
 const PID_MAX: i32 = 1 << 22;
 
-/// What is to be done about a finding.
+/// What is to be done about a finding. There may be hundreds of thousands: what many of
+/// them share stands once, and the finding itself only as it was read.
 #[derive(Debug)]
 pub struct Order<'a> {
     /// What to do.
     pub remedy: Remedy,
+    /// About what, for people.
+    pub target: Text<'a>,
     /// Why.
-    pub finding: Finding<'a>,
-    /// The finding as it was read.
-    pub raw: &'a RawValue,
+    pub reason: Text<'a>,
+    /// Where it was found, and by what.
+    pub origin: Rc<Origin>,
+    /// The finding as it was read, one JSON object.
+    pub raw: &'a str,
 }
 
-/// An order and the record it is about.
+/// Where something was found, and by what.
+#[derive(Debug)]
+pub struct Origin {
+    /// The machine.
+    pub machine: Machine,
+    /// The looks.
+    pub evidence: Evidence,
+}
+
+/// An order and what it is about.
 #[derive(Debug)]
 pub struct Case<'a, T> {
     /// The order.
     pub order: Order<'a>,
-    /// The record.
+    /// The record, or what of it acting needs.
     pub subject: T,
+}
+
+/// The entry of a ghost, as it was found.
+#[derive(Debug)]
+pub struct Ghost<'a> {
+    /// Its id.
+    pub id: Text<'a>,
+    /// What tells it from another entry that gets the id later.
+    pub started_at: Option<Text<'a>>,
+    /// The kind of registry it stands in.
+    pub scope: Scope,
 }
 
 /// The cases that concern one registry file.
 #[derive(Debug, Default)]
 pub struct RegistryCases<'a> {
     /// Entries to remove or to mark.
-    pub entries: Vec<Case<'a, Agent<'a>>>,
+    pub entries: Vec<Case<'a, Ghost<'a>>>,
     /// The file itself, for its counters.
     pub counters: Vec<Case<'a, Registry>>,
 }
@@ -80,13 +107,13 @@ impl<'a> Plan<'a> {
     /// mean something only on the machine, in the boot and in the pid namespace where
     /// they were seen.
     pub fn take_foreign(&mut self, machine: &Machine) -> Vec<(Order<'a>, String)> {
-        self.take(&|finding| foreignness(&finding.machine(), machine))
+        self.take(&|origin| foreignness(&origin.machine, machine))
     }
 
     /// Takes out what was found with another source of the process table, with the reason.
     pub fn take_seen_otherwise(&mut self, source: ProcSource) -> Vec<(Order<'a>, String)> {
-        self.take(&|finding| {
-            let other = finding.evidence.proc_source.filter(|other| *other != source)?;
+        self.take(&|origin| {
+            let other = origin.evidence.proc_source.filter(|other| *other != source)?;
             Some(format!("found with --proc-source {}", other.word()))
         })
     }
@@ -104,11 +131,11 @@ impl<'a> Plan<'a> {
 }
 
 /// Why a finding is not acted on, if so.
-type Why<'w> = dyn Fn(&Finding<'_>) -> Option<String> + 'w;
+type Why<'w> = dyn Fn(&Origin) -> Option<String> + 'w;
 
 fn take<'a, T>(cases: &mut Vec<Case<'a, T>>, why: &Why<'_>, taken: &mut Vec<(Order<'a>, String)>) {
     for case in std::mem::take(cases) {
-        match why(&case.order.finding) {
+        match why(&case.order.origin) {
             None => cases.push(case),
             Some(reason) => taken.push((case.order, reason)),
         }
@@ -131,6 +158,14 @@ struct Head<'a> {
     kind: Text<'a>,
 }
 
+impl<'a> Head<'a> {
+    /// The head of a finding that begins with its type, as `agentdiff` writes them, so that
+    /// the line need be read only once: as a finding, which shows whether it is one.
+    fn leading(line: &'a str) -> Option<Head<'a>> {
+        line.starts_with("{\"type\":\"finding\"").then(|| Head { kind: "finding".into() })
+    }
+}
+
 /// Reads the findings of `agentdiff`. Unknown types are passed over, unknown kinds of
 /// finding are not: nobody can say what acting on them would mean.
 ///
@@ -139,14 +174,17 @@ struct Head<'a> {
 /// of the input may be acted on. An empty input is one too.
 pub fn read(text: &str) -> Result<Plan<'_>, Malformed> {
     let mut plan = Plan::default();
+    let mut origins = Origins::default();
     for (number, line) in (1..).zip(text.lines()) {
         let line = line.trim_ascii();
         if line.is_empty() {
             continue;
         }
-        let head: Head<'_> = parse(number, line)?;
+        let head = Head::leading(line).map_or_else(|| parse(number, line), Ok)?;
         match &*head.kind {
-            "finding" => plan.add(line).map_err(|error| Malformed { line: number, ..error })?,
+            "finding" => {
+                plan.add(line, &mut origins).map_err(|error| Malformed { line: number, ..error })?
+            }
             "end" => {
                 let end: End = parse(number, line)?;
                 if end.of != Of::Findings {
@@ -170,13 +208,41 @@ fn lister_records(line: usize) -> Malformed {
     Malformed { line, reason }
 }
 
+/// What the findings of a stream have in common.
+#[derive(Default)]
+pub(crate) struct Origins<'a> {
+    /// By machine and evidence as they are spelt.
+    known: HashMap<([Text<'a>; 3], &'a str), Rc<Origin>>,
+}
+
+impl<'a> Origins<'a> {
+    /// That of a finding.
+    ///
+    /// # Errors
+    /// [`Malformed`] when its evidence is none.
+    pub(crate) fn of(&mut self, finding: &Finding<'a>) -> Result<Rc<Origin>, Malformed> {
+        let Finding { host, boot_id, pid_ns, evidence, .. } = finding;
+        let key = ([host, boot_id, pid_ns].map(Text::clone), evidence.get());
+        if let Some(origin) = self.known.get(&key) {
+            return Ok(origin.clone());
+        }
+        let [host, boot_id, pid_ns] = key.0.clone().map(Text::into_owned);
+        let machine = Machine { host, boot_id, pid_ns };
+        let origin = Rc::new(Origin { machine, evidence: parse(0, evidence.get())? });
+        self.known.insert(key, origin.clone());
+        Ok(origin)
+    }
+}
+
 impl<'a> Plan<'a> {
-    fn add(&mut self, line: &'a str) -> Result<(), Malformed> {
+    fn add(&mut self, line: &'a str, origins: &mut Origins<'a>) -> Result<(), Malformed> {
         let finding: Finding<'a> = parse(0, line)?;
+        let origin = origins.of(&finding)?;
         self.findings += 1;
-        let Some(remedy) = finding.action else { return Ok(()) };
-        let order = Order { remedy, raw: parse(0, line)?, finding };
-        let Finding { kind, process, session, agent, registry, .. } = order.finding;
+        let Finding { kind, action, target, reason, .. } = finding;
+        let Finding { process, session, agent, registry, .. } = finding;
+        let Some(remedy) = action else { return Ok(()) };
+        let order = Order { remedy, target, reason, origin, raw: line };
         match (kind, remedy) {
             (Kind::LeakedProcess, Remedy::KillProcess) => {
                 let subject: Process = subject(process, "process")?;
@@ -188,14 +254,13 @@ impl<'a> Plan<'a> {
                 self.sessions.push(Case { order, subject });
             }
             (Kind::GhostAgent, Remedy::RemoveEntry | Remedy::TerminateEntry) => {
-                let subject: Agent<'a> = subject(agent, "agent")?;
-                let registry = self.registries.entry(subject.registry.to_string()).or_default();
-                registry.entries.push(Case { order, subject });
+                let Agent { id, started_at, scope, registry, .. } = subject(agent, "agent")?;
+                let subject = Ghost { id, started_at, scope };
+                self.of(&registry).entries.push(Case { order, subject });
             }
             (Kind::CountMismatch, Remedy::SetCounters) => {
                 let subject: Registry = subject(registry, "registry")?;
-                let registry = self.registries.entry(subject.path.clone()).or_default();
-                registry.counters.push(Case { order, subject });
+                self.of(&subject.path).counters.push(Case { order, subject });
             }
             _ => {
                 let reason = format!("a finding of kind {kind} does not go with its action");
@@ -203,6 +268,13 @@ impl<'a> Plan<'a> {
             }
         }
         Ok(())
+    }
+
+    fn of(&mut self, registry: &str) -> &mut RegistryCases<'a> {
+        if !self.registries.contains_key(registry) {
+            self.registries.insert(registry.to_owned(), RegistryCases::default());
+        }
+        self.registries.get_mut(registry).expect("it was put there")
     }
 }
 

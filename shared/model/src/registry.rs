@@ -1,24 +1,26 @@
 //! The orchestrator's registry files, as text: where the entries and counters stand
-//! ([`scan`]), how to take entries out or mark them without touching a byte of the rest
-//! ([`edit`]), and how to put them back ([`restore`]).
+//! ([`scan()`]), how to take entries out or mark them without touching a byte of the rest
+//! ([`edit()`]), and how to put them back ([`restore()`]).
 //!
 //! Two shapes are in use. In a *global* registry `agents` is an object by id; in the
 //! registry of one *task* it is an array of objects with an `id`.
 
 mod edit;
+mod json;
 mod judgement;
 mod members;
 mod restore;
 mod scan;
 
-pub use edit::{Edit, Edited, Taken, edit};
+pub use edit::{Edit, Edited, Taken, edit, edit_scanned};
 pub use judgement::{Judgement, judge};
 pub use restore::{Restored, restore};
 pub use scan::{Corrupt, Entry, Fields, Layout, scan};
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::ops::Range;
+
+use foldhash::HashSet;
 
 use crate::record::Scope;
 
@@ -65,7 +67,7 @@ impl Tally {
     /// counts, as in Python.
     fn of(entries: &[Slot<'_>]) -> Tally {
         let mut tally = Tally::default();
-        let mut seen = HashSet::new();
+        let mut seen = HashSet::default();
         for slot in entries.iter().rev() {
             if slot.scope == Scope::Task || seen.insert(&slot.id) {
                 tally.entries += 1;
@@ -100,23 +102,26 @@ struct Slot<'t> {
 }
 
 impl<'t> Slot<'t> {
-    fn new(scope: Scope, entry: &Entry<'t>) -> Slot<'t> {
-        let status = entry.fields.status.as_deref();
-        Slot {
-            id: entry.id.clone(),
-            span: entry.span.clone(),
-            scope,
-            active: is_active(scope, status),
-            completed: status == Some("completed"),
-        }
+    fn all(text: &'t str, layout: &Layout) -> Vec<Slot<'t>> {
+        let slot = |entry: Entry<'t>| {
+            let status = entry.fields.status.as_deref();
+            Slot {
+                scope: layout.scope,
+                active: is_active(layout.scope, status),
+                completed: status == Some("completed"),
+                id: entry.id,
+                span: entry.span,
+            }
+        };
+        layout.entries(text).map(slot).collect()
     }
 }
 
 /// A stretch of a text and what stands there afterwards.
-type Change = (Range<usize>, String);
+type Change<'c> = (Range<usize>, Cow<'c, str>);
 
 /// Carries out changes, which must not overlap.
-fn apply(text: &str, mut changes: Vec<Change>) -> String {
+fn apply(text: &str, mut changes: Vec<Change<'_>>) -> String {
     changes.sort_by_key(|(span, _)| (span.start, span.end));
     let grown: usize = changes.iter().map(|(_, replacement)| replacement.len()).sum();
     let gone: usize = changes.iter().map(|(span, _)| span.len()).sum();
@@ -138,13 +143,13 @@ fn counter_changes(
     layout: &Layout,
     values: impl IntoIterator<Item = (&'static str, i64)>,
     add: bool,
-) -> Vec<Change> {
+) -> Vec<Change<'static>> {
     let mut changes = Vec::new();
     let mut added = Vec::new();
     for ((name, value), span) in values.into_iter().zip(&layout.counters) {
         match span {
             Some(span) if text[span.clone()].parse() == Ok(value) => {}
-            Some(span) => changes.push((span.clone(), value.to_string())),
+            Some(span) => changes.push((span.clone(), value.to_string().into())),
             None if add && layout.scope == Scope::Global => added.push((name, value.to_string())),
             None => {}
         }

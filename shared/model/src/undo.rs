@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::finding::{Finding, Outcome, Remedy};
-use crate::plan::Order;
+use crate::plan::{Order, Origins};
 use crate::record::{Agent, Registry};
 use crate::registry::Taken;
 use crate::stream::{Malformed, parse};
@@ -16,7 +16,7 @@ use crate::text::Text;
 #[derive(Debug, Default)]
 pub struct Undo<'a> {
     /// The entries to put back, in the order in which they were taken.
-    pub entries: Vec<(Order<'a>, Taken)>,
+    pub entries: Vec<(Order<'a>, Taken<'a>)>,
     /// Counters that were set: what they were, and what the entries made then.
     pub counters: HashMap<String, (i64, i64)>,
 }
@@ -27,7 +27,8 @@ struct Done<'a> {
     kind: Text<'a>,
     action: Option<Remedy>,
     result: Option<Outcome>,
-    entry: Option<Taken>,
+    #[serde(borrow)]
+    entry: Option<Taken<'a>>,
     #[serde(borrow)]
     finding: Option<&'a RawValue>,
 }
@@ -40,6 +41,7 @@ struct Done<'a> {
 /// [`Malformed`] for a line that is not a record, and for an input without any action.
 pub fn read(text: &str) -> Result<BTreeMap<String, Undo<'_>>, Malformed> {
     let mut undos: BTreeMap<String, Undo<'_>> = BTreeMap::new();
+    let mut origins = Origins::default();
     let mut actions = 0;
     for (number, line) in (1..).zip(text.lines()) {
         let line = line.trim_ascii();
@@ -53,17 +55,20 @@ pub fn read(text: &str) -> Result<BTreeMap<String, Undo<'_>>, Malformed> {
             continue;
         }
         let finding: Finding<'_> = parse(number, raw.get())?;
+        let origin = origins.of(&finding).map_err(|error| Malformed { line: number, ..error })?;
         let agent = || parse::<Agent<'_>>(number, finding.agent.map_or("null", RawValue::get));
         match (done.entry, done.action, finding.registry) {
             (Some(entry), _, _) => {
                 let agent = agent()?;
                 let undo = undos.entry(agent.registry.to_string()).or_default();
-                undo.entries.push((Order { remedy: Remedy::RestoreEntry, finding, raw }, entry));
+                let Finding { target, reason, .. } = finding;
+                let (remedy, raw) = (Remedy::RestoreEntry, raw.get());
+                undo.entries.push((Order { remedy, target, reason, origin, raw }, entry));
             }
             (None, Some(Remedy::RestoreEntry), _) => {
                 let agent = agent()?;
                 if let Some(undo) = undos.get_mut(&*agent.registry) {
-                    undo.entries.retain(|(_, entry)| entry.id != *agent.id);
+                    undo.entries.retain(|(_, entry)| entry.id != agent.id);
                 }
             }
             (None, Some(Remedy::SetCounters), Some(registry)) => {

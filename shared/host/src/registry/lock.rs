@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use model::registry::Corrupt;
+use model::registry::{Layout, scan};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag};
 
@@ -50,19 +50,17 @@ pub struct Snapshot {
     pub owner_uid: u32,
     /// Its text.
     pub text: String,
+    /// What stands where in it.
+    pub layout: Layout,
 }
 
 /// Reads a registry under a shared lock and gives the lock back before it returns. A
-/// text that `whole` finds corrupt is read again for a second.
+/// corrupt text is read again for a second.
 ///
 /// # Errors
 /// [`RegistryError`] when the file is not a regular one, cannot be read or locked, or is
 /// still corrupt.
-pub fn read(
-    path: &Path,
-    lock_timeout: Duration,
-    mut whole: impl FnMut(&str) -> Result<(), Corrupt>,
-) -> Result<Snapshot, RegistryError> {
+pub fn read(path: &Path, lock_timeout: Duration) -> Result<Snapshot, RegistryError> {
     let deadline = Instant::now() + HALF_WRITTEN;
     loop {
         let lock = Lock::take(path, FlockArg::LockSharedNonblock, lock_timeout)?;
@@ -79,11 +77,8 @@ pub fn read(
             return Err(RegistryError::new(&path, reason));
         }
         drop(lock);
-        match text.and_then(|text| match whole(&text) {
-            Ok(()) => Ok(text),
-            Err(corrupt) => Err(RegistryError::new(&path, corrupt)),
-        }) {
-            Ok(text) => return Ok(Snapshot { path, owner_uid, text }),
+        match text.and_then(|text| whole(&path, text)) {
+            Ok((text, layout)) => return Ok(Snapshot { path, owner_uid, text, layout }),
             Err(error) if Instant::now() >= deadline => return Err(error),
             Err(_) => thread::sleep(RETRY),
         }
@@ -157,21 +152,15 @@ impl Lock {
         })
     }
 
-    /// Reads the whole text. One that `whole` finds corrupt is given a second: somebody
-    /// may be writing without the lock.
+    /// Reads the whole text and what stands where in it. A corrupt one is given a second:
+    /// somebody may be writing without the lock.
     ///
     /// # Errors
     /// [`RegistryError`] when it cannot be read, is not UTF-8, or is still corrupt.
-    pub fn whole_text(
-        &self,
-        mut whole: impl FnMut(&str) -> Result<(), Corrupt>,
-    ) -> Result<String, RegistryError> {
+    pub fn whole_text(&self) -> Result<(String, Layout), RegistryError> {
         let deadline = Instant::now() + HALF_WRITTEN;
         loop {
-            let text = self.text().and_then(|text| match whole(&text) {
-                Ok(()) => Ok(text),
-                Err(corrupt) => Err(RegistryError::new(&self.path, corrupt)),
-            });
+            let text = self.text().and_then(|text| whole(&self.path, text));
             if text.is_ok() || Instant::now() >= deadline {
                 return text;
             }
@@ -185,6 +174,14 @@ impl Lock {
         let mut bytes = Vec::with_capacity(file.metadata()?.len() as usize + 1);
         file.read_to_end(&mut bytes)?;
         Ok(bytes)
+    }
+}
+
+/// A text with its layout, unless it is corrupt.
+fn whole(path: &Path, text: String) -> Result<(String, Layout), RegistryError> {
+    match scan(&text) {
+        Ok(layout) => Ok((text, layout)),
+        Err(corrupt) => Err(RegistryError::new(path, corrupt)),
     }
 }
 

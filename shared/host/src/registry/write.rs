@@ -56,7 +56,7 @@ impl Lock {
         now: Timestamp,
     ) -> Result<Written, RegistryError> {
         // Whatever went wrong before: what is no registry is not written.
-        scan(new, |_, _| ()).map_err(|corrupt| {
+        scan(new).map_err(|corrupt| {
             let reason = format!("refused to write what is not a registry: {corrupt}");
             RegistryError::new(&self.path, reason)
         })?;
@@ -158,7 +158,7 @@ impl Lock {
             let bytes = self.bytes()?;
             // A file that was cut short and then made longer has zeros at its end.
             let end = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |at| at + 1);
-            if std::str::from_utf8(&bytes[..end]).is_ok_and(|text| scan(text, |_, _| ()).is_ok()) {
+            if std::str::from_utf8(&bytes[..end]).is_ok_and(|text| scan(text).is_ok()) {
                 if end < bytes.len() {
                     self.file.set_len(end as u64)?;
                 }

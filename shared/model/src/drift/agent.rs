@@ -1,8 +1,9 @@
 //! Registry entries: with a session, or ghosts.
 
-use std::collections::{HashMap, HashSet};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
-use itertools::Itertools;
+use foldhash::{HashMap, HashSet};
 
 use super::{Court, Draft, SessionVerdict, by_reason, counted, owners};
 use crate::finding::{Kind, Remedy};
@@ -16,6 +17,7 @@ use crate::tmux_text::{AGENT_PREFIX, name_key, wanted_key};
 pub struct AgentSessions<'s> {
     by_name: HashMap<Vec<u8>, Vec<&'s Session>>,
     by_agent: HashMap<&'s str, Vec<&'s Session>>,
+    count: usize,
 }
 
 /// The name in the entry is one that tmux expands: nobody can tell the session's name.
@@ -25,8 +27,10 @@ pub struct NameLost;
 impl<'s> AgentSessions<'s> {
     /// Collects the sessions that were seen.
     pub fn new(sessions: impl IntoIterator<Item = &'s Session>) -> AgentSessions<'s> {
-        let mut known = AgentSessions { by_name: HashMap::new(), by_agent: HashMap::new() };
+        let (by_name, by_agent) = (HashMap::default(), HashMap::default());
+        let mut known = AgentSessions { by_name, by_agent, count: 0 };
         for session in sessions {
+            known.count += 1;
             known.by_name.entry(name_key(&session.name)).or_default().push(session);
             if let Some(agent) = &session.agent {
                 known.by_agent.entry(agent).or_default().push(session);
@@ -41,9 +45,7 @@ impl<'s> AgentSessions<'s> {
     /// # Errors
     /// [`NameLost`] when no session was found, and none could be by the name.
     pub fn of(&self, id: &str, tmux_session: Option<&str>) -> Result<Vec<&'s Session>, NameLost> {
-        let own_name = || format!("{AGENT_PREFIX}{id}");
-        let wanted = tmux_session.map_or_else(own_name, str::to_owned);
-        let key = wanted_key(&wanted);
+        let key = wanted_key(&wanted_name(id, tmux_session));
         let by_name = key.as_ref().and_then(|key| self.by_name.get(key));
         let sessions: Vec<_> =
             by_name.into_iter().chain(self.by_agent.get(id)).flatten().copied().collect();
@@ -60,39 +62,49 @@ impl<'s> AgentSessions<'s> {
 
     /// How many sessions were seen.
     pub fn count(&self) -> usize {
-        self.by_name.values().map(Vec::len).sum()
+        self.count
     }
+}
+
+/// The name that the orchestrator asks tmux for.
+fn wanted_name<'n>(id: &str, tmux_session: Option<&'n str>) -> Cow<'n, str> {
+    tmux_session.map_or_else(|| format!("{AGENT_PREFIX}{id}").into(), Cow::Borrowed)
 }
 
 pub(super) fn ghost(court: &mut Court<'_, '_>) {
     let scene = court.scene;
     let owners = owners(scene);
-    let zombies = if scene.gap(Of::Processes).is_none() { zombies(court) } else { HashSet::new() };
+    let zombies = match scene.gap(Of::Processes) {
+        None => zombies(court),
+        Some(_) => HashSet::default(),
+    };
     let servers = scene.server_pids().len();
-    let judged = scene.agents.iter().filter(|(agent, _)| can_be_ghost(&agent.record));
-    let entries = judged.counts_by(|(agent, _)| &*agent.record.registry);
-    let mut gap_of_look: HashMap<(&str, &str), Option<String>> = HashMap::new();
+    let seen = counted(court.agent_sessions.count(), "session", "sessions");
+    let mut gap_of_look: HashMap<(&str, &str), Option<String>> = HashMap::default();
     let mut gaps = Vec::new();
-    let agents = scene
-        .agents
-        .iter()
-        .sorted_by_key(|(agent, _)| (&*agent.record.registry, &*agent.record.id));
-    for (agent, end) in agents {
-        let Agent { id, scope, registry, .. } = &agent.record;
-        if !can_be_ghost(&agent.record) {
-            continue;
-        }
+    let mut judged: BTreeMap<&str, Vec<_>> = BTreeMap::new();
+    for (agent, end) in scene.agents.iter().filter(|(agent, _)| can_be_ghost(&agent.record)) {
+        let Agent { id, registry, .. } = &agent.record;
+        judged.entry(registry).or_default().push((&**id, agent, end));
+    }
+    // An id stands once in a registry.
+    judged.values_mut().for_each(|agents| agents.sort_unstable_by_key(|(id, ..)| *id));
+    let each = judged.iter().flat_map(|(registry, agents)| {
+        agents.iter().map(move |(id, agent, end)| (*registry, agents.len(), *id, *agent, *end))
+    });
+    for (registry, entries, id, agent, end) in each {
         let sessions = court.agent_sessions.of_agent(&agent.record).unwrap_or_default();
         if sessions.iter().any(|s| !zombies.contains(&(s.server_pid, s.id.as_str()))) {
             continue;
         }
         // A zombie found by the agent's id need not be the session that the name means.
-        if wanted_key(agent.record.tmux_session.as_deref().unwrap_or(id)).is_none() {
+        let wanted = agent.record.tmux_session.as_deref();
+        if wanted_key(wanted.unwrap_or(id)).is_none() {
             gaps.push("tmux expands their session names, so nobody can tell them".to_owned());
             continue;
         }
         let gap = gap_of_look.entry((registry, &end.look)).or_insert_with(|| {
-            match owners.get(&**registry) {
+            match owners.get(registry) {
                 Some(uid) => scene.session_gap(*uid, Some(end.taken_at)),
                 None => Some(format!("there is no record of registry {registry}")),
             }
@@ -103,15 +115,10 @@ pub(super) fn ghost(court: &mut Court<'_, '_>) {
         }
         let reason = match sessions.first() {
             Some(session) => format!("session is a zombie: {}", session.name),
-            None if servers == 0 => no_server(owners.get(&**registry), entries[&**registry]),
-            None => {
-                let seen = counted(court.agent_sessions.count(), "session", "sessions");
-                let wanted = agent.record.tmux_session.as_deref();
-                let name = wanted.map_or_else(|| format!("{AGENT_PREFIX}{id}"), str::to_owned);
-                format!("no tmux session {name} among {seen}")
-            }
+            None if servers == 0 => no_server(owners.get(registry), entries),
+            None => format!("no tmux session {} among {seen}", wanted_name(id, wanted)),
         };
-        let remedy = match scope {
+        let remedy = match agent.record.scope {
             Scope::Global => Remedy::RemoveEntry,
             Scope::Task => Remedy::TerminateEntry,
         };

@@ -1,7 +1,6 @@
 //! Claude processes: in a pane, held by something, or leaked.
 
-use std::collections::{HashMap, HashSet};
-
+use foldhash::{HashMap, HashSet};
 use itertools::Itertools;
 
 use super::{Court, Draft, Options, by_reason, counted};
@@ -25,9 +24,9 @@ impl<'s> Panes<'s> {
         servers: HashSet<i32>,
     ) -> Panes<'s> {
         let mut panes = Panes {
-            by_pid: HashMap::new(),
-            by_tty: HashMap::new(),
-            by_id: HashMap::new(),
+            by_pid: HashMap::default(),
+            by_tty: HashMap::default(),
+            by_id: HashMap::default(),
             servers,
         };
         for session in sessions {
@@ -212,11 +211,11 @@ type Young<'y, 'c, 'a> = &'y dyn Fn(&mut Court<'c, 'a>) -> bool;
 /// the order of their pids.
 fn each<'c, 'a>(
     court: &mut Court<'c, 'a>,
-    rule: impl Fn(&mut Court<'c, 'a>, Draft<'a>, ProcessVerdict, Young<'_, 'c, 'a>) -> Option<Draft<'a>>,
+    rule: impl Fn(&mut Court<'c, 'a>, Draft<'c>, ProcessVerdict, Young<'_, 'c, 'a>) -> Option<Draft<'c>>,
 ) {
     let scene = court.scene;
     let mut gaps = Vec::new();
-    let mut gap_of_uid: HashMap<u32, Option<String>> = HashMap::new();
+    let mut gap_of_uid: HashMap<u32, Option<String>> = HashMap::default();
     for (process, end) in scene.processes.iter().sorted_by_key(|(process, _)| process.record.pid) {
         let record = &process.record;
         let verdict = verdict(record, &court.panes, court.options);
@@ -232,7 +231,7 @@ fn each<'c, 'a>(
         let target = format!("process {}", record.pid);
         let draft = Draft {
             process: Some(process.raw()),
-            names: end.names.clone(),
+            names: end.names.as_ref(),
             proc_source: Some(record.source),
             ..Draft::new(Kind::UntrackedProcess, None, target, String::new())
         };

@@ -1,7 +1,6 @@
 //! Registries against the entries they count, and against each other.
 
-use std::collections::{HashMap, HashSet};
-
+use foldhash::{HashMap, HashSet};
 use itertools::Itertools;
 
 use super::{Court, Draft, counted, owners};
@@ -44,15 +43,6 @@ pub(super) fn count_mismatch(court: &mut Court<'_, '_>) {
     }
 }
 
-/// Entries of one scope, by id.
-fn by_id<'c, 'a>(
-    court: &Court<'c, 'a>,
-    scope: Scope,
-) -> HashMap<&'c str, Vec<&'c Sourced<'a, Agent<'a>>>> {
-    let agents = court.scene.agents.iter().map(|(agent, _)| *agent);
-    agents.filter(|agent| agent.record.scope == scope).into_group_map_by(|agent| &*agent.record.id)
-}
-
 /// Entries of task registries, in the order of the output.
 fn task_entries<'c, 'a>(court: &Court<'c, 'a>) -> Vec<&'c Sourced<'a, Agent<'a>>> {
     let agents = court.scene.agents.iter().map(|(agent, _)| *agent);
@@ -62,10 +52,28 @@ fn task_entries<'c, 'a>(court: &Court<'c, 'a>) -> Vec<&'c Sourced<'a, Agent<'a>>
         .collect()
 }
 
+/// What the global registries have under the ids of these entries.
+fn in_global<'c, 'a>(
+    court: &Court<'c, 'a>,
+    tasks: &[&'c Sourced<'a, Agent<'a>>],
+) -> HashMap<&'c str, Vec<&'c Agent<'a>>> {
+    let mut by_id: HashMap<&str, Vec<_>> =
+        tasks.iter().map(|task| (&*task.record.id, Vec::new())).collect();
+    for (agent, _) in &court.scene.agents {
+        if agent.record.scope == Scope::Global
+            && let Some(entries) = by_id.get_mut(&*agent.record.id)
+        {
+            entries.push(&agent.record);
+        }
+    }
+    by_id
+}
+
 /// An entry without a status says nothing, but in a global registry it counts as active.
 pub(super) fn status_mismatch(court: &mut Court<'_, '_>) {
-    let global = by_id(court, Scope::Global);
-    for task in task_entries(court) {
+    let tasks = task_entries(court);
+    let global = in_global(court, &tasks);
+    for task in tasks {
         let in_task = task.record.status.as_deref();
         let disagrees = |in_global: Option<&str>| match (in_global, in_task) {
             (Some(global), Some(task)) => global != task,
@@ -74,8 +82,8 @@ pub(super) fn status_mismatch(court: &mut Court<'_, '_>) {
         };
         let in_global = global.get(&*task.record.id).into_iter().flatten();
         let in_global = in_global
-            .sorted_by_key(|agent| &*agent.record.registry)
-            .map(|agent| agent.record.status.as_deref())
+            .sorted_by_key(|agent| &*agent.registry)
+            .map(|agent| agent.status.as_deref())
             .find(|status| disagrees(*status));
         if let Some(in_global) = in_global {
             let reason = format!(
@@ -91,13 +99,14 @@ pub(super) fn status_mismatch(court: &mut Court<'_, '_>) {
 }
 
 pub(super) fn missing_in_global(court: &mut Court<'_, '_>) {
-    let global = by_id(court, Scope::Global);
+    let tasks = task_entries(court);
+    let global = in_global(court, &tasks);
     let has_global =
         court.scene.registries.iter().any(|(registry, _)| registry.record.scope == Scope::Global);
-    let missing: Vec<_> = task_entries(court)
+    let missing: Vec<_> = tasks
         .into_iter()
         .filter(|task| is_active(Scope::Task, task.record.status.as_deref()))
-        .filter(|task| !global.contains_key(&*task.record.id))
+        .filter(|task| global[&*task.record.id].is_empty())
         .collect();
     if !has_global || missing.is_empty() {
         return;

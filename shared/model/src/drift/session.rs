@@ -1,7 +1,6 @@
 //! Agent sessions: with Claude, busy with something else, or zombies.
 
-use std::collections::HashSet;
-
+use foldhash::HashSet;
 use itertools::Itertools;
 
 use super::{Court, Draft, Options, counted, gap_of};

@@ -1,14 +1,15 @@
 //! The lossless edit: entries leave as spans of the text, counters and marks are written
 //! over theirs, and every other byte is the byte that was there.
 
-use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
+use foldhash::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use super::members::Members;
 use super::scan::{Corrupt, Layout, scan};
 use super::{Change, Slot, Tally, apply, counter_changes};
+use crate::text::Text;
 
 /// Why a marked entry is over.
 const REASON: &str = "session_not_found";
@@ -27,25 +28,26 @@ pub struct Edit<'e> {
 
 /// An entry that was taken out or marked: what putting it back needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Taken {
+pub struct Taken<'t> {
     /// Its id.
-    pub id: String,
+    #[serde(borrow)]
+    pub id: Text<'t>,
     /// Its text, with the key where it had one.
-    pub text: String,
+    pub text: Text<'t>,
     /// How many entries of the same id stood before it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub copy: usize,
     /// The id of the entry that stood right before it.
-    pub after: Option<String>,
+    pub after: Option<Text<'t>>,
     /// How many entries of that one's id stood before that one.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub after_copy: usize,
     /// What stood between that one, or the opening bracket, and it.
-    pub gap_before: String,
+    pub gap_before: Text<'t>,
     /// What stood between it and the next one, or the closing bracket.
-    pub gap_behind: String,
+    pub gap_behind: Text<'t>,
     /// What it was marked into; None when it was taken out.
-    pub replaced_by: Option<String>,
+    pub replaced_by: Option<Text<'t>>,
 }
 
 fn is_zero(count: &usize) -> bool {
@@ -54,11 +56,11 @@ fn is_zero(count: &usize) -> bool {
 
 /// A text after an edit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Edited {
+pub struct Edited<'t> {
     /// The new text.
     pub text: String,
     /// The entries taken out or marked.
-    pub taken: Vec<Taken>,
+    pub taken: Vec<Taken<'t>>,
 }
 
 /// Applies an edit, and sets the counters to what the entries amount to then. Counters
@@ -69,106 +71,135 @@ pub struct Edited {
 ///
 /// # Errors
 /// [`Corrupt`] as for [`scan`].
-pub fn edit(text: &str, edit: &Edit<'_>) -> Result<Edited, Corrupt> {
-    let mut slots: Vec<Slot<'_>> = Vec::new();
-    let layout = scan(text, |scope, entry| slots.push(Slot::new(scope, &entry)))?;
-    let condemned: Vec<bool> = slots.iter().map(|slot| edit.remove.contains(&*slot.id)).collect();
-    let places = Places::new(text, &layout, &slots, edit);
+pub fn edit<'t>(text: &'t str, edit: &Edit<'_>) -> Result<Edited<'t>, Corrupt> {
+    edit_scanned(text, &scan(text)?, edit)
+}
 
-    let mut changes = removals(&layout, &slots, &condemned);
+/// The same of a text that was scanned before.
+///
+/// # Errors
+/// [`Corrupt`] when an entry cannot be marked.
+pub fn edit_scanned<'t>(
+    text: &'t str,
+    layout: &Layout,
+    edit: &Edit<'_>,
+) -> Result<Edited<'t>, Corrupt> {
+    let mut slots = Slot::all(text, layout);
+    let fates: Vec<Fate> = slots.iter().map(|slot| Fate::of(&slot.id, edit)).collect();
+    let places = Places::new(text, layout, &slots);
+
+    let mut changes = removals(layout, &slots, &fates);
     let mut taken = Vec::new();
-    let mut marked_at = Vec::new();
     for (at, slot) in slots.iter().enumerate() {
-        if condemned[at] {
-            taken.push(places.take(at, None));
-        } else if edit.mark.contains(&*slot.id) {
-            let marked = marked(text, slot, edit.now)?;
-            changes.push((slot.span.clone(), marked.clone()));
-            taken.push(places.take(at, Some(marked)));
-            marked_at.push(at);
+        match fates[at] {
+            Fate::Stays => {}
+            Fate::Goes => taken.push(places.take(at, None)),
+            Fate::Marked => {
+                let marked = marked(text, slot, edit.now)?;
+                changes.push((slot.span.clone(), marked.clone().into()));
+                taken.push(places.take(at, Some(marked)));
+            }
         }
     }
-    for at in marked_at {
-        (slots[at].active, slots[at].completed) = (false, false);
+    for (slot, fate) in slots.iter_mut().zip(&fates) {
+        if *fate == Fate::Marked {
+            (slot.active, slot.completed) = (false, false);
+        }
     }
-    let mut kept = condemned.iter();
-    let removing = condemned.contains(&true);
-    slots.retain(|_| kept.next() == Some(&false));
+    let mut fate = fates.iter();
+    slots.retain(|_| fate.next() != Some(&Fate::Goes));
     let values = Tally::of(&slots).values(layout.scope);
-    changes.extend(counter_changes(text, &layout, values, removing));
+    changes.extend(counter_changes(text, layout, values, fates.contains(&Fate::Goes)));
     Ok(Edited { text: apply(text, changes), taken })
 }
 
-fn removals(layout: &Layout, slots: &[Slot<'_>], condemned: &[bool]) -> Vec<Change> {
-    if !condemned.contains(&false) {
+/// What becomes of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Stays,
+    Goes,
+    Marked,
+}
+
+impl Fate {
+    fn of(id: &str, edit: &Edit<'_>) -> Fate {
+        if edit.remove.contains(id) {
+            Fate::Goes
+        } else if edit.mark.contains(id) {
+            Fate::Marked
+        } else {
+            Fate::Stays
+        }
+    }
+}
+
+fn removals(layout: &Layout, slots: &[Slot<'_>], fates: &[Fate]) -> Vec<Change<'static>> {
+    let goes = |fate: &Fate| *fate == Fate::Goes;
+    if fates.iter().all(goes) {
         let inside = layout.agents.start + 1..layout.agents.end - 1;
-        return if slots.is_empty() { Vec::new() } else { vec![(inside, String::new())] };
+        return if slots.is_empty() { Vec::new() } else { vec![(inside, "".into())] };
     }
     let mut changes = Vec::new();
     let mut at = 0;
     while at < slots.len() {
-        if !condemned[at] {
+        if !goes(&fates[at]) {
             at += 1;
             continue;
         }
-        let run = condemned[at..].iter().take_while(|&&gone| gone).count();
+        let run = fates[at..].iter().take_while(|fate| goes(fate)).count();
         // A run at the head goes up to the next entry, so that this takes its place;
         // any other goes from the end of the entry before, and takes the comma along.
         let cut = match at.checked_sub(1) {
             None => slots[0].span.start..slots[run].span.start,
             Some(before) => slots[before].span.end..slots[at + run - 1].span.end,
         };
-        changes.push((cut, String::new()));
+        changes.push((cut, "".into()));
         at += run;
     }
     changes
 }
 
-/// Where the entries of a text stand that an edit concerns.
-struct Places<'p> {
-    text: &'p str,
+/// Where the entries of a text stand.
+struct Places<'p, 't> {
+    text: &'t str,
     agents: Range<usize>,
-    slots: &'p [Slot<'p>],
-    /// By position among the entries; the first of an id are not in it.
+    slots: &'p [Slot<'t>],
+    /// How many entries of the same id stand before, by position, where there are any.
     copies: HashMap<usize, usize>,
 }
 
-impl<'p> Places<'p> {
-    fn new(text: &'p str, layout: &Layout, slots: &'p [Slot<'p>], edit: &Edit<'_>) -> Places<'p> {
-        let concerns =
-            |slot: &Slot<'_>| edit.remove.contains(&*slot.id) || edit.mark.contains(&*slot.id);
-        // Only of these: counting all would take a good part of the size of the text.
-        let named = slots.iter().zip(slots.iter().skip(1)).filter(|(_, next)| concerns(next));
-        let mut counts: HashMap<&str, usize> = named.map(|(slot, _)| (&*slot.id, 0)).collect();
-        counts.extend(slots.iter().filter(|slot| concerns(slot)).map(|slot| (&*slot.id, 0)));
-        let mut copies = HashMap::new();
-        for (at, slot) in slots.iter().enumerate() {
-            if let Some(count) = counts.get_mut(&*slot.id) {
-                if *count > 0 {
-                    copies.insert(at, *count);
-                }
-                *count += 1;
-            }
-        }
+impl<'p, 't> Places<'p, 't> {
+    fn new(text: &'t str, layout: &Layout, slots: &'p [Slot<'t>]) -> Places<'p, 't> {
+        let mut seen: HashSet<&str> = HashSet::default();
+        seen.reserve(slots.len());
+        let again: Vec<usize> =
+            (0..slots.len()).filter(|at| !seen.insert(&slots[*at].id)).collect();
+        let mut counts: HashMap<&str, usize> = HashMap::default();
+        let count = |at: usize| {
+            let count = counts.entry(&slots[at].id).or_default();
+            *count += 1;
+            (at, *count)
+        };
+        let copies = again.into_iter().map(count).collect();
         Places { text, agents: layout.agents.clone(), slots, copies }
     }
 
-    fn take(&self, at: usize, replaced_by: Option<String>) -> Taken {
-        let Places { text, slots, .. } = self;
-        let span = &slots[at].span;
+    fn take(&self, at: usize, replaced_by: Option<String>) -> Taken<'t> {
+        let Places { text, slots, .. } = *self;
+        let span = slots[at].span.clone();
         let before = at.checked_sub(1);
         let gap_start = before.map_or(self.agents.start + 1, |before| slots[before].span.end);
         let gap_end = slots.get(at + 1).map_or(self.agents.end - 1, |next| next.span.start);
         let copy = |at: usize| self.copies.get(&at).copied().unwrap_or(0);
         Taken {
-            id: slots[at].id.to_string(),
-            text: text[span.clone()].to_owned(),
+            id: Text(slots[at].id.clone()),
+            text: text[span.clone()].into(),
             copy: copy(at),
-            after: before.map(|before| slots[before].id.to_string()),
+            after: before.map(|before| Text(slots[before].id.clone())),
             after_copy: before.map_or(0, copy),
-            gap_before: text[gap_start..span.start].to_owned(),
-            gap_behind: text[span.end..gap_end].to_owned(),
-            replaced_by,
+            gap_before: text[gap_start..span.start].into(),
+            gap_behind: text[span.end..gap_end].into(),
+            replaced_by: replaced_by.map(Text::from),
         }
     }
 }
@@ -179,7 +210,7 @@ fn marked(text: &str, slot: &Slot<'_>, now: &str) -> Result<String, Corrupt> {
     // In an object, the entry begins with its key.
     let value =
         entry.find('{').filter(|_| entry.starts_with('{')).unwrap_or_else(|| value_of(entry));
-    let members = Members::read(entry, value..entry.len())?;
+    let members = Members::read(entry, value)?;
     let quoted = |value: &str| serde_json::Value::from(value).to_string();
     let fields = [
         ("status", quoted("terminated")),
@@ -187,11 +218,11 @@ fn marked(text: &str, slot: &Slot<'_>, now: &str) -> Result<String, Corrupt> {
         ("terminated_at", quoted(now)),
         ("last_update", quoted(now)),
     ];
-    let mut changes = Vec::new();
+    let mut changes: Vec<Change<'_>> = Vec::new();
     let mut added = Vec::new();
     for (name, value) in fields {
         match members.last_named(name) {
-            Some(span) => changes.push((span, value)),
+            Some(span) => changes.push((span, value.into())),
             None => added.push((name, value)),
         }
     }
@@ -216,7 +247,9 @@ mod tests {
     }
 
     fn mark(text: &str, id: &str) -> String {
-        edit(text, &Edit { mark: [id].into(), now: "NOW", ..Edit::default() }).unwrap().text
+        edit(text, &Edit { mark: [id].into_iter().collect(), now: "NOW", ..Edit::default() })
+            .unwrap()
+            .text
     }
 
     #[test]
@@ -273,7 +306,8 @@ mod tests {
         let text =
             "{\"agents\":{\"a\":{},\"b\":{},\"a\":{\"status\":\"completed\"}},\"active_agents\":9}";
         assert_eq!(remove(text, &[]).matches("\"active_agents\":1").count(), 1);
-        let edited = edit(text, &Edit { remove: ["a"].into(), ..Edit::default() }).unwrap();
+        let edited =
+            edit(text, &Edit { remove: ["a"].into_iter().collect(), ..Edit::default() }).unwrap();
         assert!(edited.text.starts_with("{\"agents\":{\"b\":{}}"), "{}", edited.text);
         assert_eq!(edited.taken.len(), 2);
         assert_eq!(edited.taken[1].after.as_deref(), Some("b"));

@@ -1,14 +1,10 @@
 //! The members of one object of a registry text, and how others are added to them.
 
-use std::fmt;
 use std::ops::Range;
 
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
-
 use super::Change;
-use super::scan::{Corrupt, offset_in};
-use crate::text::Text;
+use super::json::Walk;
+use super::scan::{Corrupt, Wrong, meaning};
 
 /// The members of one object, by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,22 +19,34 @@ pub struct Members {
 }
 
 impl Members {
-    /// Reads the object that stands at `span` of a text and ends it but for white space.
-    pub(super) fn read(text: &str, span: Range<usize>) -> Result<Members, Corrupt> {
-        let open = span.start + 1;
+    /// Reads the object that begins at `start` of a text.
+    pub(super) fn read(text: &str, start: usize) -> Result<Members, Corrupt> {
+        let mut walk = Walk::new(text, start);
+        let members = Members::walk(text, &mut walk, |walk, _| Ok(walk.value()?));
+        members.map_err(|wrong| wrong.told(text, &walk))
+    }
+
+    /// The same on a walk; `value` passes over the value of the member of this name.
+    pub(super) fn walk<'t>(
+        text: &'t str,
+        walk: &mut Walk<'t>,
+        mut value: impl FnMut(&mut Walk<'t>, &str) -> Result<(), Wrong>,
+    ) -> Result<Members, Wrong> {
+        walk.peek();
+        let open = walk.at() + 1;
         let mut members = Members { named: Vec::new(), separator: open..open, end: open };
-        let mut see = |key: Text<'_>, value: &str| {
-            let start = offset_in(text, value);
-            let quote = members.end + text[members.end..].find('"').unwrap_or(0);
-            members.separator = members.end..quote;
-            members.end = start + value.len();
-            members.named.push((key.into_owned(), start..members.end));
-        };
-        let mut deserializer = serde_json::Deserializer::from_str(&text[span.clone()]);
-        deserializer
-            .deserialize_map(EachMember(|key: Text<'_>, value: &str| see(key, value)))
-            .and_then(|()| deserializer.end())
-            .map_err(|error| Corrupt::json(text, span.start, &error))?;
+        let mut more = walk.begin(b'{', b'}')?;
+        while more {
+            let quoted = walk.name()?;
+            let name = meaning(text, quoted)?;
+            walk.peek();
+            let start = walk.at();
+            value(walk, &name)?;
+            members.separator = members.end..quoted.start;
+            members.end = walk.at();
+            members.named.push((name.into_owned(), start..members.end));
+            more = walk.next(b'}')?;
+        }
         Ok(members)
     }
 
@@ -49,7 +57,11 @@ impl Members {
 
     /// The change that adds members, given as name and JSON text, in the manner of those
     /// that are there.
-    pub(super) fn addition(&self, text: &str, members: &[(&str, String)]) -> Option<Change> {
+    pub(super) fn addition(
+        &self,
+        text: &str,
+        members: &[(&str, String)],
+    ) -> Option<Change<'static>> {
         let separator = &text[self.separator.clone()];
         let mut added = String::new();
         for (name, value) in members {
@@ -57,25 +69,6 @@ impl Members {
             let comma = if is_first || separator.contains(',') { "" } else { "," };
             added += &format!("{comma}{separator}\"{name}\": {value}");
         }
-        (!added.is_empty()).then_some((self.end..self.end, added))
-    }
-}
-
-/// Shows every member of an object with the raw text of its value.
-pub(super) struct EachMember<F>(pub F);
-
-impl<'de, F: FnMut(Text<'de>, &'de str)> Visitor<'de> for EachMember<F> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-        while let Some(key) = map.next_key()? {
-            let value: &'de RawValue = map.next_value()?;
-            (self.0)(key, value.get());
-        }
-        Ok(())
+        (!added.is_empty()).then_some((self.end..self.end, added.into()))
     }
 }

@@ -1,7 +1,9 @@
 //! Putting entries back that an edit took out or marked, byte for byte where they were;
 //! and, where somebody has written since, among what is there now.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::BTreeMap;
+
+use foldhash::{HashMap, HashSet};
 
 use super::edit::Taken;
 use super::scan::{Corrupt, Layout, scan};
@@ -27,31 +29,31 @@ pub struct Restored {
 /// [`Corrupt`] as for [`scan`].
 pub fn restore(
     text: &str,
-    taken: &[Taken],
-    counters: &HashMap<&str, (i64, i64)>,
+    taken: &[Taken<'_>],
+    counters: &BTreeMap<&str, (i64, i64)>,
 ) -> Result<Restored, Corrupt> {
-    let mut slots: Vec<Slot<'_>> = Vec::new();
-    let layout = scan(text, |scope, entry| slots.push(Slot::new(scope, &entry)))?;
+    let layout = scan(text)?;
+    let slots = Slot::all(text, &layout);
     let mut inside = Inside::of(text, &layout, &slots);
     let standing: HashMap<Key<'_>, usize> =
         inside.items.iter().enumerate().map(|(at, item)| (item.key, at)).collect();
 
-    let mut back: HashMap<Key<'_>, (usize, &str)> = HashMap::new();
+    let mut back: HashMap<Key<'_>, (usize, &str)> = HashMap::default();
     let mut results = Vec::new();
     for (at, entry) in taken.iter().enumerate().rev() {
-        let key = (entry.id.as_str(), entry.copy);
+        let key = (&*entry.id, entry.copy);
         let body = match standing.get(&key) {
             Some(&at) => Some(&mut inside.items[at].body),
             None => back.get_mut(&key).map(|(_, body)| body),
         };
         results.push(match (body, &entry.replaced_by) {
-            (Some(body), Some(marked)) if *body == marked => {
+            (Some(body), Some(marked)) if **body == **marked => {
                 *body = &entry.text;
                 Ok(())
             }
             (Some(_), Some(_)) => Err("the entry was changed since".to_owned()),
             (None, Some(_)) => Err("the entry is gone".to_owned()),
-            (None, None) if !standing.contains_key(&(entry.id.as_str(), 0)) => {
+            (None, None) if !standing.contains_key(&(&*entry.id, 0)) => {
                 back.insert(key, (at, &entry.text));
                 Ok(())
             }
@@ -65,7 +67,7 @@ pub fn restore(
     let mut back: Vec<(usize, &str)> = back.into_values().collect();
     back.sort_by_key(|(at, _)| *at);
     let back = back.into_iter().map(|(at, body)| Item::returning(&taken[at], body));
-    let change = (layout.agents.start + 1..layout.agents.end - 1, inside.with(back));
+    let change = (layout.agents.start + 1..layout.agents.end - 1, inside.with(back).into());
     Ok(Restored { text: recount(apply(text, vec![change]), counters)?, results })
 }
 
@@ -85,7 +87,7 @@ struct Item<'i> {
 }
 
 impl<'i> Item<'i> {
-    fn returning(entry: &'i Taken, body: &'i str) -> Item<'i> {
+    fn returning(entry: &'i Taken<'_>, body: &'i str) -> Item<'i> {
         Item {
             key: (&entry.id, entry.copy),
             body,
@@ -105,7 +107,7 @@ struct Inside<'i> {
 impl<'i> Inside<'i> {
     fn of(text: &'i str, layout: &Layout, slots: &'i [Slot<'i>]) -> Self {
         let mut at = layout.agents.start + 1;
-        let mut copies: HashMap<&str, usize> = HashMap::new();
+        let mut copies: HashMap<&str, usize> = HashMap::default();
         let mut items = Vec::new();
         for slot in slots {
             let copy = copies.entry(&slot.id).or_default();
@@ -127,7 +129,7 @@ impl<'i> Inside<'i> {
     fn with(self, back: impl Iterator<Item = Item<'i>> + Clone) -> String {
         let standing = self.items.iter().map(|item| item.key);
         let known: HashSet<Key<'_>> = standing.chain(back.clone().map(|item| item.key)).collect();
-        let mut followers: HashMap<Option<Key<'_>>, Vec<Item<'i>>> = HashMap::new();
+        let mut followers: HashMap<Option<Key<'_>>, Vec<Item<'i>>> = HashMap::default();
         let mut strays = Vec::new();
         for item in back {
             match item.after {
@@ -184,9 +186,9 @@ fn join(items: &[Item<'_>], tail: &str) -> String {
     text + remembered.unwrap_or(tail)
 }
 
-fn recount(text: String, counters: &HashMap<&str, (i64, i64)>) -> Result<String, Corrupt> {
-    let mut slots: Vec<Slot<'_>> = Vec::new();
-    let layout = scan(&text, |scope, entry| slots.push(Slot::new(scope, &entry)))?;
+fn recount(text: String, counters: &BTreeMap<&str, (i64, i64)>) -> Result<String, Corrupt> {
+    let layout = scan(&text)?;
+    let slots = Slot::all(&text, &layout);
     let computed: Vec<(&'static str, i64)> = Tally::of(&slots).values(layout.scope).collect();
     let as_before = computed
         .iter()
@@ -206,7 +208,7 @@ mod tests {
 
     const TEXT: &str = "{\"active_agents\": 5,\"agents\": { \"a\":{} ,\t\"b\" : {\"x\": 1.10},\n\"c\":{}\r\n, \"d\":{} }}";
 
-    fn was() -> HashMap<&'static str, (i64, i64)> {
+    fn was() -> BTreeMap<&'static str, (i64, i64)> {
         [("active_agents", (5, 4)), ("total_agents_spawned", (4, 4))].into()
     }
 
@@ -227,9 +229,13 @@ mod tests {
 
     #[test]
     fn two_edits_are_undone_together() {
-        let first = edit(TEXT, &Edit { remove: ["b"].into(), ..Edit::default() }).unwrap();
-        let second =
-            edit(&first.text, &Edit { remove: ["a", "c"].into(), ..Edit::default() }).unwrap();
+        let first =
+            edit(TEXT, &Edit { remove: ["b"].into_iter().collect(), ..Edit::default() }).unwrap();
+        let second = edit(
+            &first.text,
+            &Edit { remove: ["a", "c"].into_iter().collect(), ..Edit::default() },
+        )
+        .unwrap();
         let taken = [first.taken, second.taken].concat();
         let restored = restore(&second.text, &taken, &was()).unwrap();
         assert_eq!(restored.text.replace(",\"total_agents_spawned\": 4", ""), TEXT);
@@ -239,15 +245,17 @@ mod tests {
     fn what_was_written_meanwhile_stays() {
         let text = "{\"agents\": {\"a\": {}, \"b\": {}, \"c\": {}}, \"active_agents\": 3}";
         let taken =
-            edit(text, &Edit { remove: ["b", "c"].into(), ..Edit::default() }).unwrap().taken;
+            edit(text, &Edit { remove: ["b", "c"].into_iter().collect(), ..Edit::default() })
+                .unwrap()
+                .taken;
         let now = "{\"agents\": {\"new\": {}, \"c\": {\"y\": 1}}, \"active_agents\": 2}";
-        let restored = restore(now, &taken, &HashMap::new()).unwrap();
+        let restored = restore(now, &taken, &BTreeMap::new()).unwrap();
         assert_eq!(
             restored.text,
             "{\"agents\": {\"new\": {}, \"c\": {\"y\": 1}, \"b\": {}}, \"active_agents\": 3}"
         );
         assert_eq!(restored.results, [Ok(()), Err("an entry of this id is there".to_owned())]);
-        let empty = restore("{\"agents\": {}}", &taken, &HashMap::new()).unwrap();
+        let empty = restore("{\"agents\": {}}", &taken, &BTreeMap::new()).unwrap();
         assert_eq!(empty.text, "{\"agents\": { \"b\": {}, \"c\": {}}}");
     }
 
@@ -255,11 +263,12 @@ mod tests {
     fn a_mark_is_taken_back_unless_the_entry_changed() {
         let text = "{\"agents\": [{\"id\": \"a\", \"status\": \"working\"}], \"active_count\": 1}";
         let edited =
-            edit(text, &Edit { mark: ["a"].into(), now: "NOW", ..Edit::default() }).unwrap();
+            edit(text, &Edit { mark: ["a"].into_iter().collect(), now: "NOW", ..Edit::default() })
+                .unwrap();
         assert!(edited.text.ends_with("\"active_count\": 0}"), "{}", edited.text);
-        assert_eq!(restore(&edited.text, &edited.taken, &HashMap::new()).unwrap().text, text);
+        assert_eq!(restore(&edited.text, &edited.taken, &BTreeMap::new()).unwrap().text, text);
         let changed = edited.text.replace("NOW\"}", "LATER\"}");
-        let restored = restore(&changed, &edited.taken, &HashMap::new()).unwrap();
+        let restored = restore(&changed, &edited.taken, &BTreeMap::new()).unwrap();
         assert_eq!((restored.text, restored.results[0].is_err()), (changed, true));
     }
 }

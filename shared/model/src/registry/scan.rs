@@ -1,18 +1,20 @@
-//! Where things stand in a registry text. serde_json checks the grammar and hands out
-//! the spans; no tree of values is built, so the memory needed stays near that of the
-//! text.
+//! Where things stand in a registry text. One walk over it finds that out and keeps
+//! nothing of an entry but where it begins: a registry may hold hundreds of thousands.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::BuildHasher;
 use std::ops::Range;
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
+use foldhash::HashSet;
+use foldhash::fast::RandomState;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::counter_names;
-use super::members::{EachMember, Members};
+use super::json::{Quoted, Refused, Walk};
+use super::members::Members;
 use crate::record::Scope;
-use crate::text::Text;
 
 /// A registry text that cannot be read, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,8 +44,8 @@ impl Corrupt {
         }
     }
 
-    /// An error of serde_json in `part`, which begins at `offset` of `text`.
-    pub(super) fn json(text: &str, offset: usize, error: &serde_json::Error) -> Corrupt {
+    /// An error of serde_json in what begins at `offset` of `text`.
+    fn json(text: &str, offset: usize, error: &serde_json::Error) -> Corrupt {
         let message = error.to_string();
         let reason =
             message.rsplit_once(" at line ").map_or(message.as_str(), |(reason, _)| reason);
@@ -58,6 +60,64 @@ impl Corrupt {
             ..start
         }
     }
+
+    /// What serde_json finds wrong with the object that should begin at `offset`.
+    fn object(text: &str, offset: usize, what: &'static str) -> Option<Corrupt> {
+        let mut deserializer = serde_json::Deserializer::from_str(&text[offset..]);
+        let read = deserializer.deserialize_map(Object(what)).and_then(|()| deserializer.end());
+        read.err().map(|error| Corrupt::json(text, offset, &error))
+    }
+}
+
+/// An object of any members.
+struct Object(&'static str);
+
+impl<'de> Visitor<'de> for Object {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(())
+    }
+}
+
+/// Why a walk did not come to its end.
+pub(super) enum Wrong {
+    /// The text is not JSON.
+    Refused,
+    /// It may be, but it means nothing here.
+    Means(Corrupt),
+}
+
+impl From<Refused> for Wrong {
+    fn from(_: Refused) -> Wrong {
+        Wrong::Refused
+    }
+}
+
+impl Wrong {
+    /// What is wrong with the text, in the words of serde_json.
+    pub fn told(self, text: &str, walk: &Walk<'_>) -> Corrupt {
+        match self {
+            Wrong::Means(corrupt) => corrupt,
+            Wrong::Refused => Corrupt::object(text, start_of(text), "an object")
+                .unwrap_or_else(|| Corrupt::at(text, walk.at(), "not JSON")),
+        }
+    }
+}
+
+fn start_of(text: &str) -> usize {
+    text.len() - text.trim_start_matches([' ', '\t', '\r', '\n']).len()
+}
+
+/// The meaning of a string of a text.
+pub(super) fn meaning<'t>(text: &str, string: Quoted<'t>) -> Result<Cow<'t, str>, Wrong> {
+    let corrupt = |error| Wrong::Means(Corrupt::json(text, string.start, &error));
+    string.meaning().map_err(corrupt)
 }
 
 /// The fields of an entry that the tools know. A field of another type than string
@@ -96,7 +156,7 @@ pub struct Entry<'t> {
     pub fields: Fields<'t>,
 }
 
-/// Where the parts of a registry stand that are not entries.
+/// Where the parts of a registry stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// The kind of registry.
@@ -107,160 +167,185 @@ pub struct Layout {
     pub counters: Vec<Option<Range<usize>>>,
     /// All members of the top level.
     pub members: Members,
+    /// Where each entry begins: at the quote of its key, or at its brace.
+    starts: Vec<usize>,
 }
 
-/// Reads a registry text and shows every entry to `on_entry`, in the order of the text,
-/// entries with the same id each.
+impl Layout {
+    /// The entries in the order of the text, entries with the same id each.
+    ///
+    /// # Panics
+    /// When `text` is not the one that was scanned.
+    pub fn entries<'t>(&self, text: &'t str) -> impl Iterator<Item = Entry<'t>> {
+        self.starts.iter().map(move |start| {
+            let entry = entry(text, &mut Walk::new(text, *start), self.scope);
+            entry.unwrap_or_else(|_| panic!("no entry at byte {start}, where one was"))
+        })
+    }
+
+    /// The ids under which several entries of a global registry stand, and how many.
+    ///
+    /// # Panics
+    /// As [`Layout::entries`].
+    pub fn doubles<'t>(&self, text: &'t str) -> BTreeMap<Cow<'t, str>, usize> {
+        // Of most ids only the hash is kept. Two ids of one hash are sorted out afterwards.
+        let (hasher, mut seen) = (RandomState::default(), HashSet::default());
+        seen.reserve(self.starts.len());
+        let suspects = self.keys(text).filter(|key| !seen.insert(hasher.hash_one(key)));
+        let mut doubles: BTreeMap<_, usize> = suspects.map(|key| (key, 0)).collect();
+        if !doubles.is_empty() {
+            for key in self.keys(text) {
+                doubles.entry(key).and_modify(|count| *count += 1);
+            }
+            doubles.retain(|_, count| *count > 1);
+        }
+        doubles
+    }
+
+    fn keys<'t>(&self, text: &'t str) -> impl Iterator<Item = Cow<'t, str>> {
+        let keyed = if self.scope == Scope::Global { &self.starts[..] } else { &[] };
+        keyed.iter().map(move |start| {
+            let key = Walk::new(text, *start).name().ok().and_then(|key| key.meaning().ok());
+            key.unwrap_or_else(|| panic!("no key at byte {start}, where one was"))
+        })
+    }
+}
+
+/// Reads a registry text.
 ///
 /// # Errors
 /// [`Corrupt`] when the text is not JSON, when `agents` is missing or neither object nor
-/// array, or when an entry is not an object. What a tool was shown before counts for
-/// nothing then.
-pub fn scan<'t>(
-    text: &'t str,
-    mut on_entry: impl FnMut(Scope, Entry<'t>),
-) -> Result<Layout, Corrupt> {
+/// array, or when an entry is not an object.
+pub fn scan(text: &str) -> Result<Layout, Corrupt> {
     if text.starts_with('\u{feff}') {
         return Err(Corrupt::at(text, 0, "byte order mark before the JSON text"));
     }
-    let start = text.len() - text.trim_start_matches([' ', '\t', '\r', '\n']).len();
-    let members = Members::read(text, start..text.len())?;
-    let agents = members.last_named("agents").ok_or_else(|| {
+    let mut walk = Walk::new(text, 0);
+    let mut agents = None;
+    let members = Members::walk(text, &mut walk, |walk, name| {
+        match name {
+            // Of several, only the last counts; what is wrong with the others does not matter.
+            "agents" => agents = Some(Agents::walk(text, walk)?),
+            _ => walk.value()?,
+        }
+        Ok(())
+    });
+    let members = members
+        .and_then(|members| if walk.peek().is_none() { Ok(members) } else { Err(Wrong::Refused) })
+        .map_err(|wrong| wrong.told(text, &walk))?;
+    let Agents { scope, span, starts, wrong } = agents.ok_or_else(|| {
         Corrupt::at(text, text.trim_end().len().saturating_sub(1), "there is no \"agents\"")
     })?;
-    let raw = &text[agents.clone()];
-    let scope = match raw.as_bytes()[0] {
-        b'{' => Scope::Global,
-        b'[' => Scope::Task,
-        _ => {
-            let reason = format!("\"agents\" is {}, not an object or array", shorten(raw));
-            return Err(Corrupt::at(text, agents.start, reason));
-        }
-    };
-    let mut wrong = None;
-    let mut end_of_previous = agents.start + 1;
-    let mut see = |key: Option<Cow<'t, str>>, value: &'t str| {
-        let start = offset_in(text, value);
-        let key_start = match key {
-            // Between the entry before and this one stand a comma, white space, the key.
-            Some(_) => end_of_previous + text[end_of_previous..].find('"').unwrap_or(0),
-            None => start,
-        };
-        end_of_previous = start + value.len();
-        match serde_json::from_str::<EntryFields<'t>>(value) {
-            Ok(EntryFields(fields)) => {
-                let id = key.or_else(|| fields.id.clone()).unwrap_or_default();
-                on_entry(scope, Entry { id, span: key_start..end_of_previous, fields });
-            }
-            Err(error) if wrong.is_none() => wrong = Some(Corrupt::json(text, start, &error)),
-            Err(_) => {}
-        }
-    };
-    let mut deserializer = serde_json::Deserializer::from_str(raw);
-    let walked = match scope {
-        Scope::Global => deserializer.deserialize_map(EachMember(|key: Text<'t>, value| {
-            see(Some(key.0), value);
-        })),
-        Scope::Task => deserializer.deserialize_seq(EachItem(|value| see(None, value))),
-    };
-    walked.map_err(|error| Corrupt::json(text, agents.start, &error))?;
     if let Some(corrupt) = wrong {
         return Err(corrupt);
     }
-    Ok(Layout {
-        scope,
-        agents,
-        counters: counter_names(scope).iter().map(|name| members.last_named(name)).collect(),
-        members,
-    })
+    let counters = counter_names(scope).iter().map(|name| members.last_named(name)).collect();
+    Ok(Layout { scope, agents: span, counters, members, starts })
 }
 
-fn shorten(raw: &str) -> &str {
-    crate::tmux_text::cut(raw, 20)
+/// The value of `agents`.
+struct Agents {
+    scope: Scope,
+    span: Range<usize>,
+    starts: Vec<usize>,
+    /// Why it is none.
+    wrong: Option<Corrupt>,
 }
 
-/// The position of `part`, which must be a slice of `text`.
-pub(super) fn offset_in(text: &str, part: &str) -> usize {
-    part.as_ptr() as usize - text.as_ptr() as usize
-}
-
-/// Shows the raw text of every item of an array.
-struct EachItem<F>(F);
-
-impl<'de, F: FnMut(&'de str)> Visitor<'de> for EachItem<F> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<(), A::Error> {
-        while let Some(value) = seq.next_element::<&'de RawValue>()? {
-            (self.0)(value.get());
-        }
-        Ok(())
+impl Agents {
+    fn walk<'t>(text: &'t str, walk: &mut Walk<'t>) -> Result<Agents, Refused> {
+        let first = walk.peek();
+        let start = walk.at();
+        let scope = if first == Some(b'[') { Scope::Task } else { Scope::Global };
+        let (starts, wrong) = match first {
+            Some(b'{') => entries(text, walk, scope, b'{', b'}')?,
+            Some(b'[') => entries(text, walk, scope, b'[', b']')?,
+            _ => {
+                walk.value()?;
+                let found = crate::tmux_text::cut(&text[start..walk.at()], 20);
+                let reason = format!("\"agents\" is {found}, not an object or array");
+                (Vec::new(), Some(Corrupt::at(text, start, reason)))
+            }
+        };
+        Ok(Agents { scope, span: start..walk.at(), starts, wrong })
     }
 }
 
-struct EntryFields<'t>(Fields<'t>);
-
-impl<'de> serde::Deserialize<'de> for EntryFields<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(EntryVisitor).map(EntryFields)
-    }
-}
-
-struct EntryVisitor;
-
-impl<'de> Visitor<'de> for EntryVisitor {
-    type Value = Fields<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an agent (an object)")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
-        let mut fields = Fields::default();
-        let mut older_type = None;
-        while let Some(key) = map.next_key::<Text<'de>>()? {
-            let field = match &*key {
-                "id" => &mut fields.id,
-                "agent_type" => &mut fields.agent_type,
-                "type" => &mut older_type,
-                "task_id" => &mut fields.task_id,
-                "parent" => &mut fields.parent,
-                "status" => &mut fields.status,
-                "tmux_session" => &mut fields.tmux_session,
-                "started_at" => &mut fields.started_at,
-                "last_update" => &mut fields.last_update,
-                "completed_at" => &mut fields.completed_at,
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                    continue;
+/// Passes over the entries: where they begin, and what is wrong with the first that is none.
+fn entries<'t>(
+    text: &'t str,
+    walk: &mut Walk<'t>,
+    scope: Scope,
+    open: u8,
+    close: u8,
+) -> Result<(Vec<usize>, Option<Corrupt>), Refused> {
+    let (mut starts, mut wrong) = (Vec::new(), None);
+    let mut more = walk.begin(open, close)?;
+    while more {
+        walk.peek();
+        let start = *walk;
+        starts.push(start.at());
+        match entry(text, walk, scope) {
+            Ok(_) => {}
+            Err(Wrong::Refused) => return Err(Refused),
+            Err(Wrong::Means(corrupt)) => {
+                wrong.get_or_insert(corrupt);
+                *walk = start;
+                if scope == Scope::Global {
+                    walk.name()?;
                 }
-            };
-            *field = map.next_value_seed(StringOrNothing)?;
+                walk.value()?;
+            }
         }
-        fields.agent_type = fields.agent_type.or(older_type);
-        Ok(fields)
+        more = walk.next(close)?;
     }
+    Ok((starts, wrong))
 }
 
-/// A string; any other value is passed over.
-struct StringOrNothing;
+fn entry<'t>(text: &'t str, walk: &mut Walk<'t>, scope: Scope) -> Result<Entry<'t>, Wrong> {
+    let start = walk.at();
+    let key = match scope {
+        Scope::Global => Some(meaning(text, walk.name()?)?),
+        Scope::Task => None,
+    };
+    let fields = fields(text, walk)?;
+    let id = key.or_else(|| fields.id.clone()).unwrap_or_default();
+    Ok(Entry { id, span: start..walk.at(), fields })
+}
 
-impl<'de> DeserializeSeed<'de> for StringOrNothing {
-    type Value = Option<Cow<'de, str>>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        let raw: &'de RawValue = serde::Deserialize::deserialize(deserializer)?;
-        if !raw.get().starts_with('"') {
-            return Ok(None);
-        }
-        serde_json::from_str::<Text<'de>>(raw.get())
-            .map(|text| Some(text.0))
-            .map_err(serde::de::Error::custom)
+fn fields<'t>(text: &'t str, walk: &mut Walk<'t>) -> Result<Fields<'t>, Wrong> {
+    if walk.peek() != Some(b'{') {
+        let corrupt = Corrupt::object(text, walk.at(), "an agent (an object)");
+        return Err(corrupt.map_or(Wrong::Refused, Wrong::Means));
     }
+    let mut fields = Fields::default();
+    let mut older_type = None;
+    let mut more = walk.begin(b'{', b'}')?;
+    while more {
+        let field = match &*meaning(text, walk.name()?)? {
+            "id" => Some(&mut fields.id),
+            "agent_type" => Some(&mut fields.agent_type),
+            "type" => Some(&mut older_type),
+            "task_id" => Some(&mut fields.task_id),
+            "parent" => Some(&mut fields.parent),
+            "status" => Some(&mut fields.status),
+            "tmux_session" => Some(&mut fields.tmux_session),
+            "started_at" => Some(&mut fields.started_at),
+            "last_update" => Some(&mut fields.last_update),
+            "completed_at" => Some(&mut fields.completed_at),
+            _ => None,
+        };
+        match (field, walk.peek()) {
+            (Some(field), Some(b'"')) => *field = Some(meaning(text, walk.string()?)?),
+            (field, _) => {
+                walk.value()?;
+                field.into_iter().for_each(|field| *field = None);
+            }
+        }
+        more = walk.next(b'}')?;
+    }
+    fields.agent_type = fields.agent_type.or(older_type);
+    Ok(fields)
 }
 
 #[cfg(test)]
@@ -268,8 +353,7 @@ mod tests {
     use super::*;
 
     fn entries(text: &str) -> Result<Vec<Entry<'_>>, Corrupt> {
-        let mut entries = Vec::new();
-        scan(text, |_, entry| entries.push(entry)).map(|_| entries)
+        scan(text).map(|layout| layout.entries(text).collect())
     }
 
     #[test]
@@ -303,9 +387,8 @@ mod tests {
     fn the_last_of_equal_members_counts() {
         let text =
             r#"{"agents": {"a": {}}, "active_agents": 1, "agents": {"b": {}}, "active_agents": 2}"#;
-        let mut ids = Vec::new();
-        let layout = scan(text, |_, entry| ids.push(entry.id)).unwrap();
-        assert_eq!(ids, ["b"]);
+        let layout = scan(text).unwrap();
+        assert_eq!(entries(text).unwrap()[0].id, "b");
         assert_eq!(&text[layout.counters[1].clone().unwrap()], "2");
         assert_eq!(layout.counters[0], None);
     }

@@ -8,7 +8,7 @@ mod parts;
 mod python;
 mod texts;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use model::record::Scope;
 use model::registry::{Edit, Edited, Taken, edit, restore};
@@ -48,7 +48,7 @@ fn edits(oddities: Oddities) -> impl Strategy<Value = (Written, Vec<String>, Vec
     })
 }
 
-fn change(text: &str, remove: &[String], mark: &[String]) -> Edited {
+fn change<'t>(text: &'t str, remove: &[String], mark: &[String]) -> Edited<'t> {
     let remove = remove.iter().map(String::as_str).collect();
     let mark = mark.iter().map(String::as_str).collect();
     edit(text, &Edit { remove, mark, now: NOW }).unwrap()
@@ -114,14 +114,14 @@ fn expected(written: &Written, bodies: &[Option<&str>], outside: &(String, Strin
 }
 
 /// What the counters of a text are and should be, as the log of a prune has it.
-fn counters<'w>(written: &'w Written, text: &str) -> HashMap<&'w str, (i64, i64)> {
+fn counters<'w>(written: &'w Written, text: &str) -> BTreeMap<&'w str, (i64, i64)> {
     let stored = value(text);
     let computed = written.computed(&[], &[]).into_iter();
     computed.filter_map(|(name, count)| Some((name, (stored[name].as_i64()?, count)))).collect()
 }
 
 /// In the order in which a log has them.
-fn logged(edited: &Edited) -> Vec<Taken> {
+fn logged<'t>(edited: &Edited<'t>) -> Vec<Taken<'t>> {
     let mut taken = edited.taken.clone();
     taken.sort_by(|one, other| one.id.cmp(&other.id));
     taken
@@ -143,7 +143,7 @@ proptest! {
                     return Some(text);
                 }
                 let taken = taken.next().unwrap();
-                assert_eq!((&taken.id, taken.text.as_str()), (&entry.id, text));
+                assert_eq!((&*taken.id, &*taken.text), (entry.id.as_str(), text));
                 taken.replaced_by.as_deref()
             })
             .collect();
@@ -185,7 +185,7 @@ proptest! {
         let mark_then: Vec<String> =
             mark_then.into_iter().filter(|id| !remove_then.contains(id)).collect();
         let twice = change(&once.text, &remove_then, &mark_then);
-        let lost_some = |edited: &Edited| edited.taken.iter().any(|t| t.replaced_by.is_none());
+        let lost_some = |edited: &Edited<'_>| edited.taken.iter().any(|t| t.replaced_by.is_none());
         let lost = lost_some(&once) || lost_some(&twice);
         let before = counters(&written, text);
         let bodies: Vec<Option<&str>> =
@@ -207,11 +207,11 @@ proptest! {
         if !all.is_empty() {
             prop_assert_eq!(&restored.text, &whole(lost));
         }
-        let half = restore(&twice.text, &logged(&twice), &HashMap::new()).unwrap();
+        let half = restore(&twice.text, &logged(&twice), &BTreeMap::new()).unwrap();
         if !lost_some(&twice) || lost_some(&once) {
             prop_assert_eq!(&half.text, &once.text);
         }
-        let again = restore(&half.text, &logged(&twice), &HashMap::new()).unwrap();
+        let again = restore(&half.text, &logged(&twice), &BTreeMap::new()).unwrap();
         prop_assert_eq!(again.text, half.text);
     }
 
@@ -246,15 +246,17 @@ proptest! {
         }
         let now = if is_pretty { format!("{now:#}") } else { now.to_string() };
         let taken = logged(&edited);
-        let restored = restore(&now, &taken, &HashMap::new()).unwrap();
-        let wrap = |entry: &Taken| match written.scope {
+        let restored = restore(&now, &taken, &BTreeMap::new()).unwrap();
+        let wrap = |entry: &Taken<'_>| match written.scope {
             Scope::Global => format!("{{{}}}", entry.text),
             Scope::Task => format!("{{{}:{}}}", json!(entry.id), entry.text),
         };
         for (entry, result) in taken.iter().zip(&restored.results) {
             if result.is_ok() {
-                prop_assert!(entry.replaced_by.is_some() || !present.contains_key(&entry.id));
-                present.insert(entry.id.clone(), value(&wrap(entry))[&entry.id].clone());
+                prop_assert!(entry.replaced_by.is_some() || !present.contains_key(&*entry.id));
+                let id = entry.id.to_string();
+                let body = value(&wrap(entry))[&id].clone();
+                present.insert(id, body);
             } else {
                 prop_assert!(entry.replaced_by.is_some(), "{:?}", result);
             }
@@ -274,7 +276,7 @@ proptest! {
             prop_assert_eq!(nothing, end);
         }
         let ids = edit(&restored.text, &Edit { remove: written.ids().into_iter().collect(), ..Edit::default() });
-        let mut ids: Vec<String> = ids.unwrap().taken.into_iter().map(|taken| taken.id).collect();
+        let mut ids: Vec<String> = ids.unwrap().taken.into_iter().map(|taken| taken.id.into_owned()).collect();
         let count = ids.len();
         ids.sort();
         ids.dedup();
