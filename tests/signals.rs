@@ -1,6 +1,8 @@
 //! Hazards of ending processes: those that do not want to, those that cannot, those that
 //! somebody else is ending, and very many of them.
 
+mod left;
+
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;

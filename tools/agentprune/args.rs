@@ -61,6 +61,11 @@ pub struct Arguments {
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = seconds)]
     pub grace: Duration,
 
+    /// End what leaked processes leave behind too, if nothing holds it; otherwise it is only
+    /// named
+    #[arg(long, requires = "yes")]
+    pub tree: bool,
+
     /// What to do with ghosts, instead of removing them from a global registry and marking
     /// them in a task's
     #[arg(long, value_name = "HOW")]

@@ -5,6 +5,7 @@
 
 mod args;
 mod confirm;
+mod left;
 mod processes;
 mod registries;
 mod report;
@@ -126,7 +127,7 @@ fn check_ends(plan: &Plan<'_>) -> Result<(), Failure> {
 }
 
 fn act(plan: &Plan<'_>, arguments: &Arguments, report: &mut Report) -> Result<(), Failure> {
-    processes::end(&plan.processes, arguments.grace, report)?;
+    processes::end(&plan.processes, arguments, report)?;
     sessions::end(&plan.sessions, report)?;
     for (path, cases) in &plan.registries {
         registries::clean(path, cases, arguments, report)?;

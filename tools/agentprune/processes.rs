@@ -16,6 +16,8 @@ use model::plan::Case;
 use model::record::{ProcSource, Process};
 use nix::sys::signal::Signal;
 
+use crate::args::Arguments;
+use crate::left;
 use crate::report::Report;
 use crate::scene::{Scene, source};
 
@@ -31,7 +33,8 @@ const AFTER_TERM: &str = "ended after SIGTERM";
 
 const CHANGED: &str = "it is not what it was a moment ago";
 
-type Target<'p, 'a> = (&'p Case<'a, Process>, Held);
+/// A case, and the hold on its process.
+pub type Target<'p, 'a> = (&'p Case<'a, Process>, Held);
 
 /// Ends the processes of these cases: SIGTERM to all, one grace for all, SIGKILL to the rest.
 /// Those for whom there are not enough descriptors come after the others.
@@ -40,7 +43,7 @@ type Target<'p, 'a> = (&'p Case<'a, Process>, Held);
 /// When tmux or the process table cannot be asked, or the log cannot be written.
 pub fn end(
     cases: &[Case<'_, Process>],
-    grace: Duration,
+    arguments: &Arguments,
     report: &mut Report,
 ) -> Result<(), Failure> {
     let mut seen = HashSet::new();
@@ -55,7 +58,7 @@ pub fn end(
     let room = room().map_err(Failure::trouble)?;
     for (source, cases) in &once.into_iter().chunk_by(|case| source_of(case)) {
         let cases: Vec<_> = cases.collect();
-        cases.chunks(room).try_for_each(|cases| end_together(cases, source, grace, report))?;
+        cases.chunks(room).try_for_each(|cases| end_together(cases, source, arguments, report))?;
     }
     Ok(())
 }
@@ -67,7 +70,7 @@ fn source_of(case: &Case<'_, Process>) -> ProcSource {
 fn end_together(
     cases: &[&Case<'_, Process>],
     source: ProcSource,
-    grace: Duration,
+    arguments: &Arguments,
     report: &mut Report,
 ) -> Result<(), Failure> {
     let means = means(source).map_err(Failure::trouble)?;
@@ -80,6 +83,26 @@ fn end_together(
             targets.extend(still_leaked(means, held, &scene, report)?);
         }
     }
+    // By ps, too little is known of what is not Claude.
+    let left = match source {
+        ProcSource::Proc => left::hold(means, &targets, source).map_err(Failure::trouble)?,
+        ProcSource::Ps => Vec::new(),
+    };
+    end_held(means, source, targets, arguments.grace, report)?;
+    left::end(means, left, arguments, report)
+}
+
+/// Ends processes that were judged: SIGTERM to all, one grace for all, SIGKILL to the rest.
+///
+/// # Errors
+/// When the log cannot be written; then none is signalled.
+pub fn end_held(
+    means: &dyn Means,
+    source: ProcSource,
+    targets: Vec<Target<'_, '_>>,
+    grace: Duration,
+    report: &mut Report,
+) -> Result<(), Failure> {
     report.all_planned(targets.iter().map(|(case, _)| &case.order))?;
     let targets = signal(means, targets, Signal::SIGTERM, report);
     let alive = wait(means, targets, grace, AFTER_TERM, report);

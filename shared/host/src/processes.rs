@@ -15,7 +15,7 @@ use crate::table::Table;
 /// How many bytes of arguments a record holds unless asked in full.
 const ARGS_LEN: usize = 256;
 
-/// A process that is Claude, and what shows it.
+/// A process, and what shows whether it is Claude.
 struct Found<'t> {
     pid: i32,
     row: &'t Row,
@@ -29,6 +29,31 @@ struct Found<'t> {
 /// # Errors
 /// When the service manager cannot be asked which processes are its own.
 pub fn claude(table: &Table, rule: &NameRule, full: bool) -> io::Result<Vec<Process>> {
+    let found = table.iter().filter(|(_, row)| !row.is_kernel).map(Found::new(table));
+    let claude: Vec<Found<'_>> =
+        found.filter(|found| found.appears(|appearance| rule.matches(appearance))).collect();
+    let mut parents: HashMap<i32, u32> = HashMap::new();
+    for found in claude.iter().filter(|found| !found.row.is_dead()) {
+        *parents.entry(found.row.ppid).or_default() += 1;
+    }
+    let mut processes = describe(table, claude, full)?;
+    for process in &mut processes {
+        process.claude_children = parents.get(&process.pid).copied().unwrap_or(0);
+    }
+    Ok(processes)
+}
+
+/// Describes the processes that have these pids in the table, Claude or not, in the same
+/// way; but it does not say which children of theirs are Claude.
+///
+/// # Errors
+/// As of [`claude`].
+pub fn of(table: &Table, pids: &[i32]) -> io::Result<Vec<Process>> {
+    let rows = pids.iter().filter_map(|pid| Some((*pid, table.get(*pid)?)));
+    describe(table, rows.map(Found::new(table)).collect(), false)
+}
+
+fn describe(table: &Table, mut found: Vec<Found<'_>>, full: bool) -> io::Result<Vec<Process>> {
     let services = Services::ask()?;
     let tmux_servers = table.tmux_servers().into_iter().map(|pid| (pid, services.of(pid)));
     let surroundings = Surroundings {
@@ -37,20 +62,7 @@ pub fn claude(table: &Table, rule: &NameRule, full: bool) -> io::Result<Vec<Proc
         tmux_servers: tmux_servers.collect(),
         services,
     };
-    let mut found: Vec<Found<'_>> = table
-        .iter()
-        .filter(|(_, row)| !row.is_kernel)
-        .filter_map(|(pid, row)| {
-            let (args, exe) = (table.source.args(pid), table.source.exe(pid));
-            let found = Found { pid, row, args, exe };
-            found.appears(|appearance| rule.matches(appearance)).then_some(found)
-        })
-        .collect();
     found.sort_by_key(|found| found.pid);
-    let mut parents: HashMap<i32, u32> = HashMap::new();
-    for found in found.iter().filter(|found| !found.row.is_dead()) {
-        *parents.entry(found.row.ppid).or_default() += 1;
-    }
     let mut users = HashMap::new();
     let mut processes: Vec<Process> = found
         .into_iter()
@@ -59,7 +71,6 @@ pub fn claude(table: &Table, rule: &NameRule, full: bool) -> io::Result<Vec<Proc
             let user = || User::from_uid(Uid::from_raw(process.uid)).ok().flatten().map(|u| u.name);
             process.user = users.entry(process.uid).or_insert_with(user).clone();
             process.exe = found.exe;
-            process.claude_children = parents.get(&found.pid).copied().unwrap_or(0);
             Some(process)
         })
         .collect();
@@ -71,7 +82,11 @@ pub fn claude(table: &Table, rule: &NameRule, full: bool) -> io::Result<Vec<Proc
     Ok(processes)
 }
 
-impl Found<'_> {
+impl<'t> Found<'t> {
+    fn new(table: &'t Table) -> impl Fn((i32, &'t Row)) -> Found<'t> {
+        |(pid, row)| Found { pid, row, args: table.source.args(pid), exe: table.source.exe(pid) }
+    }
+
     fn appears<T>(&self, judge: impl FnOnce(Appearance<'_>) -> T) -> T {
         let args: Vec<&[u8]> = self.args.iter().map(Vec::as_slice).collect();
         judge(Appearance { exe: self.exe.as_deref(), comm: &self.row.name, args: &args })
