@@ -3,6 +3,7 @@
 //! before has done.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -181,19 +182,23 @@ impl<'a> Plan<'a> {
             (Kind::LeakedProcess, Remedy::KillProcess) => {
                 let subject: Process = subject(process, "process")?;
                 check_pid(subject.pid)?;
+                check_target(&order.finding.target, "process", &subject.pid)?;
                 self.processes.push(Case { order, subject });
             }
             (Kind::ZombieSession, Remedy::KillSession) => {
-                let subject = subject(session, "session")?;
+                let subject: Session = subject(session, "session")?;
+                check_target(&order.finding.target, "session", &subject.name)?;
                 self.sessions.push(Case { order, subject });
             }
             (Kind::GhostAgent, Remedy::RemoveEntry | Remedy::TerminateEntry) => {
                 let subject: Agent<'a> = subject(agent, "agent")?;
+                check_target(&order.finding.target, "agent", &subject.id)?;
                 let registry = self.registries.entry(subject.registry.to_string()).or_default();
                 registry.entries.push(Case { order, subject });
             }
             (Kind::CountMismatch, Remedy::SetCounters) => {
                 let subject: Registry = subject(registry, "registry")?;
+                check_target(&order.finding.target, "registry", &subject.path)?;
                 let registry = self.registries.entry(subject.path.clone()).or_default();
                 registry.counters.push(Case { order, subject });
             }
@@ -212,6 +217,15 @@ fn subject<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>, name: &str) -> Res
         reason: format!("the finding lacks the {name} it is about"),
     })?;
     parse(0, raw.get())
+}
+
+/// What people are shown must be what is acted on.
+fn check_target(target: &str, kind: &str, name: &dyn Display) -> Result<(), Malformed> {
+    if target == format!("{kind} {name}") {
+        return Ok(());
+    }
+    let reason = format!("its target is {target:?}, but its record is that of {kind} {name}");
+    Err(Malformed { line: 0, reason })
 }
 
 fn check_pid(pid: i32) -> Result<(), Malformed> {
