@@ -149,7 +149,7 @@ exec 3>&1 >"$scratch/shown"
 # indent.
 columns='' size=''
 [ ! -t 3 ] || size=$(stty size <&3 2>/dev/null)
-[ "${size#* }" -le 2 ] 2>/dev/null || columns=$((${size#* } - 2))
+[ "${size#* }" -gt 2 ] 2>/dev/null && columns=$((${size#* } - 2))
 unset COLUMNS
 rule='=================================================='
 cat <<TEXT
