@@ -151,12 +151,16 @@ impl Report {
 }
 
 fn plan<'o>(order: &'o Order<'_>) -> Action<'o> {
-    let reason = match order.remedy {
+    action(order, Outcome::Planned, why(order).to_owned())
+}
+
+/// Why something is to be done.
+pub fn why<'o>(order: &'o Order<'_>) -> &'o str {
+    match order.remedy {
         // What the finding says was true before.
         Remedy::RestoreEntry => "the entry goes back to where it was",
-        _ => &*order.finding.reason,
-    };
-    action(order, Outcome::Planned, reason.to_owned())
+        _ => &order.finding.reason,
+    }
 }
 
 fn action<'o>(order: &'o Order<'_>, result: Outcome, reason: String) -> Action<'o> {
