@@ -7,17 +7,7 @@ use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
 use crate::manual::options_in_help;
-use crate::world::{World, built, run, skip, wait_until};
-
-const COMMANDS: [&str; 7] = [
-    "lsagents",
-    "lssessions",
-    "lsclaude",
-    "agentdiff",
-    "agentprune",
-    "cleanup_leaked_agents.sh",
-    "verify_cleanup.sh",
-];
+use crate::world::{COMMANDS, World, built, run, skip, wait_until};
 
 /// What bash offers for the words of a command line, of which the last is being typed.
 /// What bash-completion has set for unknown commands loads the file, the function in it

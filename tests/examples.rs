@@ -14,7 +14,7 @@
 //! What is not to be run, such as a line for cron, has no `$ ` before it.
 
 mod compare;
-mod document;
+pub mod document;
 
 use std::collections::BTreeSet;
 use std::fs;

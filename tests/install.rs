@@ -6,17 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::world::{Registry, World, built, run, skip};
-
-const COMMANDS: [&str; 7] = [
-    "lsagents",
-    "lssessions",
-    "lsclaude",
-    "agentdiff",
-    "agentprune",
-    "cleanup_leaked_agents.sh",
-    "verify_cleanup.sh",
-];
+use crate::world::{COMMANDS, Registry, World, built, run, skip};
 
 fn project() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")

@@ -100,17 +100,22 @@ fn fields(value: &Value, found: &mut BTreeSet<String>) {
     }
 }
 
-#[test]
-fn every_field_of_a_record_is_described() {
-    let world = World::new();
+/// Records of every type.
+pub fn every_record(world: &World) -> Vec<Value> {
     let ids = ["a-1-2", "b-1-2", "c-1-2"];
     world.write_global(&Registry::new(ids.map(Entry::new)).counters(9, 9));
     world.agent_session(ids[1], &[]);
     let look = world.look();
     let findings = world.diff(&look, &[]).expect(&[1]).out;
     let actions = world.prune(&findings, &["--yes"]).ok().out;
+    [look, findings, actions].iter().flat_map(|text| records(text)).collect()
+}
+
+#[test]
+fn every_field_of_a_record_is_described() {
+    let world = World::new();
     let mut found = BTreeSet::new();
-    for record in [look, findings, actions].iter().flat_map(|text| records(text)) {
+    for record in every_record(&world) {
         fields(&record, &mut found);
     }
     assert!(found.contains("replaced_by") && found.contains("stdout_reader"), "{found:?}");

@@ -4,9 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::world::{Entry, Registry, World, alive, run};
-
-const TOOLS: [&str; 5] = ["lsagents", "lssessions", "lsclaude", "agentdiff", "agentprune"];
+use crate::world::{Entry, Registry, TOOLS, World, alive, run};
 
 /// How to run a script, given its name.
 type Way<'w> = &'w dyn Fn(&str) -> Command;

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::examples::document::unescaped;
 use crate::world::run;
 
 // Built in: the folder of the sources may not be there where a test is `privately`.
@@ -29,7 +30,8 @@ pub fn recipes(heading: &str) -> Vec<String> {
             ".Ed" => blocks.extend(block.take()),
             _ => {
                 if let Some(text) = &mut block {
-                    text.push_str(&shown(line));
+                    assert!(!line.starts_with('.'), "not understood: {line}");
+                    text.push_str(&unescaped(line));
                     text.push('\n');
                 }
             }
@@ -45,17 +47,6 @@ pub fn recipes(heading: &str) -> Vec<String> {
 pub fn recipe(heading: &str) -> String {
     let [recipe] = &recipes(heading)[..] else { panic!("{heading}: not one recipe") };
     recipe.clone()
-}
-
-/// A line as the page shows it; escapes as in mandoc_char(7).
-fn shown(line: &str) -> String {
-    let mut text = line.to_owned();
-    for (escape, character) in [("\\(aq", "'"), ("\\(ti", "~"), ("\\(dq", "\""), ("\\&", "")] {
-        text = text.replace(escape, character);
-    }
-    let rest = text.replace("\\e", "");
-    assert!(!rest.contains('\\') && !rest.starts_with('.'), "not understood: {line}");
-    text.replace("\\e", "\\")
 }
 
 #[test]

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::world::{Entry, GuideCase, PROMPT, Registry, World, alive, records, run};
-
-const TOOLS: [&str; 5] = ["lsagents", "lssessions", "lsclaude", "agentdiff", "agentprune"];
+use crate::manual::every_record;
+use crate::world::{Entry, GuideCase, PROMPT, Registry, TOOLS, World, alive, records, run};
 
 /// The rows of a table, the heading not counted, as words.
 fn rows(table: &str) -> Vec<Vec<&str>> {
@@ -38,14 +39,8 @@ fn commands(world: &World) -> [(&'static str, String); 5] {
 #[test]
 fn fields_that_are_listed_are_the_fields_of_records() {
     let world = World::new();
-    let ids = ["a-1-2", "b-1-2", "c-1-2"];
-    world.write_global(&Registry::new(ids.map(Entry::new)).counters(9, 9));
-    world.agent_session(ids[1], &[]);
-    let look = world.look();
-    let findings = world.diff(&look, &[]).expect(&[1]).out;
-    let actions = world.prune(&findings, &["--yes"]).ok().out;
     let mut written: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for record in [look, findings, actions].iter().flat_map(|text| records(text)) {
+    for record in every_record(&world) {
         let fields = record.as_object().unwrap().keys().cloned();
         written.entry(record["type"].as_str().unwrap().to_owned()).or_default().extend(fields);
     }
@@ -208,6 +203,16 @@ fn headings_and_sums_can_be_left_out() {
 }
 
 #[test]
+fn what_is_null_is_a_row_all_the_same() {
+    let world = World::new();
+    let entries = ["a-1-2", "b-1-2"].map(|id| Entry::new(id).unset("status"));
+    world.write_global(&Registry::new(entries));
+    let lsagents = |arguments: &[&str]| run(world.lsagents().arg("-T").args(arguments), "");
+    assert_eq!(lsagents(&["-o", "status"]).ok().out, "STATUS\n-\n-\n\n2 agents\n");
+    assert_eq!(lsagents(&["-o", "agents"]).ok().out, "AGENTS\n     2\n\n1 registry, 2 agents\n");
+}
+
+#[test]
 fn colours_say_what_words_say_too() {
     let world = World::new();
     let case = saved(&world);
@@ -323,6 +328,17 @@ fn a_person_is_asked_and_only_yes_means_yes() {
     let registry: Value = serde_json::from_slice(&fs::read(world.global_path()).unwrap()).unwrap();
     assert_eq!(registry["agents"].as_object().unwrap().len(), 96);
 
+    // An answer to what was not shown yet is none.
+    let gate = world.path().join("gate");
+    run(world.command("mkfifo").arg(&gate), "").ok();
+    let screen = world.screen(80, 24, "cat gate; agentprune -i <findings >actions");
+    screen.enter("yes");
+    screen.wait_for("yes");
+    fs::write(&gate, "").unwrap();
+    screen.wait_for("Type yes to go on:");
+    screen.enter("no");
+    assert_eq!(screen.status(), 1);
+
     // Nothing to do: nobody is asked. Nobody to ask: nothing is done.
     fs::write(world.path().join("empty"), world.diff(&world.look(), &["-Q", "false"]).out).unwrap();
     let screen = world.screen(80, 24, "agentprune -i empty");
@@ -338,15 +354,22 @@ fn who_watches_sees_progress_and_nobody_else_does() {
     let world = World::new();
     world.write_global(&Registry::new([]));
     world.agent_session("here-1-2", &[]);
-    let obeys = world.leaked(&[]).pid;
-    let stubborn = [0, 1].map(|_| world.leaked(&[("STANDIN_IGNORE", "TERM")]).pid);
-    fs::write(world.path().join("findings"), world.findings(&[])).unwrap();
-    let screen = world.screen(80, 24, "agentprune --yes --grace 4s findings >actions");
-    screen.wait_for("ending 1/3, 3 s left");
-    assert!(alive(stubborn[0]) && alive(stubborn[1]) && !alive(obeys));
-    assert_eq!(screen.status(), 0);
-    let text = screen.text();
-    assert!(text.contains("agentprune: done 3") && !text.contains("ending"), "{text}");
+    for (columns, end) in [(80, " s left"), (20, " s…")] {
+        let obeys = world.leaked(&[]).pid;
+        let stubborn = [0, 1].map(|_| world.leaked(&[("STANDIN_IGNORE", "TERM")]).pid);
+        fs::write(world.path().join("findings"), world.findings(&[])).unwrap();
+        let command = "agentprune --yes --grace 1h findings >actions";
+        let screen = world.screen(columns, 24, command);
+        screen.wait_for("ending 1/3, 3");
+        assert!(screen.text().trim_end().ends_with(end), "{}", screen.text());
+        assert!(alive(stubborn[0]) && alive(stubborn[1]) && !alive(obeys));
+        for pid in stubborn {
+            kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+        }
+        assert_eq!(screen.status(), 0);
+        let text = screen.text();
+        assert!(text.contains("agentprune: done 3") && !text.contains("ending"), "{text}");
+    }
 
     for (arguments, says) in [(&["-v"][..], true), (&[], false), (&["-q"], false)] {
         let pid = world.leaked(&[("STANDIN_IGNORE", "TERM")]).pid;

@@ -109,7 +109,7 @@ count() { # TYPE
 
 running() { # living Claude processes, by a look of its own
     lsclaude ${name:+"--name=$name"} ${source:+"--proc-source=$source"} \
-        -T --no-headings -o state >"$scratch/states"
+        -T --no-headings -o state >"$scratch/states" || { echo unknown; return; }
     grep -cv '^[ZX]' "$scratch/states"
 }
 
@@ -127,7 +127,7 @@ show() { # FIELD VALUE...: what is found with one of these values, a table for e
     shift
     for kind in "$@"; do
         COLUMNS=$columns judge -T --no-headings -o target,reason -Q ".$field == \"$kind\"" \
-            >"$scratch/table" 2>/dev/null
+            >"$scratch/table" 2>/dev/null || [ $? -eq 1 ] || fail "could not show what is found; nothing was changed"
         sed 's/^/  /' "$scratch/table"
         [ ! -s "$scratch/table" ] || any=1
     done

@@ -17,6 +17,16 @@ fn edited(findings: &str, edit: impl Fn(&mut Value)) -> String {
     findings.iter().map(|record| format!("{record}\n")).collect()
 }
 
+fn target(pid: i32) -> String {
+    format!("process {pid}")
+}
+
+/// Makes a finding one about another pid.
+fn about(finding: &mut Value, pid: i32) {
+    finding["process"]["pid"] = pid.into();
+    finding["target"] = target(pid).into();
+}
+
 /// What became of a target: the result and the reason.
 fn result_of(ran: &Ran, target: &str) -> (String, String) {
     let records = ran.records();
@@ -54,7 +64,6 @@ fn elsewhere_or_under_another_pid(world: World) {
         let leaks = of_kind(&mess.findings, "leaked_process");
         leaks.iter().map(|leak| format!("{leak}\n")).collect()
     };
-    let target = format!("process {}", mess.leaked.pid);
     let editor = world.editor();
     let other_leak = world.leaked(&[]).pid;
     let bystanders = [
@@ -74,7 +83,7 @@ fn elsewhere_or_under_another_pid(world: World) {
     let own = std::process::id() as i32;
     for pid in [mess.live.claude.pid, mess.live.pane, editor, other_leak, own] {
         let reused = edited(&leaks, |finding| {
-            finding["process"]["pid"] = pid.into();
+            about(finding, pid);
             // ps tells seconds: no pid is given twice in one, but two are.
             if world.reads_ps() {
                 finding["process"]["start_time"] = "1761780300".into();
@@ -82,7 +91,7 @@ fn elsewhere_or_under_another_pid(world: World) {
         });
         let ran = world.prune(&reused, &["--yes"]).expect(&[1]);
         let expected = format!("pid {pid} belongs to another process now");
-        assert_eq!(result_of(&ran, &target), ("skipped".into(), expected));
+        assert_eq!(result_of(&ran, &target(pid)), ("skipped".into(), expected));
         assert_eq!(lives(), before);
     }
     // The identity is right, what is said of it is not.
@@ -92,19 +101,19 @@ fn elsewhere_or_under_another_pid(world: World) {
         (mess.live.pane, "it is not Claude any more"),
     ] {
         let forged = edited(&leaks, |finding| {
-            finding["process"]["pid"] = pid.into();
+            about(finding, pid);
             finding["process"]["start_time"] = start_time(&world, pid);
         });
         let ran = world.prune(&forged, &["--yes"]).expect(&[1]);
-        let (result, reason) = result_of(&ran, &target);
+        let (result, reason) = result_of(&ran, &target(pid));
         assert_eq!(result, "skipped");
         assert!(reason.contains(why), "{reason}");
         assert_eq!(lives(), before);
     }
     // Nobody has it: gone, which is what was wanted.
-    let gone = edited(&leaks, |finding| finding["process"]["pid"] = (1 << 22).into());
+    let gone = edited(&leaks, |finding| about(finding, 1 << 22));
     let ran = world.prune(&gone, &["--yes"]).ok();
-    assert_eq!(result_of(&ran, &target).0, "gone");
+    assert_eq!(result_of(&ran, &target(1 << 22)).0, "gone");
 
     // A session of the same number, of a server before this one or of another birth.
     let session = format!("session {}", mess.zombie);

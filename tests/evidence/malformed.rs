@@ -82,6 +82,15 @@ fn h17_malformed_findings_are_refused_with_their_line_and_nothing_is_signalled()
         finding[field] = value.clone();
         spoilt.push((format!("{field} {value}"), finding.to_string()));
     }
+    // Shown is one thing, meant another.
+    for (finding, kind, field) in
+        [(&leak, "process", "pid"), (&ghost, "agent", "id"), (&zombie, "session", "name")]
+    {
+        let mut finding = finding.clone();
+        finding["target"] = json!(format!("{kind} other"));
+        spoilt.push((format!("{kind} other"), finding.to_string()));
+        assert!(!finding[kind][field].is_null());
+    }
     let text = leak.to_string();
     let deep = format!("{{\"type\":\"finding\",\"process\":{}", "[".repeat(200_000));
     let array = format!("[{text}]");

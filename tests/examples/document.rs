@@ -50,12 +50,12 @@ pub fn sections(file: &str, text: &str) -> Vec<Section> {
                 sections.push(Section { heading: heading.to_owned(), ..Section::default() });
             }
             Step::Literal(line) => {
-                let line = if markdown { line.to_owned() } else { unescaped(file, number, line) };
+                let line = if markdown { line.to_owned() } else { unescaped(line) };
                 block.get_or_insert_default().push((number, line));
             }
             Step::Start => block = Some(Vec::new()),
             Step::Other => last.end(block.take()),
-            Step::Display(line) => last.end(Some(vec![(number, unescaped(file, number, line))])),
+            Step::Display(line) => last.end(Some(vec![(number, unescaped(line))])),
         }
     }
     sections.last_mut().expect("there is one").end(block);
@@ -148,7 +148,10 @@ fn is_whole(command: &str) -> bool {
 }
 
 /// A line of literal text in a page, with the escapes of mandoc_char(7) resolved.
-fn unescaped(file: &str, number: usize, line: &str) -> String {
+///
+/// # Panics
+/// For an escape that is not understood.
+pub fn unescaped(line: &str) -> String {
     let mut text = String::new();
     let mut rest = line;
     while let Some((before, escape)) = rest.split_once('\\') {
@@ -173,8 +176,7 @@ fn unescaped(file: &str, number: usize, line: &str) -> String {
                 let meaning = char::from_u32(u32::from_str_radix(code, 16).ok()?)?;
                 Some((meaning, after))
             });
-            let (meaning, after) =
-                meaning.unwrap_or_else(|| panic!("{file}:{number}: what is \\{escape}?"));
+            let (meaning, after) = meaning.unwrap_or_else(|| panic!("what is \\{escape}?"));
             text.push(meaning);
             rest = after;
         }

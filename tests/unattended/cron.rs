@@ -186,7 +186,7 @@ fn the_crontab_of_the_manual_works_as_it_stands() {
             assert_eq!(ids(&world), [AGENTS[1]], "round {round}");
             assert_eq!(of_result("done"), 200 * round);
         }
-        assert!(alive(leaked.pid));
+        assert!(alive(leaked.pid) || leaked_at.elapsed() > Duration::from_secs(60));
 
         // By a shell in a pane, as somebody tries it: that session is left alone too.
         let tried = format!("{command}; echo $? >tried; sleep 3600");

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -52,7 +52,8 @@ impl Manager {
         shell.args(["-c", START, "sh"]).arg(&group).arg(program);
         shell.env("XDG_RUNTIME_DIR", "/run/manager");
         let manager = Manager { group, pid: world.spawn(shell) };
-        for _ in 0..100 {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while alive(manager.pid) && Instant::now() < deadline {
             if manager.systemctl(world, &["is-system-running"]).out.trim() == "running" {
                 return Ok(manager);
             }

@@ -31,7 +31,7 @@ pub use processes::{Held, Ready, Standin, Stat, alive, stat, wait_until};
 pub use registry::{Entry, Json, Registry};
 pub use sessions::Live;
 pub use skip::skip;
-pub use tools::{Ran, records, run, through};
+pub use tools::{COMMANDS, Ran, TOOLS, records, run, through};
 
 use std::cell::{Cell, RefCell};
 use std::env;

@@ -15,6 +15,23 @@ use serde_json::Value;
 
 use super::{World, built, place};
 
+/// The programs and the scripts.
+pub const COMMANDS: [&str; 7] = [
+    "lsagents",
+    "lssessions",
+    "lsclaude",
+    "agentdiff",
+    "agentprune",
+    "cleanup_leaked_agents.sh",
+    "verify_cleanup.sh",
+];
+
+/// The programs.
+pub const TOOLS: [&str; 5] = {
+    let [tools @ .., _, _] = COMMANDS;
+    tools
+};
+
 /// A tool that takes longer hangs. Some tests have to wait for something to be a minute old.
 const LIMIT: Duration = Duration::from_secs(120);
 

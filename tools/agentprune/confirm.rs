@@ -8,9 +8,11 @@ use std::io::{self, BufRead, BufReader, Write};
 
 use cli::{Actions, Cell, Failure, TableLook, colour, columns, render, width};
 use model::plan::Order;
+use nix::sys::termios::{FlushArg, tcflush};
 
 use crate::PROGRAM;
 use crate::args::Arguments;
+use crate::report::why;
 
 const TERMINAL: &str = "/dev/tty";
 
@@ -52,13 +54,15 @@ fn ask(arguments: &Arguments, orders: &[&Order<'_>]) -> io::Result<bool> {
         now: None,
     };
     let row = |order: &&Order<'_>| {
-        [order.remedy.word(), &*order.target, &*order.reason].map(Cell::plain).into()
+        [order.remedy.word(), &*order.target, why(order)].map(Cell::plain).into()
     };
     let rows: Vec<Vec<Cell>> = orders.iter().map(row).collect();
     let table = render(&columns::<Actions>(&["action", "target", "reason"]), &rows, &look);
-    let count = orders.len();
-    write!(terminal, "{table}\nActions to carry out: {count}. Type yes to go on: ")?;
-    let mut answer = String::new();
-    BufReader::new(terminal).read_line(&mut answer)?;
-    Ok(answer.trim_end_matches('\n') == "yes")
+    terminal.write_all(table.as_bytes())?;
+    // What was typed before the plan was there is no answer to it.
+    tcflush(&terminal, FlushArg::TCIFLUSH)?;
+    write!(terminal, "\nActions to carry out: {}. Type yes to go on: ", orders.len())?;
+    let mut answer = Vec::new();
+    BufReader::new(terminal).read_until(b'\n', &mut answer)?;
+    Ok(answer == b"yes\n")
 }

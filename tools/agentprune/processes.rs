@@ -251,7 +251,10 @@ fn wait<'p, 'a>(
         let held: Vec<&Held> = alive.iter().map(|(_, process)| process).collect();
         let ended = match means.wait(&held, left.min(report.steps.pace())) {
             Ok(ended) => ended,
-            Err(error) => return fail(alive, &error, report),
+            Err(error) => {
+                report.steps.clear();
+                return fail(alive, &error, report);
+            }
         };
         let waited = std::mem::take(&mut alive);
         for (target, ended) in waited.into_iter().zip(ended) {

@@ -171,12 +171,16 @@ impl Report {
 }
 
 fn plan<'o>(order: &'o Order<'_>) -> Action<'o> {
-    let reason = match order.remedy {
+    action(order, Outcome::Planned, why(order))
+}
+
+/// Why something is to be done.
+pub fn why<'o>(order: &'o Order<'_>) -> &'o str {
+    match order.remedy {
         // What the finding says was true before.
         Remedy::RestoreEntry => "the entry goes back to where it was",
         _ => &order.reason,
-    };
-    action(order, Outcome::Planned, reason)
+    }
 }
 
 fn action<'o>(order: &'o Order<'_>, result: Outcome, reason: &'o str) -> Action<'o> {

@@ -1,8 +1,10 @@
 //! What is said on standard error while agentprune works: to somebody who watches, how far
 //! it is; with `-v`, each step.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::time::Duration;
+
+use cli::{cut, escaped, rewrites, width};
 
 use crate::PROGRAM;
 
@@ -24,7 +26,7 @@ pub struct Steps {
 impl Steps {
     /// Nothing if `quiet`; progress only where standard error is a terminal.
     pub fn new(quiet: bool, verbose: bool) -> Steps {
-        Steps { verbose, watched: !quiet && io::stderr().is_terminal(), shows: false }
+        Steps { verbose, watched: !quiet && rewrites(&io::stderr()), shows: false }
     }
 
     /// How long to wait at most before progress is due again.
@@ -35,7 +37,9 @@ impl Steps {
     /// How far it is, in place of what was shown before.
     pub fn progress(&mut self, what: &str) {
         if self.watched {
-            let _ = write!(io::stderr(), "{CLEAR}{}", cli::escaped(what));
+            // What takes a second line could not be cleared.
+            let room = width(io::stderr()).map_or(usize::MAX, |columns| columns - 1);
+            let _ = write!(io::stderr(), "{CLEAR}{}", cut(&escaped(what), room));
             self.shows = true;
         }
     }

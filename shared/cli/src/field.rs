@@ -125,6 +125,13 @@ pub struct RecordType {
     pub fields: &'static [Field],
 }
 
+impl RecordType {
+    /// Whether its records have a field at this path.
+    pub fn has(&self, path: &str) -> bool {
+        path == TYPE.name || within(self.fields, path).is_some()
+    }
+}
+
 /// What one program writes.
 pub trait Output: Clone + Copy + std::fmt::Debug + Send + Sync + 'static {
     /// The program.

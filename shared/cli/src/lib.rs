@@ -23,6 +23,6 @@ pub use input::Input;
 pub use look::Look;
 pub use output::{Printer, columns};
 pub use source::proc_source;
-pub use table::{Cell, Look as TableLook, cell, escaped, filled, painted, render};
-pub use terminal::{colour, width};
+pub use table::{Cell, Look as TableLook, cell, cut, escaped, filled, painted, render};
+pub use terminal::{colour, rewrites, width};
 pub use units::{bytes, seconds};

@@ -155,14 +155,12 @@ impl Printer {
                 self.pass_on()?;
             }
             Layout::Table(columns) => {
-                let row: Vec<Cell> = columns
-                    .iter()
-                    .map(|column| table::cell(&value, column, self.look.now))
-                    .collect();
+                let of = self.records.iter().find(|of| value["type"] == of.word);
                 // A record of another type than the columns are for is no row.
-                if row.iter().any(|cell| cell.text != table::NONE) {
+                if of.is_some_and(|of| columns.iter().any(|column| of.has(&column.path))) {
+                    let cells = columns.iter().map(|c| table::cell(&value, c, self.look.now));
+                    self.rows.push(cells.collect());
                     self.sums.add(&value, columns);
-                    self.rows.push(row);
                 }
             }
             Layout::Kept(kept) => kept.push(value),

@@ -7,6 +7,7 @@ use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
 use serde_json::Value;
 use textwrap::core::display_width;
+use textwrap::{Options, WordSplitter};
 
 use crate::field::{Field, Tone, Unit};
 use crate::units;
@@ -62,8 +63,10 @@ pub struct Column {
 
 impl Column {
     fn heading(&self) -> String {
-        let inner = self.path.strip_suffix(self.field.name).unwrap_or("");
-        format!("{inner}{}", self.field.heading()).to_uppercase()
+        let inner = self.path.strip_suffix(self.field.name);
+        // A name in a map is that of no field.
+        let heading = inner.map(|inner| format!("{inner}{}", self.field.heading()));
+        heading.unwrap_or_else(|| self.path.clone()).to_uppercase()
     }
 
     fn is_number(&self) -> bool {
@@ -113,7 +116,7 @@ pub fn cell(record: &Value, column: &Column, now: Option<Timestamp>) -> Cell {
     match (&column.field.unit, &value) {
         (Unit::Word(tones), Value::String(word)) => {
             let tone = tones.iter().find(|(known, _)| known == word);
-            Cell { text: escaped(word), tone: tone.map_or(Tone::Plain, |(_, tone)| *tone) }
+            Cell { text: words(&value), tone: tone.map_or(Tone::Plain, |(_, tone)| *tone) }
         }
         (Unit::Flag(tone), Value::Bool(true)) => Cell { text: "yes".to_owned(), tone: *tone },
         (Unit::Flag(_), Value::Bool(false)) => plain("no".to_owned()),
@@ -123,23 +126,18 @@ pub fn cell(record: &Value, column: &Column, now: Option<Timestamp>) -> Cell {
         (Unit::Seconds, Value::Number(number)) => {
             plain(units::duration(number.as_f64().unwrap_or_default()))
         }
-        (Unit::Time, Value::String(text)) => plain(age(text, now)),
+        (Unit::Time, Value::String(text)) => plain(age(text, now).unwrap_or_else(|| words(&value))),
         _ => plain(words(&value)),
     }
 }
 
-/// How long ago an instant was.
-fn age(time: &str, now: Option<Timestamp>) -> String {
-    match (time.parse::<Timestamp>(), now) {
-        (Ok(time), Some(now)) => {
-            let seconds = now.duration_since(time).as_secs_f64();
-            match seconds < 0.0 {
-                true => format!("in {}", units::duration(-seconds)),
-                false => format!("{} ago", units::duration(seconds)),
-            }
-        }
-        _ => escaped(time),
-    }
+/// How long ago an instant was; `None` if there is nothing to count to, or it is none.
+fn age(time: &str, now: Option<Timestamp>) -> Option<String> {
+    let seconds = now?.duration_since(time.parse().ok()?).as_secs_f64();
+    Some(match seconds < 0.0 {
+        true => format!("in {}", units::duration(-seconds)),
+        false => format!("{} ago", units::duration(seconds)),
+    })
 }
 
 fn words(value: &Value) -> String {
@@ -148,13 +146,7 @@ fn words(value: &Value) -> String {
         Value::String(text) if text.is_empty() => "\"\"".to_owned(),
         Value::String(text) => escaped(text),
         Value::Array(items) if items.is_empty() => NONE.to_owned(),
-        Value::Array(items) => {
-            let words: Vec<String> = items
-                .iter()
-                .map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned))
-                .collect();
-            escaped(&words.join(" "))
-        }
+        Value::Array(items) => items.iter().map(words).collect::<Vec<_>>().join(" "),
         other => escaped(&other.to_string()),
     }
 }
@@ -269,7 +261,12 @@ fn line(
 
 /// A text in lines that fit the terminal.
 pub fn filled(text: &str, look: &Look) -> String {
-    textwrap::fill(text, look.width.unwrap_or(usize::MAX))
+    textwrap::fill(text, wrapping(look.width.unwrap_or(usize::MAX)))
+}
+
+/// Between words only: what is behind a hyphen may be the end of a name.
+fn wrapping(width: usize) -> Options<'static> {
+    Options::new(width.max(1)).word_splitter(WordSplitter::NoHyphenation)
 }
 
 /// The lines that a text takes at this width: several for a sentence, one for a list.
@@ -277,16 +274,19 @@ fn fitted(text: &str, column: &Column, width: usize) -> Vec<String> {
     match column.field.unit {
         _ if display_width(text) <= width => vec![text.to_owned()],
         Unit::List(_) => vec![cut(text, width)],
-        _ => textwrap::wrap(text, width.max(1)).into_iter().map(Cow::into_owned).collect(),
+        _ => textwrap::wrap(text, wrapping(width)).into_iter().map(Cow::into_owned).collect(),
     }
 }
 
-/// The beginning of a text, as much as there is room for, and an ellipsis.
-fn cut(text: &str, width: usize) -> String {
+/// A text, or its beginning, as much as there is room for, and an ellipsis.
+pub fn cut(text: &str, width: usize) -> String {
+    if display_width(text) <= width {
+        return text.to_owned();
+    }
     let mut kept = String::new();
     let mut room = width.saturating_sub(1);
     for c in text.chars() {
-        let takes = textwrap::core::display_width(c.encode_utf8(&mut [0; 4]));
+        let takes = display_width(c.encode_utf8(&mut [0; 4]));
         if takes > room {
             break;
         }
@@ -329,6 +329,7 @@ mod tests {
             "panes": [{"running": ["a", "b"]}, {"running": ["c"]}, {}],
             "rss_bytes": 2_254_857_830_u64, "cpu_seconds": 61.0, "yes": true, "no": false,
             "time": "2026-11-22T12:00:00Z", "later": "2026-11-22T13:00:00Z", "untime": "yore",
+            "blanks": ["x", "", "z"],
         });
         let now = "2026-11-22T12:01:05Z".parse().unwrap();
         for (path, unit, text) in [
@@ -337,6 +338,9 @@ mod tests {
             ("panes.running", Unit::List("strings"), "a b c"),
             ("none", Unit::Text, "-"),
             ("empty", Unit::Text, "\"\""),
+            ("empty", Unit::Word(&[]), "\"\""),
+            ("empty", Unit::Time, "\"\""),
+            ("blanks", Unit::List("strings"), "x \"\" z"),
             ("gone", Unit::Bytes, "-"),
             ("t", Unit::Text, "\\t"),
             ("rss_bytes", Unit::Bytes, "2.1 GiB"),
@@ -360,6 +364,8 @@ mod tests {
             [json!({"name": "日本", "rss_bytes": 1}), json!({"name": "abcdef", "rss_bytes": 2048})];
         let expected = "NAME        RSS\n日本        1 B\nabcdef  2.0 KiB\n";
         assert_eq!(rendered(&columns, &records, &look(None)), expected);
+        let within = Column { path: "counters.x".to_owned(), ..column("counters", Unit::Text) };
+        assert_eq!(within.heading(), "COUNTERS.X");
         let bare = Look { headings: false, indent: "> ", ..look(None) };
         assert_eq!(rendered(&columns, &records, &bare), "> 日本        1 B\n> abcdef  2.0 KiB\n");
     }
@@ -367,12 +373,12 @@ mod tests {
     #[test]
     fn sentences_are_wrapped_or_go_under_their_row() {
         let columns = [column("target", Unit::Text), column("reason", Unit::Sentence)];
-        let reason = "its parent is gone and nothing holds it any more";
+        let reason = "its parent is gone and no-thing holds it any more";
         let records = [json!({"target": "process 7", "reason": reason})];
         let beside = "TARGET     REASON\n\
-                      process 7  its parent is gone and nothing\n           holds it any more\n";
-        assert_eq!(rendered(&columns, &records, &look(Some(42))), beside);
-        let below = "TARGET\n    REASON\nprocess 7\n    its parent is gone and\n    nothing holds it any more\n";
+                      process 7  its parent is gone and\n           no-thing holds it any more\n";
+        assert_eq!(rendered(&columns, &records, &look(Some(41))), beside);
+        let below = "TARGET\n    REASON\nprocess 7\n    its parent is gone and\n    no-thing holds it any more\n";
         let narrow = rendered(&columns, &records, &look(Some(30)));
         assert_eq!(narrow, below);
         assert!(narrow.lines().all(|line| display_width(line) <= 30), "{narrow}");

@@ -1,6 +1,7 @@
 //! What a terminal can show.
 
 use std::env;
+use std::io::IsTerminal;
 use std::os::fd::AsFd;
 
 use clap::ColorChoice;
@@ -11,6 +12,11 @@ pub fn width(out: impl AsFd) -> Option<usize> {
     let wanted = env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     let terminal = || terminal_size::terminal_size_of(out).map(|(width, _)| width.0.into());
     wanted.filter(|columns| *columns > 0).or_else(terminal)
+}
+
+/// Whether it is a terminal on which a line can be written over.
+pub fn rewrites(out: &impl IsTerminal) -> bool {
+    out.is_terminal() && anstyle_query::term_supports_ansi_color()
 }
 
 /// Whether to colour. By itself only on a terminal that can, and where `NO_COLOR` is not set

@@ -3,6 +3,7 @@
 //! before has done.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::rc::Rc;
 
 use foldhash::HashMap;
@@ -247,19 +248,23 @@ impl<'a> Plan<'a> {
             (Kind::LeakedProcess, Remedy::KillProcess) => {
                 let subject: Process = subject(process, "process")?;
                 check_pid(subject.pid)?;
+                check_target(&order.target, "process", &subject.pid)?;
                 self.processes.push(Case { order, subject });
             }
             (Kind::ZombieSession, Remedy::KillSession) => {
-                let subject = subject(session, "session")?;
+                let subject: Session = subject(session, "session")?;
+                check_target(&order.target, "session", &subject.name)?;
                 self.sessions.push(Case { order, subject });
             }
             (Kind::GhostAgent, Remedy::RemoveEntry | Remedy::TerminateEntry) => {
                 let Agent { id, started_at, scope, registry, .. } = subject(agent, "agent")?;
+                check_target(&order.target, "agent", &id)?;
                 let subject = Ghost { id, started_at, scope };
                 self.of(&registry).entries.push(Case { order, subject });
             }
             (Kind::CountMismatch, Remedy::SetCounters) => {
                 let subject: Registry = subject(registry, "registry")?;
+                check_target(&order.target, "registry", &subject.path)?;
                 self.of(&subject.path).counters.push(Case { order, subject });
             }
             _ => {
@@ -284,6 +289,15 @@ fn subject<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>, name: &str) -> Res
         reason: format!("the finding lacks the {name} it is about"),
     })?;
     parse(0, raw.get())
+}
+
+/// What people are shown must be what is acted on.
+fn check_target(target: &str, kind: &str, name: &dyn Display) -> Result<(), Malformed> {
+    if target == format!("{kind} {name}") {
+        return Ok(());
+    }
+    let reason = format!("its target is {target:?}, but its record is that of {kind} {name}");
+    Err(Malformed { line: 0, reason })
 }
 
 fn check_pid(pid: i32) -> Result<(), Malformed> {
