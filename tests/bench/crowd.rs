@@ -1,7 +1,6 @@
 //! Thousands of processes, some of them Claude.
 
 use std::fmt::Write;
-use std::path::Path;
 use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
@@ -10,7 +9,7 @@ use super::case::{assert_same, found_by_guide, found_by_tools, guide, pipeline};
 use super::race::{program, race, time};
 use super::scale::Scale;
 use super::table::{Row, Target};
-use super::world::{Entry, Registry, World, pids_in, run, wait_until};
+use super::world::{Entry, Registry, World, run, wait_until};
 
 /// A stand-in that looks seldom whether it is still wanted: thousands of them must not
 /// keep the machine busy.
@@ -23,12 +22,11 @@ const IN_SESSION: usize = 4;
 const LEFT_OVER: usize = 5;
 
 impl World {
-    /// Starts processes that only sleep, so that there are `count` in all.
+    /// Starts so many processes that only sleep.
     fn fill_up(&self, count: usize) {
         const LOOP: &str = "at=0; while [ $at -lt $1 ]; do sleep 3600 & at=$((at + 1)); done";
-        let missing = count.saturating_sub(pids_in(Path::new("/proc")).count()).to_string();
         let mut command = self.command("setsid");
-        command.args(["sh", "-c", LOOP, "sh", &missing]);
+        command.args(["sh", "-c", LOOP, "sh", &count.to_string()]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         assert!(command.status().expect("a shell").success());
         // The last of them are still to become `sleep`.
@@ -75,7 +73,9 @@ pub fn plan(scale: Scale) -> Vec<Row> {
     let ghosts = (0..100).map(|number| Entry::new(&format!("ghost-{number}")));
     world.write_global(&Registry::new(ghosts.chain(live)));
     world.crowd(LEFT_OVER, &[SELDOM]);
-    world.fill_up(scale.of(5000, 200));
+    // In each session a shell; with each Claude its `tee`.
+    let processes = scale.of(5000, 200);
+    world.fill_up(processes - sessions * (1 + 2 * IN_SESSION));
     wait_until(|| "what is left over", || found_by_tools(&world).len() == 100 + 3 * LEFT_OVER);
     assert_same(&found_by_tools(&world), &found_by_guide(&world));
 
@@ -90,13 +90,14 @@ pub fn plan(scale: Scale) -> Vec<Row> {
         time(shell().args(["-c", &floor]), 0)
     }] as [&mut dyn FnMut() -> _; 2];
     let [tools, floor] = race(scale.of(11, 2), turns);
+    // One turn will do: the guide's way takes a minute and more.
     let [tools_again, by_guide] = race(
-        scale.of(2, 1),
+        1,
         [&mut || time(&mut pipeline(&world, " | agentprune"), 0), &mut || {
             time(&mut guide(&world, "look"), 0)
         }],
     );
-    let work = format!("look and plan, {sessions} sessions, {} processes", scale.of(5000, 200));
+    let work = format!("look and plan, {sessions} sessions, {processes} processes");
     vec![
         Row::of_times(&work, &tools_again, "shell and Python", &by_guide, Target::Faster(50.0)),
         Row::of_times(&work, &tools, "list-panes, ps -e", &floor, Target::Within(3.0)),
@@ -106,8 +107,9 @@ pub fn plan(scale: Scale) -> Vec<Row> {
 /// Listing the few that are Claude.
 pub fn lsclaude(scale: Scale) -> Vec<Row> {
     let world = World::new();
-    let mut claude = world.crowd(scale.of(20, 5), &[SELDOM]);
-    world.fill_up(scale.of(5000, 200));
+    let (few, processes) = (scale.of(20, 5), scale.of(5000, 200));
+    let mut claude = world.crowd(few, &[SELDOM]);
+    world.fill_up(processes - few);
     claude.sort_unstable();
     let pgrep = || {
         let mut pgrep = world.command(program("pgrep"));
@@ -130,7 +132,7 @@ pub fn lsclaude(scale: Scale) -> Vec<Row> {
             time(&mut ps(), 0)
         }],
     );
-    let work = format!("lsclaude, {} processes", scale.of(5000, 200));
+    let work = format!("lsclaude, {few} of {processes} processes");
     vec![
         Row::of_times(&work, &tool, "pgrep -f", &pgrep, Target::Within(0.9)),
         Row::of_times(&work, &tool, "ps -eo pid,args", &ps, Target::None),

@@ -30,7 +30,7 @@ pub fn list_and_prune(scale: Scale) -> Vec<Row> {
 }
 
 fn entry(number: usize) -> Entry {
-    let entry = Entry::new(&format!("worker-{number:07}")).unset("prompt");
+    let entry = Entry::new(&format!("worker-{number:07}-7f3a")).unset("prompt");
     match number % 10 {
         0 => entry.set("tmux_session", SESSION),
         _ => entry.set("status", "working"),

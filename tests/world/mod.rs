@@ -24,7 +24,6 @@ mod skip;
 mod tools;
 
 pub use case::GuideCase;
-pub use marked::pids_in;
 pub use mess::{AGENTS, Identity, Mess, living, of_kind};
 pub use private::privately;
 pub use processes::{Held, Ready, Standin, Stat, alive, stat, wait_until};

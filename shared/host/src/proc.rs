@@ -5,7 +5,7 @@ mod output;
 pub mod pidfd;
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -53,18 +53,21 @@ struct Proc {
     buffer: RefCell<Vec<u8>>,
 }
 
-/// Reads the table. Processes that end meanwhile are not in it.
+/// Reads the table. Processes that end meanwhile are not in it, nor are most threads of the
+/// kernel.
 ///
 /// # Errors
 /// When `/proc` cannot be listed, or shows not even the process that asks.
 pub fn read() -> io::Result<(Box<dyn Source>, Rows)> {
-    let mut stats = Vec::new();
-    let mut buffer = Vec::new();
+    let mut pids = Vec::new();
     for entry in fs::read_dir("/proc")? {
-        let name = entry?.file_name();
-        let Some(pid) = name.to_str().and_then(|name| name.parse::<i32>().ok()) else {
-            continue;
-        };
+        pids.extend(entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()));
+    }
+    let mut buffer = Vec::new();
+    let of_kernel = kernel_threads(&mut buffer);
+    pids.retain(|pid| !of_kernel.contains(pid));
+    let mut stats = Vec::with_capacity(pids.len());
+    for pid in pids {
         match read_stat(pid, &mut buffer) {
             Ok(stat) => stats.extend(stat.map(|stat| (pid, stat))),
             // Where /proc hides other users' processes (hidepid), they are none of ours.
@@ -176,6 +179,23 @@ impl Source for Proc {
         let sockets = open_sockets(pid).filter_map(|inode| listening.get(&inode));
         sockets.map(|socket| folder.join(socket)).collect()
     }
+}
+
+/// The threads of the kernel, most of what runs on a quiet machine, from one file: all are
+/// children of `kthreadd`. So is what the kernel starts by itself, for a core dump say, which
+/// is neither Claude nor a tmux server. Empty where the kernel has no such file (proc(5),
+/// `CONFIG_PROC_CHILDREN`), or pid 2 is something else, as in a container.
+///
+/// To be asked after the pids were listed: a pid that is in both is that of a thread, or
+/// what had it before has ended.
+fn kernel_threads(buffer: &mut Vec<u8>) -> HashSet<i32> {
+    const KTHREADD: i32 = 2;
+    let is_kthreadd = |stat: &Stat| stat.kernel_thread && stat.ppid == 0;
+    if !matches!(read_stat(KTHREADD, buffer), Ok(Some(stat)) if is_kthreadd(&stat)) {
+        return HashSet::new();
+    }
+    let children = fs::read_to_string("/proc/2/task/2/children").unwrap_or_default();
+    children.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect()
 }
 
 fn open_sockets(pid: i32) -> impl Iterator<Item = u64> {
