@@ -98,6 +98,19 @@ fn the_listers_own_output_is_no_findings() {
 }
 
 #[test]
+fn an_empty_prefix_makes_nobodys_session_a_zombie() {
+    let world = World::new();
+    world.write_global(&Registry::new([]));
+    world.session("other", "sleep 60");
+    let look = world.look();
+    let ran = world.diff(&look, &["--prefix", ""]).expect(&[2]);
+    assert!(ran.err.contains("every session would be an agent's"), "{}", ran.err);
+    assert_eq!(ran.out, "");
+    // With one of its own it is idle enough.
+    assert!(world.diff(&look, &["--prefix", "oth"]).expect(&[1]).out.contains("zombie_session"));
+}
+
+#[test]
 fn a_terminal_as_input_is_told_how_to_feed_it() {
     let world = World::new();
     for tool in ["agentdiff", "agentprune"] {
