@@ -47,7 +47,8 @@ impl Corrupt {
         let message = error.to_string();
         let reason =
             message.rsplit_once(" at line ").map_or(message.as_str(), |(reason, _)| reason);
-        let start = Corrupt::at(text, offset, reason);
+        let cut_off = if error.is_eof() { "cut off: " } else { "" };
+        let start = Corrupt::at(text, offset, format!("{cut_off}{reason}"));
         Corrupt {
             line: start.line + error.line().saturating_sub(1),
             column: if error.line() <= 1 {
@@ -124,6 +125,9 @@ pub fn scan<'t>(
         return Err(Corrupt::at(text, 0, "byte order mark before the JSON text"));
     }
     let start = text.len() - text.trim_start_matches([' ', '\t', '\r', '\n']).len();
+    if start == text.len() {
+        return Err(Corrupt::at(text, 0, "it is empty"));
+    }
     let members = Members::read(text, start..text.len())?;
     let agents = members.last_named("agents").ok_or_else(|| {
         Corrupt::at(text, text.trim_end().len().saturating_sub(1), "there is no \"agents\"")
@@ -313,7 +317,8 @@ mod tests {
     #[test]
     fn errors_say_where() {
         for (text, line, column, reason) in [
-            ("", 1, 0, "EOF"),
+            ("", 1, 1, "it is empty"),
+            (" \n", 1, 1, "it is empty"),
             ("{\"agents\": {\n  \"a\": {\"x\": 1,}}}", 2, 16, "key must be a string"),
             ("{\"agents\": {}} x", 1, 16, "trailing characters"),
             ("\u{feff}{\"agents\": {}}", 1, 1, "byte order mark"),
@@ -323,7 +328,7 @@ mod tests {
             ("{\"agents\": {\n\n\"a\": 5}}", 3, 6, "an agent (an object)"),
             ("{\"agents\": [{}, 5]}", 1, 17, "an agent (an object)"),
             ("[]", 1, 0, "an object"),
-            ("{\"agents\": {\"a\": {\"status\": \"wor", 1, 32, "EOF"),
+            ("{\"agents\": {\"a\": {\"status\": \"wor", 1, 32, "cut off: EOF"),
         ] {
             let corrupt = entries(text).unwrap_err();
             assert_eq!((corrupt.line, corrupt.column), (line, column), "{text}: {corrupt}");
