@@ -66,7 +66,9 @@ fn input_that_is_none() {
     let world = World::new();
     for (tool, input, what) in [
         ("agentdiff", "", "the listers wrote nothing"),
-        ("agentdiff", "hello\n", "line 1: not a record"),
+        ("agentdiff", "hello\n", "line 1: not a record: expected value (one JSON object a line"),
+        ("agentdiff", "PID  ARGS\n", "-T writes none"),
+        ("agentdiff", "{\"pid\":7}\n", "(written with -o?)"),
         ("agentdiff", "{\n  \"type\": \"agent\"\n}\n", "did you mean jq -c?"),
         ("agentdiff", "{\"type\":\"finding\"}\n", "agentprune reads those"),
         ("agentprune", "", "wrote nothing"),
