@@ -49,12 +49,16 @@ install: completions
 	for file in $(programs); do $(INSTALL_PROGRAM) -m 755 "$(built)/$$file" "$(DESTDIR)$(bindir)/" || exit 1; done
 	for file in $(scripts); do $(INSTALL) -m 755 tools/$$file "$(DESTDIR)$(bindir)/" || exit 1; done
 	for section in 1 5 7; do $(INSTALL) -m 644 man/*.$$section "$(DESTDIR)$(mandir)/man$$section/" || exit 1; done
+# The pages of the scripts by the names that one types, too.
+	for file in $(scripts); do echo ".so man1/$${file%.sh}.1" >"$(completions)/$$file.1" && \
+		$(INSTALL) -m 644 "$(completions)/$$file.1" "$(DESTDIR)$(mandir)/man1/" || exit 1; done
 	$(INSTALL) -m 644 "$(completions)/bash"/* "$(DESTDIR)$(bash_completions)/"
 	$(INSTALL) -m 644 "$(completions)/zsh"/* "$(DESTDIR)$(zsh_completions)/"
 	$(INSTALL) -m 644 "$(completions)/fish"/* "$(DESTDIR)$(fish_completions)/"
 
 uninstall:
-	for file in $(programs) $(scripts); do rm -f "$(DESTDIR)$(bindir)/$$file"; done
+	for file in $(programs) $(scripts); do rm -f "$(DESTDIR)$(bindir)/$$file" \
+		"$(DESTDIR)$(mandir)/man1/$$file.1"; done
 	for page in man/*.[157]; do rm -f "$(DESTDIR)$(mandir)/man$${page##*.}/$${page##*/}"; done
 	for file in $(programs) $(scripts); do rm -f "$(DESTDIR)$(bash_completions)/$$file" \
 		"$(DESTDIR)$(zsh_completions)/_$$file" "$(DESTDIR)$(fish_completions)/$$file.fish"; done

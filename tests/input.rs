@@ -56,6 +56,11 @@ fn a_corrupt_registry_stops_the_cleanup() {
     world.session("other", "sleep 60");
     let ran = run(&mut world.lsagents(), "").expect(&[2]);
     assert!(ran.err.contains("GLOBAL_REGISTRY.json: line 4, column 3:"), "{}", ran.err);
+    // Neither a table nor a report says that there is none.
+    let table = run(world.lsagents().arg("-T"), "").expect(&[2]).out;
+    assert!(table.ends_with("\n\nnot all could be listed\n"), "{table}");
+    let report = world.diff(&ran.out, &["-T"]).expect(&[2]).out;
+    assert_eq!(report, "No findings. Not everything could be judged.\n");
     let before = fs::read(&path).unwrap();
     run(world.script("cleanup_leaked_agents.sh").arg("--yes"), "").expect(&[2]);
     assert_eq!(fs::read(&path).unwrap(), before);
@@ -66,7 +71,9 @@ fn input_that_is_none() {
     let world = World::new();
     for (tool, input, what) in [
         ("agentdiff", "", "the listers wrote nothing"),
-        ("agentdiff", "hello\n", "line 1: not a record"),
+        ("agentdiff", "hello\n", "line 1: not a record: expected value (one JSON object a line"),
+        ("agentdiff", "PID  ARGS\n", "-T writes none"),
+        ("agentdiff", "{\"pid\":7}\n", "(written with -o?)"),
         ("agentdiff", "{\n  \"type\": \"agent\"\n}\n", "did you mean jq -c?"),
         ("agentdiff", "{\"type\":\"finding\"}\n", "agentprune reads those"),
         ("agentprune", "", "wrote nothing"),
@@ -80,12 +87,28 @@ fn input_that_is_none() {
         ),
     ] {
         let arguments: &[&str] = if tool == "agentprune" { &["--yes"] } else { &[] };
+        // No table says that there was nothing: nobody knows.
+        let table = run(world.tool(tool).args(arguments).arg("-T"), input).expect(&[2]);
+        assert_eq!(table.out, "", "{tool}: {input}");
         let ran = run(world.tool(tool).args(arguments), input).expect(&[2]);
         assert!(ran.err.starts_with(&format!("{tool}: ")), "{}", ran.err);
         assert!(ran.err.contains(what), "{what} in {}", ran.err);
     }
     let ran = run(world.tool("agentdiff").arg("gone"), "").expect(&[2]);
     assert!(ran.err.contains("agentdiff: gone: No such file"), "{}", ran.err);
+}
+
+#[test]
+fn an_empty_prefix_makes_nobodys_session_a_zombie() {
+    let world = World::new();
+    world.write_global(&Registry::new([]));
+    world.session("other", "sleep 60");
+    let look = world.look();
+    let ran = world.diff(&look, &["--prefix", ""]).expect(&[2]);
+    assert!(ran.err.contains("every session would be an agent's"), "{}", ran.err);
+    assert_eq!(ran.out, "");
+    // With one of its own it is idle enough.
+    assert!(world.diff(&look, &["--prefix", "oth"]).expect(&[1]).out.contains("zombie_session"));
 }
 
 #[test]

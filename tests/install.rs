@@ -58,7 +58,10 @@ fn expected() -> BTreeSet<(String, u32)> {
             (format!("share/fish/vendor_completions.d/{name}.fish"), 0o644),
         ]
     });
-    of_command.chain(pages).collect()
+    // Each script's page under its whole name, too.
+    let scripts = COMMANDS.iter().filter(|name| name.ends_with(".sh"));
+    let aliases = scripts.map(|name| (format!("share/man/man1/{name}.1"), 0o644));
+    of_command.chain(pages).chain(aliases).collect()
 }
 
 #[test]
@@ -104,7 +107,7 @@ fn manual(world: &World, folder: &Path) {
     for (page, _) in expected().iter().filter(|(path, _)| path.starts_with("share/man")) {
         let name = Path::new(page).file_stem().unwrap().to_str().unwrap();
         let found = man(&["-w", name]).ok().out;
-        assert!(found.trim_end().ends_with(page), "{name}: {found}");
+        assert!(found.trim_end().ends_with(&page.replace(".sh.", ".")), "{name}: {found}");
         assert!(man(&[name]).ok().out.contains("SEE ALSO"), "{name}");
     }
 }

@@ -132,6 +132,16 @@ fn every_field_of_a_record_is_described() {
     assert!(missing.is_empty(), "not in agentrecords(5): {missing:?}");
 }
 
+#[test]
+fn the_example_of_a_look_is_one() {
+    let page = page("agentrecords.5");
+    let (_, example) = page.split_once("Lines are broken here for reading only.").unwrap();
+    let (example, _) = example.split_once(".Ed").unwrap();
+    let lines = example.lines().skip(2).collect::<String>().replace("}{", "}\n{");
+    let judged = World::new().diff(&lines, &[]).ok();
+    assert!(judged.err.contains("1 process not judged"), "{lines}\n{}", judged.err);
+}
+
 /// The names of all tests: `fn h01_…`.
 fn tests(folder: &Path, found: &mut String) {
     for entry in fs::read_dir(folder).unwrap() {

@@ -272,6 +272,11 @@ fn the_report_says_what_is_wrong_and_what_is_left_alone() {
     assert!(!rest.contains("count_mismatch") && !rest.contains("live"), "{report}");
     let filter = ["-T", "-Q", ".kind == \"busy_session\""];
     assert_eq!(world.diff(&look, &filter).expect(&[1]).out, "No findings.\n");
+    // A filter may have left out what is to be cleaned up.
+    let filter = ["-T", "-Q", ".kind == \"untracked_process\""];
+    let filtered = world.diff(&look, &filter).expect(&[1]).out;
+    assert!(filtered.contains("\nLeft alone: 2 untracked_process ("), "{filtered}");
+    assert!(!filtered.contains("clean up"), "{filtered}");
     // Looks at two hosts are told apart.
     let other = look.replace(&host(&look), "elsewhere");
     let other = other.replace("\"look\":\"", "\"look\":\"2");

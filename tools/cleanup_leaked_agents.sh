@@ -12,8 +12,8 @@ usage() {
 Usage: cleanup_leaked_agents.sh [OPTION]...
 Show what the orchestrator has leaked, ask, and clean it up.
 
-      --yes              do not ask
-      --dry-run          show everything, change nothing
+  -y, --yes              do not ask
+  -n, --dry-run          show everything, change nothing, even with --yes
       --workspace DIR    the workspace, or the folder it is in; else
                          $CLAUDE_ORCHESTRATOR_WORKSPACE, else the nearest
                          .agent-workspace from the current folder up

@@ -107,8 +107,8 @@ const GOOD: &str = r#"{"agents": {"g": {}, "live": {"tmux_session": "agent_live"
 fn h22_corrupt_registries_are_refused_with_the_place() {
     let world = world();
     let cases: [(&str, &[u8], &str); 14] = [
-        ("truncated", br#"{"agents": {"g": {"status": "wor"#, "line 1, column 32: EOF"),
-        ("empty", b"", "line 1, column 0: EOF"),
+        ("truncated", br#"{"agents": {"g": {"status": "wor"#, "line 1, column 32: cut off: EOF"),
+        ("empty", b"", "line 1, column 1: it is empty"),
         ("trailing", b"{\"agents\": {\"g\": {}}}\n}", "line 2, column 1: trailing characters"),
         ("two texts", b"{\"agents\": {}}\n{\"agents\": {}}", "line 2, column 1: trailing"),
         ("bom", b"\xef\xbb\xbf{\"agents\": {\"g\": {}}}", "line 1, column 1: byte order mark"),

@@ -26,7 +26,7 @@ pub struct Arguments {
     pub files: Vec<PathBuf>,
 
     /// Sessions with names that start like this are agents' sessions
-    #[arg(long, value_name = "TEXT", default_value = AGENT_PREFIX)]
+    #[arg(long, value_name = "TEXT", default_value = AGENT_PREFIX, value_parser = prefix)]
     pub prefix: String,
 
     /// Do not judge processes and sessions younger than this (2s, 1m, 1h; a bare number is
@@ -67,6 +67,15 @@ impl Arguments {
             stale_after: self.stale_after.map(signed),
         }
     }
+}
+
+/// A prefix that tells agents' sessions from others. An empty one, as of a variable that is
+/// not set, would make everybody's idle sessions zombies.
+fn prefix(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Err("it is empty: every session would be an agent's".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 fn signed(duration: std::time::Duration) -> SignedDuration {

@@ -49,6 +49,7 @@ fn run(arguments: Arguments) -> Result<u8, Failure> {
                 let mut end = end_of(&[]);
                 end.complete = false;
                 end.error = Some(reason);
+                printer.set_incomplete();
                 printer.end(&Record::End(&end))?;
                 printer.finish()?;
             }
@@ -106,8 +107,11 @@ fn findings(
         end.findings = Some(words.collect());
         end.too_young = Some(all.too_young);
         end.error = incomplete(scenes);
+        if end.error.is_some() {
+            printer.set_incomplete();
+        }
         if let Some(findings) = printer.take() {
-            printer.text(&report::report(&findings, printer.look()))?;
+            printer.text(&report::report(&findings, &end, printer.look()))?;
         }
         printer.end(&Record::End(&end))?;
         printer.finish()?;

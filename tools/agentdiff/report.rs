@@ -3,10 +3,13 @@
 
 use cli::{Cell, Findings, TableLook, bytes, cell, columns, filled, painted, render};
 use itertools::Itertools;
+use model::record::End;
 use serde_json::Value;
 
-/// The report about these findings, in their order.
-pub fn report(findings: &[Value], look: TableLook) -> String {
+/// The report about these findings, in their order, and by their end about what they do not
+/// tell. Of those that a filter has left it does not say that there is nothing to clean up:
+/// it may have taken just that out.
+pub fn report(findings: &[Value], end: &End, look: TableLook) -> String {
     let hosts = findings.iter().map(|finding| &finding["host"]).unique().count();
     let mut text = String::new();
     for (_, of_host) in &findings.iter().chunk_by(|finding| &finding["host"]) {
@@ -19,7 +22,7 @@ pub fn report(findings: &[Value], look: TableLook) -> String {
         text += &section("To clean up", &wrong, look);
         text += &section("Left alone", &held, look);
     }
-    text + &filled(&sums(findings), &look) + "\n"
+    text + &filled(&(sums(findings, end.filtered) + unread(end)), &look) + "\n"
 }
 
 fn is_actionable(finding: &Value) -> bool {
@@ -60,7 +63,7 @@ fn word(finding: &Value, field: &str) -> Cell {
 }
 
 /// What stands at the foot: how many there are of each kind, and what their processes hold.
-fn sums(findings: &[Value]) -> String {
+fn sums(findings: &[Value], filtered: bool) -> String {
     let counted = |wanted: bool| {
         let chosen = findings.iter().filter(|finding| is_actionable(finding) == wanted);
         // On several hosts a kind is found several times.
@@ -70,10 +73,16 @@ fn sums(findings: &[Value]) -> String {
     };
     match [&*counted(true), &*counted(false)] {
         ["", ""] => "No findings.".to_owned(),
+        ["", held] if filtered => format!("Left alone: {held}."),
         ["", held] => format!("Nothing to clean up. Left alone: {held}."),
         [wrong, ""] => format!("To clean up: {wrong}."),
         [wrong, held] => format!("To clean up: {wrong}. Left alone: {held}."),
     }
+}
+
+/// That "No findings." is not the whole truth.
+fn unread(end: &End) -> &'static str {
+    if end.error.is_some() { " Not everything could be judged." } else { "" }
 }
 
 /// How many findings of a kind there are, and the memory of the processes among them.

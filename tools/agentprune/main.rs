@@ -54,7 +54,7 @@ fn run(arguments: Arguments) -> Result<u8, Failure> {
         false => prune(&text, &machine, &arguments, &mut report),
     };
     // What was done is reported even when the rest could not be.
-    let reported = report.finish();
+    let reported = report.finish(carried_out.is_err());
     carried_out?;
     reported?;
     if !arguments.quiet {

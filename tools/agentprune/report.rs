@@ -157,13 +157,13 @@ impl Report {
         ["failed", "refused", "skipped"].iter().any(|word| self.counts.contains_key(word))
     }
 
-    /// Prints what is still to be printed; the heading of an empty table is nothing that
-    /// one who wants no success reported wants to read.
+    /// Prints what is still to be printed. A table without rows is nothing to read for one
+    /// who wants no success reported, and, where it was `stopped`, says what is not so.
     ///
     /// # Errors
     /// Output or a log that could not be written.
-    pub fn finish(&mut self) -> Result<(), Failure> {
-        if !(self.quiet && self.printer.count() == 0) {
+    pub fn finish(&mut self, stopped: bool) -> Result<(), Failure> {
+        if !(self.printer.count() == 0 && (self.quiet || stopped)) {
             self.printer.finish()?;
         }
         self.failure.take().map_or(Ok(()), Err)

@@ -94,7 +94,7 @@ const PROCESS: &[Field] = &[
     field("name", Unit::Text, "The kernel's short name of it"),
     nullable("exe", Unit::Path, "Its executable"),
     field("args", Unit::List("strings"), "Its arguments, cut at 256 bytes unless --full"),
-    field("orphaned", Unit::Flag(Warn), "Its parent is gone"),
+    field("orphaned", Unit::Flag(Warn), "Its parent is process 1, a reaper or tmux"),
     nullable("tmux", Unit::Object(TMUX), "Where in tmux it was started"),
     nullable("service", Unit::Text, "The service unit that holds it"),
     nullable("namespace", Unit::Word(&[("foreign", Warn)]), "Its pid namespace: own or foreign"),

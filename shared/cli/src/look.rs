@@ -50,6 +50,9 @@ impl Look {
         self.end.filtered = self.printer.filters();
         self.end.count = self.printer.count();
         self.end.error = (!self.trouble.is_empty()).then(|| self.trouble.join("; "));
+        if !self.end.complete {
+            self.printer.set_incomplete();
+        }
         self.printer.end(&Record::End(&self.end))?;
         self.printer.finish()?;
         Ok(if self.end.complete { 0 } else { 2 })

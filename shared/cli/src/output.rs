@@ -108,6 +108,12 @@ impl Printer {
         self.look.now = Some(now);
     }
 
+    /// Says below a table that records are missing from it, so that none in it does not read
+    /// as none at all.
+    pub fn set_incomplete(&mut self) {
+        self.sums.incomplete = true;
+    }
+
     /// How tables look here.
     pub fn look(&self) -> Look {
         self.look
@@ -257,6 +263,7 @@ fn field_line(record: &Value, fields: &[String]) -> io::Result<String> {
 struct Sums {
     counts: BTreeMap<String, u64>,
     sums: Vec<(Unit, &'static str, f64)>,
+    incomplete: bool,
 }
 
 impl Sums {
@@ -279,7 +286,7 @@ impl Sums {
             Some(many) => Some(format!("{many} {}", of.plural)),
         };
         let mut parts: Vec<String> = records.iter().filter_map(count).collect();
-        if parts.is_empty() {
+        if parts.is_empty() && !self.incomplete {
             parts.extend(records.first().map(|of| format!("no {}", of.plural)));
         }
         for (unit, what, sum) in &self.sums {
@@ -289,6 +296,9 @@ impl Sums {
                 _ => sum.to_string(),
             };
             parts.push(format!("{sum} {what}"));
+        }
+        if self.incomplete {
+            parts.push("not all could be listed".to_owned());
         }
         parts.join(", ")
     }

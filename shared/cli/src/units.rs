@@ -17,7 +17,7 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
         other => return Err(format!("unknown unit {other:?}: use s, m, h or d")),
     };
     let number: f64 = digits.parse().map_err(|_| "not a time such as 2s, 1m or 1h".to_owned())?;
-    Duration::try_from_secs_f64(number * unit).map_err(|error| error.to_string())
+    Duration::try_from_secs_f64(number * unit).map_err(|_| "longer than any time".to_owned())
 }
 
 /// A number of bytes as people read it: `512 B`, `1.5 KiB`, `21 MiB`.

@@ -157,14 +157,18 @@ fn sourced<'a, T: Deserialize<'a>>(
 /// Reads one line as a record.
 ///
 /// # Errors
-/// [`Malformed`] with the line's number and, for input spread over several lines, the
-/// likely cause.
+/// [`Malformed`] with the line's number and, for records spread over several lines, tables
+/// and records of which fields were chosen, the likely cause.
 pub fn parse<'a, T: Deserialize<'a>>(number: usize, line: &'a str) -> Result<T, Malformed> {
     serde_json::from_str(line).map_err(|error| {
         let message = error.to_string();
         let what = message.rsplit_once(" at line ").map_or(message.as_str(), |(what, _)| what);
         let hint = if error.is_eof() && number == 1 && line.len() < 3 {
             " (one record a line; did you mean jq -c?)"
+        } else if !line.starts_with('{') {
+            " (one JSON object a line; -T writes none)"
+        } else if what == "missing field `type`" {
+            " (written with -o?)"
         } else {
             ""
         };

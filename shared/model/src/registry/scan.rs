@@ -49,7 +49,8 @@ impl Corrupt {
         let message = error.to_string();
         let reason =
             message.rsplit_once(" at line ").map_or(message.as_str(), |(reason, _)| reason);
-        let start = Corrupt::at(text, offset, reason);
+        let cut_off = if error.is_eof() { "cut off: " } else { "" };
+        let start = Corrupt::at(text, offset, format!("{cut_off}{reason}"));
         Corrupt {
             line: start.line + error.line().saturating_sub(1),
             column: if error.line() <= 1 {
@@ -219,6 +220,9 @@ impl Layout {
 pub fn scan(text: &str) -> Result<Layout, Corrupt> {
     if text.starts_with('\u{feff}') {
         return Err(Corrupt::at(text, 0, "byte order mark before the JSON text"));
+    }
+    if text.trim_ascii().is_empty() {
+        return Err(Corrupt::at(text, 0, "it is empty"));
     }
     let mut walk = Walk::new(text, 0);
     let mut agents = None;
@@ -396,7 +400,8 @@ mod tests {
     #[test]
     fn errors_say_where() {
         for (text, line, column, reason) in [
-            ("", 1, 0, "EOF"),
+            ("", 1, 1, "it is empty"),
+            (" \n", 1, 1, "it is empty"),
             ("{\"agents\": {\n  \"a\": {\"x\": 1,}}}", 2, 16, "key must be a string"),
             ("{\"agents\": {}} x", 1, 16, "trailing characters"),
             ("\u{feff}{\"agents\": {}}", 1, 1, "byte order mark"),
@@ -406,7 +411,7 @@ mod tests {
             ("{\"agents\": {\n\n\"a\": 5}}", 3, 6, "an agent (an object)"),
             ("{\"agents\": [{}, 5]}", 1, 17, "an agent (an object)"),
             ("[]", 1, 0, "an object"),
-            ("{\"agents\": {\"a\": {\"status\": \"wor", 1, 32, "EOF"),
+            ("{\"agents\": {\"a\": {\"status\": \"wor", 1, 32, "cut off: EOF"),
         ] {
             let corrupt = entries(text).unwrap_err();
             assert_eq!((corrupt.line, corrupt.column), (line, column), "{text}: {corrupt}");
