@@ -42,10 +42,31 @@ fn the_workspace_comes_from_the_option_then_the_variable_then_the_folder() {
     let mut wrong = world.tool("lsagents");
     let ran = run(wrong.env("CLAUDE_ORCHESTRATOR_WORKSPACE", "/nowhere"), "").expect(&[2]);
     assert!(
-        ran.err.contains("CLAUDE_ORCHESTRATOR_WORKSPACE: /nowhere: no such folder"),
+        ran.err.contains("CLAUDE_ORCHESTRATOR_WORKSPACE: /nowhere: No such file"),
         "{}",
         ran.err
     );
+    // What is no workspace is not an empty one.
+    fs::create_dir(world.path().join("empty")).unwrap();
+    for option in ["--all", "--tasks"] {
+        let ran = run(world.tool("lsagents").args([option, "--workspace", "empty"]), "");
+        assert!(ran.code == 2 && ran.err.contains("empty: no workspace: "), "{}", ran.err);
+    }
+}
+
+#[test]
+fn an_option_that_an_alias_gives_already_may_be_given_again() {
+    let world = World::new();
+    world.write_global(&Registry::new([]));
+    world.session("other", "sleep 60");
+    let empty = world.diff(&world.look(), &["-q", "-q"]).ok();
+    assert_eq!(empty.out, "");
+    let table = run(world.lsclaude().args(["-T", "-T", "--name", "other"]), "").ok().out;
+    assert!(table.ends_with("no processes\n"), "{table}");
+    // Those that may be repeated are not replaced.
+    let ran = run(world.tool("lsagents").args(["--registry", "a", "--registry", "b"]), "");
+    assert!(ran.err.contains("/a: ") || ran.err.contains(" a: "), "{}", ran.err);
+    assert!(ran.err.contains("/b: ") || ran.err.contains(" b: "), "{}", ran.err);
 }
 
 #[test]

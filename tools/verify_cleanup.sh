@@ -131,6 +131,7 @@ while read -r total active total_stored active_stored; do
     printf '  Working: %s\n' "$(with_status working)"
     printf '  Completed: %s\n' "$(with_status completed)"
     printf '  Terminated: %s\n' "$(with_status terminated)"
+    printf '  Without a status: %s\n' "$(with_status -)"
     printf '  Metadata total_agents_spawned: %s\n' "$total_stored"
     printf '  Metadata active_agents: %s\n\n' "$active_stored"
 done <"$scratch/registries"

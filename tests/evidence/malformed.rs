@@ -91,6 +91,10 @@ fn h17_malformed_findings_are_refused_with_their_line_and_nothing_is_signalled()
         spoilt.push((format!("{kind} other"), finding.to_string()));
         assert!(!finding[kind][field].is_null());
     }
+    // An empty prefix makes an agent's session of everybody's.
+    let mut everybodys = zombie.clone();
+    everybodys["evidence"]["prefix"] = json!("");
+    spoilt.push(("no prefix".to_owned(), everybodys.to_string()));
     let text = leak.to_string();
     let deep = format!("{{\"type\":\"finding\",\"process\":{}", "[".repeat(200_000));
     let array = format!("[{text}]");

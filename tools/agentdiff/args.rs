@@ -18,6 +18,7 @@ use model::tmux_text::AGENT_PREFIX;
 #[command(
     name = "agentdiff",
     version,
+    args_override_self = true,
     after_help = "Exit status: 0 nothing to act on, 1 findings with an action, 2 trouble."
 )]
 pub struct Arguments {

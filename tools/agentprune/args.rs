@@ -37,6 +37,7 @@ impl Ghosts {
 #[command(
     name = "agentprune",
     version,
+    args_override_self = true,
     after_help = "Exit status: 0 all done, gone already, or nothing to do; \
                   1 something failed, was refused or skipped; 2 could not run."
 )]

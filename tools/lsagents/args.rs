@@ -12,7 +12,12 @@ use cli::{Agents, OutputArgs};
 /// record of the registry with its counters; the last line is an `end` record that says
 /// whether the list is complete.
 #[derive(Debug, Parser)]
-#[command(name = "lsagents", version, after_help = "Exit status: 0 listed, 2 could not look.")]
+#[command(
+    name = "lsagents",
+    version,
+    args_override_self = true,
+    after_help = "Exit status: 0 listed, 2 could not look."
+)]
 pub struct Arguments {
     /// Read this registry file (repeatable)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["workspace", "tasks", "all"])]

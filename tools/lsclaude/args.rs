@@ -10,7 +10,12 @@ use model::record::ProcSource;
 /// the script an interpreter runs; never by a part of its arguments. The last line is an
 /// `end` record that says whether the list is complete.
 #[derive(Debug, Parser)]
-#[command(name = "lsclaude", version, after_help = "Exit status: 0 listed, 2 could not look.")]
+#[command(
+    name = "lsclaude",
+    version,
+    args_override_self = true,
+    after_help = "Exit status: 0 listed, 2 could not look."
+)]
 pub struct Arguments {
     /// Take processes of this name for Claude, and no others, installations of Claude
     /// included (repeatable)

@@ -13,7 +13,12 @@ use model::record::ProcSource;
 /// says whether the list is complete: a server that cannot be asked is trouble, never
 /// zero sessions.
 #[derive(Debug, Parser)]
-#[command(name = "lssessions", version, after_help = "Exit status: 0 listed, 2 could not look.")]
+#[command(
+    name = "lssessions",
+    version,
+    args_override_self = true,
+    after_help = "Exit status: 0 listed, 2 could not look."
+)]
 pub struct Arguments {
     /// Ask only the server on this socket (repeatable)
     #[arg(short = 'S', long, value_name = "PATH", value_hint = ValueHint::FilePath)]

@@ -254,6 +254,10 @@ impl<'a> Plan<'a> {
             (Kind::ZombieSession, Remedy::KillSession) => {
                 let subject: Session = subject(session, "session")?;
                 check_target(&order.target, "session", &subject.name)?;
+                if order.origin.evidence.prefix.is_empty() {
+                    let reason = "by its evidence, every session is an agent's".to_owned();
+                    return Err(Malformed { line: 0, reason });
+                }
                 self.sessions.push(Case { order, subject });
             }
             (Kind::GhostAgent, Remedy::RemoveEntry | Remedy::TerminateEntry) => {

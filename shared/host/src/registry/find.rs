@@ -62,10 +62,23 @@ fn given_workspace(given: &Path) -> Result<PathBuf, String> {
     if inside.is_dir() {
         return Ok(inside);
     }
-    if given.is_dir() {
+    if given.ends_with(WORKSPACE) || has_registries(given) {
         return Ok(given.to_owned());
     }
-    Err(format!("{}: no such folder", given.display()))
+    let why = match fs::metadata(given) {
+        Ok(found) if found.is_dir() => {
+            format!("no workspace: there is neither {WORKSPACE} nor registry nor TASK-* in it")
+        }
+        Ok(_) => "not a folder".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    Err(format!("{}: {why}", given.display()))
+}
+
+/// Whether a folder is laid out as a workspace. One that cannot be read may be.
+fn has_registries(folder: &Path) -> bool {
+    folder.join("registry").is_dir()
+        || task_registries(folder).map_or(folder.is_dir(), |found| !found.is_empty())
 }
 
 fn default_workspace() -> Result<PathBuf, String> {
