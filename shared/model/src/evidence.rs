@@ -89,9 +89,8 @@ fn agents<'s, 'a: 's>(
     for look in looks {
         let first = agents.len();
         for agent in &look.agents {
-            let at = *known
-                .entry((&agent.record.registry, &agent.record.id))
-                .or_insert(agents.len());
+            let at =
+                *known.entry((&agent.record.registry, &agent.record.id)).or_insert(agents.len());
             if at == agents.len() {
                 agents.push((agent, &look.end));
             } else if at >= first && agent.line < agents[at].0.line {

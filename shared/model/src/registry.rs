@@ -12,7 +12,7 @@ mod members;
 mod restore;
 mod scan;
 
-pub use edit::{Edit, Edited, Taken, edit, edit_scanned};
+pub use edit::{Edit, Edited, Fate, Taken, edit, edit_each};
 pub use judgement::{Judgement, judge};
 pub use restore::{Restored, restore};
 pub use scan::{Corrupt, Entry, Fields, Layout, scan};

@@ -57,7 +57,11 @@ impl Members {
 
     /// The change that adds members, given as name and JSON text, in the manner of those
     /// that are there.
-    pub(super) fn addition(&self, text: &str, members: &[(&str, String)]) -> Option<Change<'static>> {
+    pub(super) fn addition(
+        &self,
+        text: &str,
+        members: &[(&str, String)],
+    ) -> Option<Change<'static>> {
         let separator = &text[self.separator.clone()];
         let mut added = String::new();
         for (name, value) in members {

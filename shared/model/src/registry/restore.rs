@@ -229,9 +229,13 @@ mod tests {
 
     #[test]
     fn two_edits_are_undone_together() {
-        let first = edit(TEXT, &Edit { remove: ["b"].into_iter().collect(), ..Edit::default() }).unwrap();
-        let second =
-            edit(&first.text, &Edit { remove: ["a", "c"].into_iter().collect(), ..Edit::default() }).unwrap();
+        let first =
+            edit(TEXT, &Edit { remove: ["b"].into_iter().collect(), ..Edit::default() }).unwrap();
+        let second = edit(
+            &first.text,
+            &Edit { remove: ["a", "c"].into_iter().collect(), ..Edit::default() },
+        )
+        .unwrap();
         let taken = [first.taken, second.taken].concat();
         let restored = restore(&second.text, &taken, &was()).unwrap();
         assert_eq!(restored.text.replace(",\"total_agents_spawned\": 4", ""), TEXT);
@@ -241,7 +245,9 @@ mod tests {
     fn what_was_written_meanwhile_stays() {
         let text = "{\"agents\": {\"a\": {}, \"b\": {}, \"c\": {}}, \"active_agents\": 3}";
         let taken =
-            edit(text, &Edit { remove: ["b", "c"].into_iter().collect(), ..Edit::default() }).unwrap().taken;
+            edit(text, &Edit { remove: ["b", "c"].into_iter().collect(), ..Edit::default() })
+                .unwrap()
+                .taken;
         let now = "{\"agents\": {\"new\": {}, \"c\": {\"y\": 1}}, \"active_agents\": 2}";
         let restored = restore(now, &taken, &BTreeMap::new()).unwrap();
         assert_eq!(
@@ -257,7 +263,8 @@ mod tests {
     fn a_mark_is_taken_back_unless_the_entry_changed() {
         let text = "{\"agents\": [{\"id\": \"a\", \"status\": \"working\"}], \"active_count\": 1}";
         let edited =
-            edit(text, &Edit { mark: ["a"].into_iter().collect(), now: "NOW", ..Edit::default() }).unwrap();
+            edit(text, &Edit { mark: ["a"].into_iter().collect(), now: "NOW", ..Edit::default() })
+                .unwrap();
         assert!(edited.text.ends_with("\"active_count\": 0}"), "{}", edited.text);
         assert_eq!(restore(&edited.text, &edited.taken, &BTreeMap::new()).unwrap().text, text);
         let changed = edited.text.replace("NOW\"}", "LATER\"}");

@@ -283,18 +283,22 @@ fn entries<'t>(
     let mut more = walk.begin(open, close)?;
     while more {
         walk.peek();
-        let start = *walk;
-        starts.push(start.at());
-        match entry(text, walk, scope) {
-            Ok(_) => {}
-            Err(Wrong::Refused) => return Err(Refused),
-            Err(Wrong::Means(corrupt)) => {
-                wrong.get_or_insert(corrupt);
-                *walk = start;
-                if scope == Scope::Global {
-                    walk.name()?;
+        starts.push(walk.at());
+        // Only an escape can fail to mean a character: any other object is an entry.
+        let mut again = Walk::new(text, walk.at());
+        *walk = again;
+        if scope == Scope::Global {
+            walk.name()?;
+        }
+        let is_object = walk.peek() == Some(b'{');
+        walk.value()?;
+        if !is_object || walk.has_escape() {
+            match entry(text, &mut again, scope) {
+                Ok(_) => {}
+                Err(Wrong::Refused) => return Err(Refused),
+                Err(Wrong::Means(corrupt)) => {
+                    wrong.get_or_insert(corrupt);
                 }
-                walk.value()?;
             }
         }
         more = walk.next(close)?;
