@@ -133,6 +133,8 @@ pub fn edit_each<'t>(
     let mut fate = fates.iter();
     slots.retain(|_| fate.next() != Some(&Fate::Goes));
     let values = Tally::of(&slots).values(layout.scope);
+    // The new text needs the room.
+    drop(slots);
     changes.extend(counter_changes(text, layout, values, fates.contains(&Fate::Goes)));
     Ok(Edited { text: apply(text, changes), taken })
 }

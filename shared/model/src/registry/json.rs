@@ -33,6 +33,7 @@ impl<'t> Quoted<'t> {
     ///
     /// # Errors
     /// What serde_json says of an escape that means no character.
+    #[inline]
     pub fn meaning(&self) -> Result<Cow<'t, str>, serde_json::Error> {
         if self.has_escape {
             return serde_json::from_str::<Text<'t>>(self.text).map(|text| text.0);

@@ -115,6 +115,7 @@ fn start_of(text: &str) -> usize {
 }
 
 /// The meaning of a string of a text.
+#[inline]
 pub(super) fn meaning<'t>(text: &str, string: Quoted<'t>) -> Result<Cow<'t, str>, Wrong> {
     let corrupt = |error| Wrong::Means(Corrupt::json(text, string.start, &error));
     string.meaning().map_err(corrupt)
