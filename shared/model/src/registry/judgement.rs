@@ -31,7 +31,7 @@ pub fn judge(found: &[u8], old: &[u8], new: &[u8]) -> Judgement {
     if found == new || is_mixture(found, old, new) {
         return Judgement::Mixed;
     }
-    match std::str::from_utf8(found).map(|text| scan(text)) {
+    match std::str::from_utf8(found).map(scan) {
         Ok(Ok(_)) => Judgement::Later,
         _ => Judgement::Torn,
     }
