@@ -6,8 +6,9 @@ use std::ops::Range;
 use foldhash::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
+use super::corrupt::Corrupt;
 use super::members::Members;
-use super::scan::{Corrupt, Entry, Layout, scan};
+use super::scan::{Entry, Layout, scan};
 use super::{Change, Slot, Tally, apply, counter_changes};
 use crate::text::Text;
 
