@@ -13,7 +13,7 @@ use model::drift::{AgentSessions, NameLost};
 use model::finding::{Outcome, Remedy};
 use model::plan::{Case, Ghost, Order, Origin, RegistryCases};
 use model::record::{Scope, Servers};
-use model::registry::{Edit, Layout, Taken, edit_scanned, is_active};
+use model::registry::{Fate, Layout, Taken, edit_each, is_active};
 
 use crate::PROGRAM;
 use crate::args::Arguments;
@@ -52,8 +52,8 @@ pub fn clean(
             }
         };
         match judge(&lock, &text, &layout, cases) {
-            Ok(verdicts) => {
-                return write(&lock, &text, &layout, cases, verdicts, arguments, report);
+            Ok(judged) => {
+                return write(&lock, &text, &layout, cases, judged, arguments, report);
             }
             Err(_) if attempt < TRIES => {
                 drop(lock);
@@ -109,6 +109,16 @@ struct Entry<'t> {
     is_active: bool,
 }
 
+/// What was judged about the entries of a locked file.
+struct Judged {
+    /// Of each case.
+    verdicts: Vec<Verdict>,
+    /// For each case the first one of the same id.
+    first: Vec<usize>,
+    /// For each entry of the file the first case of its id.
+    case_of_entry: Vec<Option<usize>>,
+}
+
 /// Judges each entry again, by what the locked file and tmux say now.
 ///
 /// # Errors
@@ -118,19 +128,23 @@ fn judge(
     text: &str,
     layout: &Layout,
     cases: &RegistryCases<'_>,
-) -> Result<Vec<Verdict>, Failure> {
-    let mut entries: HashMap<&str, Option<Entry<'_>>> =
-        cases.entries.iter().map(|case| (&*case.subject.id, None)).collect();
-    for entry in layout.entries(text) {
-        if let Some(now) = entries.get_mut(&*entry.id) {
-            *now = Some(Entry {
-                is_double: layout.scope == Scope::Task && now.is_some(),
-                is_active: is_active(layout.scope, entry.fields.status.as_deref()),
-                started_at: entry.fields.started_at,
-                tmux_session: entry.fields.tmux_session,
-            });
-        }
-    }
+) -> Result<Judged, Failure> {
+    let mut by_id: HashMap<&str, usize> = HashMap::default();
+    by_id.reserve(cases.entries.len());
+    let ids = cases.entries.iter().map(|case| &*case.subject.id).enumerate();
+    let first: Vec<usize> = ids.map(|(at, id)| *by_id.entry(id).or_insert(at)).collect();
+    let mut entries: Vec<Option<Entry<'_>>> = first.iter().map(|_| None).collect();
+    let case_of_entry = layout.entries(text).map(|entry| {
+        let at = *by_id.get(&*entry.id)?;
+        entries[at] = Some(Entry {
+            is_double: layout.scope == Scope::Task && entries[at].is_some(),
+            is_active: is_active(layout.scope, entry.fields.status.as_deref()),
+            started_at: entry.fields.started_at,
+            tmux_session: entry.fields.tmux_session,
+        });
+        Some(at)
+    });
+    let case_of_entry = case_of_entry.collect();
     let mut looks: Vec<(&Rc<Origin>, Look)> = Vec::new();
     for case in &cases.entries {
         let origin = &case.order.origin;
@@ -142,15 +156,15 @@ fn judge(
         .iter()
         .map(|(origin, look)| (*origin, look, AgentSessions::new(&look.sessions)))
         .collect();
-    let verdict = |case: &Case<'_, Ghost<'_>>| {
+    let verdict = |(case, first): (&Case<'_, Ghost<'_>>, &usize)| {
         let (_, look, sessions) = known
             .iter()
             .find(|(origin, ..)| is_same(origin, &case.order.origin))
             .ok_or_else(|| (Outcome::Failed, "tmux was not looked at".to_owned()))?;
-        let entry = entries.get(&*case.subject.id).and_then(Option::as_ref);
-        verdict(case, entry, look, sessions, lock.owner_uid)
+        verdict(case, entries[*first].as_ref(), look, sessions, lock.owner_uid)
     };
-    Ok(cases.entries.iter().map(verdict).collect())
+    let verdicts = cases.entries.iter().zip(&first).map(verdict).collect();
+    Ok(Judged { verdicts, first, case_of_entry })
 }
 
 /// Whether two findings rest on the same evidence: as a rule they share it.
@@ -202,23 +216,30 @@ fn write(
     old: &str,
     layout: &Layout,
     cases: &RegistryCases<'_>,
-    verdicts: Vec<Verdict>,
+    judged: Judged,
     arguments: &Arguments,
     report: &mut Report,
 ) -> Result<(), Failure> {
     let now = host::clock::local_now();
-    let mut change = Edit { now: &now, ..Edit::default() };
-    let mut going = Vec::new();
-    for (case, verdict) in cases.entries.iter().zip(verdicts) {
-        let marks = case.order.remedy == Remedy::TerminateEntry;
-        let ids = if marks { &mut change.mark } else { &mut change.remove };
+    let Judged { verdicts, first, case_of_entry } = judged;
+    // Of the cases of one id, the one that is carried out.
+    let mut carried_out: Vec<Option<usize>> = vec![None; first.len()];
+    for (at, (case, verdict)) in cases.entries.iter().zip(verdicts).enumerate() {
         match verdict {
-            Ok(()) if ids.insert(&*case.subject.id) => going.push(case),
+            Ok(()) if carried_out[first[at]].is_none() => carried_out[first[at]] = Some(at),
             Ok(()) => report.became(&case.order, Outcome::Gone, "given twice"),
             Err((result, reason)) => report.became(&case.order, result, reason),
         }
     }
-    let edited = edit_scanned(old, layout, &change).map_err(Failure::trouble)?;
+    let case_of_entry = case_of_entry.into_iter().map(|case| carried_out[case?]);
+    let case_of_entry: Vec<Option<usize>> = case_of_entry.collect();
+    let fate = |case: &Option<usize>| match case.map(|at| cases.entries[at].order.remedy) {
+        None => Fate::Stays,
+        Some(Remedy::TerminateEntry) => Fate::Marked,
+        Some(_) => Fate::Goes,
+    };
+    let fates: Vec<Fate> = case_of_entry.iter().map(fate).collect();
+    let edited = edit_each(old, layout, &fates, &now).map_err(Failure::trouble)?;
     let counters = cases.counters.iter().map(|case| &case.order);
     if edited.text == old {
         for order in counters {
@@ -226,8 +247,8 @@ fn write(
         }
         return Ok(());
     }
-    let orders: Vec<&Order<'_>> =
-        going.iter().map(|case| &case.order).chain(counters.clone()).collect();
+    let going = carried_out.iter().flatten().map(|at| &cases.entries[*at].order);
+    let orders: Vec<&Order<'_>> = going.chain(counters.clone()).collect();
     // Once written it is to be noted, too, what was taken out.
     let _waiting = SignalsWait::begin();
     report.all_planned(orders.iter().copied())?;
@@ -244,14 +265,12 @@ fn write(
     if let Some(backup) = written.backup {
         report.note(&format!("old content of the registry kept: {}", backup.display()));
     }
-    let mut taken: HashMap<&str, Vec<&Taken<'_>>> = HashMap::default();
-    for entry in &edited.taken {
-        taken.entry(&entry.id).or_default().push(entry);
-    }
-    for case in going {
-        for entry in taken.get(&*case.subject.id).into_iter().flatten() {
-            report.taken(&case.order, entry);
-        }
+    // In the order of the findings.
+    let mut taken: Vec<(usize, &Taken<'_>)> =
+        case_of_entry.into_iter().flatten().zip(&edited.taken).collect();
+    taken.sort_by_key(|(case, _)| *case);
+    for (case, entry) in taken {
+        report.taken(&cases.entries[case].order, entry);
     }
     for order in counters {
         report.became(order, Outcome::Done, "counters set to what the entries make");

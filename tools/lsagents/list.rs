@@ -58,7 +58,12 @@ fn agent<'a>(entry: Entry<'a>, scope: Scope, look: &'a str, path: &'a str) -> Ag
     let fields = entry.fields;
     let instant = |time: &Option<Cow<'_, str>>| time.as_deref().and_then(host::clock::instant);
     let started = instant(&fields.started_at);
-    let times = [started, instant(&fields.last_update), instant(&fields.completed_at)];
+    let last_update = match fields.last_update == fields.started_at {
+        // As in every entry that was not touched since it was made.
+        true => started,
+        false => instant(&fields.last_update),
+    };
+    let times = [started, last_update, instant(&fields.completed_at)];
     Agent {
         look: look.into(),
         id: Text(entry.id),

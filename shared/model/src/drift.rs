@@ -24,7 +24,8 @@ pub use session::{SessionVerdict, is_agent_session};
 
 use crate::evidence::Scene;
 use crate::finding::{Evidence, Finding, Kind, Remedy};
-use crate::record::{End, Names, Of, ProcSource, Process, Session};
+use crate::record::{Agent, End, Names, Of, ProcSource, Process, Session};
+use crate::stream::Sourced;
 use crate::tmux_text::AGENT_PREFIX;
 
 /// How to judge.
@@ -128,12 +129,17 @@ pub fn judge(
     court.summary
 }
 
+/// The sessions of an agent, unless nobody can tell what its session is called.
+type Sessions<'c> = Result<Vec<&'c Session>, NameLost>;
+
 /// One scene before the rules.
 struct Court<'c, 'a> {
     scene: &'c Scene<'c, 'a>,
     options: &'c Options,
     panes: Panes<'c>,
     agent_sessions: AgentSessions<'c>,
+    /// The sessions of each agent of the scene, in its order.
+    sessions_of_agents: Vec<Sessions<'c>>,
     with_claude: HashSet<(i32, &'c str)>,
     evidence: Evidence,
     /// The same as JSON, which most findings carry as it is.
@@ -162,10 +168,14 @@ impl<'c, 'a> Court<'c, 'a> {
             outside_tmux: options.outside_tmux,
             busy: options.busy,
         };
+        let agent_sessions = AgentSessions::new(scene.sessions.iter().map(|(s, _)| &s.record));
+        let sessions_of =
+            |agent: &Agent<'_>| agent_sessions.of(&agent.id, agent.tmux_session.as_deref());
         Court {
             scene,
             options,
-            agent_sessions: AgentSessions::new(scene.sessions.iter().map(|(s, _)| &s.record)),
+            sessions_of_agents: scene.agents.iter().map(|(a, _)| sessions_of(&a.record)).collect(),
+            agent_sessions,
             panes,
             with_claude,
             evidence_text: text_of(&evidence),
@@ -173,6 +183,12 @@ impl<'c, 'a> Court<'c, 'a> {
             found,
             summary: Summary::default(),
         }
+    }
+
+    /// The agents of the scene with the sessions of each.
+    fn agents(&self) -> impl Iterator<Item = (&'c Sourced<'a, Agent<'a>>, &'c End, &Sessions<'c>)> {
+        let agents = self.scene.agents.iter().zip(&self.sessions_of_agents);
+        agents.map(|((agent, end), sessions)| (*agent, *end, sessions))
     }
 
     fn report(&mut self, draft: Draft<'_>) {

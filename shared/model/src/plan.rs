@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use crate::finding::{Evidence, Finding, Kind, Remedy};
 use crate::record::{Agent, End, Machine, Of, ProcSource, Process, Registry, Scope, Session};
-use crate::stream::{Malformed, parse};
+use crate::stream::{Malformed, lines, parse};
 use crate::text::Text;
 
 /// The highest pid a Linux kernel gives (`PID_MAX_LIMIT`).
@@ -176,11 +176,7 @@ impl<'a> Head<'a> {
 pub fn read(text: &str) -> Result<Plan<'_>, Malformed> {
     let mut plan = Plan::default();
     let mut origins = Origins::default();
-    for (number, line) in (1..).zip(text.lines()) {
-        let line = line.trim_ascii();
-        if line.is_empty() {
-            continue;
-        }
+    for (number, line) in lines(text) {
         let head = Head::leading(line).map_or_else(|| parse(number, line), Ok)?;
         match &*head.kind {
             "finding" => {
@@ -212,9 +208,13 @@ fn lister_records(line: usize) -> Malformed {
 /// What the findings of a stream have in common.
 #[derive(Default)]
 pub(crate) struct Origins<'a> {
-    /// By machine and evidence as they are spelt.
-    known: HashMap<([Text<'a>; 3], &'a str), Rc<Origin>>,
+    known: HashMap<Spelling<'a>, Rc<Origin>>,
+    /// That of the finding before: as a rule the next has the same.
+    last: Option<(Spelling<'a>, Rc<Origin>)>,
 }
+
+/// Machine and evidence as a finding spells them.
+type Spelling<'a> = ([Text<'a>; 3], &'a str);
 
 impl<'a> Origins<'a> {
     /// That of a finding.
@@ -223,14 +223,20 @@ impl<'a> Origins<'a> {
     /// [`Malformed`] when its evidence is none.
     pub(crate) fn of(&mut self, finding: &Finding<'a>) -> Result<Rc<Origin>, Malformed> {
         let Finding { host, boot_id, pid_ns, evidence, .. } = finding;
-        let key = ([host, boot_id, pid_ns].map(Text::clone), evidence.get());
-        if let Some(origin) = self.known.get(&key) {
+        let spelling = ([host, boot_id, pid_ns].map(Text::clone), evidence.get());
+        if let Some((_, origin)) = self.last.as_ref().filter(|(last, _)| *last == spelling) {
             return Ok(origin.clone());
         }
-        let [host, boot_id, pid_ns] = key.0.clone().map(Text::into_owned);
-        let machine = Machine { host, boot_id, pid_ns };
-        let origin = Rc::new(Origin { machine, evidence: parse(0, evidence.get())? });
-        self.known.insert(key, origin.clone());
+        let origin = match self.known.get(&spelling) {
+            Some(origin) => origin.clone(),
+            None => {
+                let [host, boot_id, pid_ns] = spelling.0.clone().map(Text::into_owned);
+                let machine = Machine { host, boot_id, pid_ns };
+                Rc::new(Origin { machine, evidence: parse(0, evidence.get())? })
+            }
+        };
+        self.known.insert(spelling.clone(), origin.clone());
+        self.last = Some((spelling, origin.clone()));
         Ok(origin)
     }
 }

@@ -5,6 +5,7 @@
 //! Two shapes are in use. In a *global* registry `agents` is an object by id; in the
 //! registry of one *task* it is an array of objects with an `id`.
 
+mod corrupt;
 mod edit;
 mod json;
 mod judgement;
@@ -12,10 +13,11 @@ mod members;
 mod restore;
 mod scan;
 
-pub use edit::{Edit, Edited, Taken, edit, edit_scanned};
+pub use corrupt::Corrupt;
+pub use edit::{Edit, Edited, Fate, Taken, edit, edit_each};
 pub use judgement::{Judgement, judge};
 pub use restore::{Restored, restore};
-pub use scan::{Corrupt, Entry, Fields, Layout, scan};
+pub use scan::{Entry, Fields, Layout, scan};
 
 use std::borrow::Cow;
 use std::ops::Range;

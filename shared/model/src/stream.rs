@@ -94,6 +94,19 @@ struct Open<'a> {
     processes: Vec<Sourced<'a, Process>>,
 }
 
+/// The lines of a text that are not blank, without white space around them, and their
+/// numbers, from 1.
+pub(crate) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let ends = memchr::memchr_iter(b'\n', text.as_bytes()).chain([text.len()]);
+    let mut start = 0;
+    let lines = ends.map(move |end| {
+        let line = &text[start.min(end)..end];
+        start = end + 1;
+        line.trim_ascii()
+    });
+    (1..).zip(lines).filter(|(_, line)| !line.is_empty())
+}
+
 /// Reads a whole stream of lister records. Blank lines, unknown types and unknown
 /// fields are passed over.
 ///
@@ -103,11 +116,7 @@ struct Open<'a> {
 pub fn read(text: &str) -> Result<Vec<Look<'_>>, Malformed> {
     let mut looks: Vec<Open<'_>> = Vec::new();
     let mut known: HashMap<Text<'_>, usize> = HashMap::default();
-    for (number, line) in (1..).zip(text.lines()) {
-        let line = line.trim_ascii();
-        if line.is_empty() {
-            continue;
-        }
+    for (number, line) in lines(text) {
         let head = Head::leading(line).map_or_else(|| parse(number, line), Ok)?;
         let Some(look) = head.look else {
             let reason = match &*head.kind {

@@ -9,7 +9,7 @@ use crate::finding::{Finding, Outcome, Remedy};
 use crate::plan::{Order, Origins};
 use crate::record::{Agent, Registry};
 use crate::registry::Taken;
-use crate::stream::{Malformed, parse};
+use crate::stream::{Malformed, lines, parse};
 use crate::text::Text;
 
 /// What is to be undone in one registry.
@@ -43,11 +43,7 @@ pub fn read(text: &str) -> Result<BTreeMap<String, Undo<'_>>, Malformed> {
     let mut undos: BTreeMap<String, Undo<'_>> = BTreeMap::new();
     let mut origins = Origins::default();
     let mut actions = 0;
-    for (number, line) in (1..).zip(text.lines()) {
-        let line = line.trim_ascii();
-        if line.is_empty() {
-            continue;
-        }
+    for (number, line) in lines(text) {
         let done: Done<'_> = parse(number, line)?;
         let (true, Some(raw)) = (&*done.kind == "action", done.finding) else { continue };
         actions += 1;

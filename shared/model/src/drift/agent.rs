@@ -9,6 +9,7 @@ use super::{Court, Draft, SessionVerdict, by_reason, counted, owners};
 use crate::finding::{Kind, Remedy};
 use crate::record::{Agent, Of, Scope, Session};
 use crate::registry::is_active;
+use crate::stream::Sourced;
 use crate::tmux_text::{AGENT_PREFIX, name_key, wanted_key};
 
 /// Which session belongs to which agent: by its name as tmux writes it, or by what it
@@ -52,14 +53,6 @@ impl<'s> AgentSessions<'s> {
         if sessions.is_empty() && key.is_none() { Err(NameLost) } else { Ok(sessions) }
     }
 
-    /// The sessions of an agent.
-    ///
-    /// # Errors
-    /// As for [`AgentSessions::of`].
-    pub fn of_agent(&self, agent: &Agent<'_>) -> Result<Vec<&'s Session>, NameLost> {
-        self.of(&agent.id, agent.tmux_session.as_deref())
-    }
-
     /// How many sessions were seen.
     pub fn count(&self) -> usize {
         self.count
@@ -82,51 +75,80 @@ pub(super) fn ghost(court: &mut Court<'_, '_>) {
     let seen = counted(court.agent_sessions.count(), "session", "sessions");
     let mut gap_of_look: HashMap<(&str, &str), Option<String>> = HashMap::default();
     let mut gaps = Vec::new();
-    let mut judged: BTreeMap<&str, Vec<_>> = BTreeMap::new();
-    for (agent, end) in scene.agents.iter().filter(|(agent, _)| can_be_ghost(&agent.record)) {
-        let Agent { id, registry, .. } = &agent.record;
-        judged.entry(registry).or_default().push((&**id, agent, end));
-    }
-    // An id stands once in a registry.
-    judged.values_mut().for_each(|agents| agents.sort_unstable_by_key(|(id, ..)| *id));
-    let each = judged.iter().flat_map(|(registry, agents)| {
-        agents.iter().map(move |(id, agent, end)| (*registry, agents.len(), *id, *agent, *end))
-    });
-    for (registry, entries, id, agent, end) in each {
-        let sessions = court.agent_sessions.of_agent(&agent.record).unwrap_or_default();
+    // In each registry, how many entries were judged, and the ghosts.
+    let mut judged: BTreeMap<&str, (usize, Vec<Ghost<'_, '_>>)> = BTreeMap::new();
+    for (agent, end, sessions) in court.agents() {
+        let Agent { id, registry, tmux_session, .. } = &agent.record;
+        if !can_be_ghost(&agent.record) {
+            continue;
+        }
+        let (entries, ghosts) = judged.entry(registry).or_default();
+        *entries += 1;
+        let sessions = sessions.as_deref().unwrap_or_default();
         if sessions.iter().any(|s| !zombies.contains(&(s.server_pid, s.id.as_str()))) {
             continue;
         }
         // A zombie found by the agent's id need not be the session that the name means.
-        let wanted = agent.record.tmux_session.as_deref();
-        if wanted_key(wanted.unwrap_or(id)).is_none() {
+        if wanted_key(tmux_session.as_deref().unwrap_or(id)).is_none() {
             gaps.push("tmux expands their session names, so nobody can tell them".to_owned());
             continue;
         }
         let gap = gap_of_look.entry((registry, &end.look)).or_insert_with(|| {
-            match owners.get(registry) {
+            match owners.get(&**registry) {
                 Some(uid) => scene.session_gap(*uid, Some(end.taken_at)),
                 None => Some(format!("there is no record of registry {registry}")),
             }
         });
-        if let Some(gap) = gap {
-            gaps.push(gap.clone());
-            continue;
+        match gap {
+            Some(gap) => gaps.push(gap.clone()),
+            None => ghosts.push(Ghost::new(agent, sessions.first().copied())),
         }
-        let reason = match sessions.first() {
-            Some(session) => format!("session is a zombie: {}", session.name),
-            None if servers == 0 => no_server(owners.get(registry), entries),
-            None => format!("no tmux session {} among {seen}", wanted_name(id, wanted)),
-        };
-        let remedy = match agent.record.scope {
-            Scope::Global => Remedy::RemoveEntry,
-            Scope::Task => Remedy::TerminateEntry,
-        };
-        let draft = Draft::new(Kind::GhostAgent, Some(remedy), format!("agent {id}"), reason);
-        court.report(Draft { agent: Some(agent.raw()), ..draft });
+    }
+    for (registry, (entries, mut ghosts)) in judged {
+        ghosts.sort_unstable_by_key(|ghost| ghost.order());
+        for Ghost { id, agent, zombie, .. } in ghosts {
+            let wanted = agent.record.tmux_session.as_deref();
+            let reason = match zombie {
+                Some(session) => format!("session is a zombie: {}", session.name),
+                None if servers == 0 => no_server(owners.get(registry), entries),
+                None => format!("no tmux session {} among {seen}", wanted_name(id, wanted)),
+            };
+            let remedy = match agent.record.scope {
+                Scope::Global => Remedy::RemoveEntry,
+                Scope::Task => Remedy::TerminateEntry,
+            };
+            let target = format!("agent {id}");
+            let draft = Draft::new(Kind::GhostAgent, Some(remedy), target, reason);
+            court.report(Draft { agent: Some(agent.raw()), ..draft });
+        }
     }
     for (gap, count) in by_reason(gaps) {
         court.withhold(&counted(count, "agent", "agents"), &gap);
+    }
+}
+
+/// An entry without a session, or with none but a zombie.
+struct Ghost<'c, 'a> {
+    /// The first bytes of the id. Most comparisons end with them, so that sorting a million
+    /// ghosts does not look up as many ids all over the memory.
+    head: [u8; 16],
+    id: &'c str,
+    agent: &'c Sourced<'a, Agent<'a>>,
+    zombie: Option<&'c Session>,
+}
+
+impl<'c, 'a> Ghost<'c, 'a> {
+    fn new(agent: &'c Sourced<'a, Agent<'a>>, zombie: Option<&'c Session>) -> Ghost<'c, 'a> {
+        let id = &*agent.record.id;
+        let mut head = [0; 16];
+        let length = id.len().min(head.len());
+        head[..length].copy_from_slice(&id.as_bytes()[..length]);
+        Ghost { head, id, agent, zombie }
+    }
+
+    /// An id stands once in a registry, so this is the order of the ids.
+    fn order(&self) -> ([u8; 16], &'c str) {
+        (self.head, self.id)
     }
 }
 

@@ -133,14 +133,11 @@ pub(super) fn stale_task(court: &mut Court<'_, '_>) {
     let Some(stale_after) = court.options.stale_after else { return };
     let scene = court.scene;
     let owners = owners(scene);
-    let with_session: HashSet<&str> = scene
-        .agents
-        .iter()
+    let with_session: HashSet<&str> = court
+        .agents()
         // A session whose name nobody can tell may be there.
-        .filter(|(agent, _)| {
-            !court.agent_sessions.of_agent(&agent.record).is_ok_and(|sessions| sessions.is_empty())
-        })
-        .map(|(agent, _)| &*agent.record.registry)
+        .filter(|(_, _, sessions)| !sessions.as_ref().is_ok_and(Vec::is_empty))
+        .map(|(agent, ..)| &*agent.record.registry)
         .collect();
     let tasks = task_entries(court).into_iter().into_group_map_by(|agent| &*agent.record.registry);
     for (registry, end) in scene.registries.iter().sorted_by_key(|(r, _)| &r.record.path) {

@@ -136,10 +136,9 @@ fn target(session: &Session) -> String {
 
 pub(super) fn orphan(court: &mut Court<'_, '_>) {
     let scene = court.scene;
-    let named: HashSet<(i32, &str)> = scene
-        .agents
-        .iter()
-        .flat_map(|(agent, _)| court.agent_sessions.of_agent(&agent.record).unwrap_or_default())
+    let named: HashSet<(i32, &str)> = court
+        .agents()
+        .flat_map(|(_, _, sessions)| sessions.iter().flatten())
         .map(|session| (session.server_pid, session.id.as_str()))
         .collect();
     let orphans = scene

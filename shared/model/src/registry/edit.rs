@@ -6,8 +6,9 @@ use std::ops::Range;
 use foldhash::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
+use super::corrupt::Corrupt;
 use super::members::Members;
-use super::scan::{Corrupt, Layout, scan};
+use super::scan::{Entry, Layout, scan};
 use super::{Change, Slot, Tally, apply, counter_changes};
 use crate::text::Text;
 
@@ -72,36 +73,60 @@ pub struct Edited<'t> {
 /// # Errors
 /// [`Corrupt`] as for [`scan`].
 pub fn edit<'t>(text: &'t str, edit: &Edit<'_>) -> Result<Edited<'t>, Corrupt> {
-    edit_scanned(text, &scan(text)?, edit)
+    let layout = scan(text)?;
+    let fate = |entry: Entry<'_>| {
+        if edit.remove.contains(&*entry.id) {
+            Fate::Goes
+        } else if edit.mark.contains(&*entry.id) {
+            Fate::Marked
+        } else {
+            Fate::Stays
+        }
+    };
+    let fates: Vec<Fate> = layout.entries(text).map(fate).collect();
+    edit_each(text, &layout, &fates, edit.now)
 }
 
-/// The same of a text that was scanned before.
+/// What becomes of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It stays as it is.
+    Stays,
+    /// It is removed.
+    Goes,
+    /// It is marked as terminated.
+    Marked,
+}
+
+/// The same for a text that was scanned, by what becomes of each entry in it. If one goes,
+/// so must every other of its id: an earlier one left behind would come to life. `now`: the
+/// time to mark with, as the registry spells times.
 ///
 /// # Errors
 /// [`Corrupt`] when an entry cannot be marked.
-pub fn edit_scanned<'t>(
+pub fn edit_each<'t>(
     text: &'t str,
     layout: &Layout,
-    edit: &Edit<'_>,
+    fates: &[Fate],
+    now: &str,
 ) -> Result<Edited<'t>, Corrupt> {
     let mut slots = Slot::all(text, layout);
-    let fates: Vec<Fate> = slots.iter().map(|slot| Fate::of(&slot.id, edit)).collect();
     let places = Places::new(text, layout, &slots);
 
-    let mut changes = removals(layout, &slots, &fates);
+    let mut changes = removals(layout, &slots, fates);
     let mut taken = Vec::new();
     for (at, slot) in slots.iter().enumerate() {
         match fates[at] {
             Fate::Stays => {}
             Fate::Goes => taken.push(places.take(at, None)),
             Fate::Marked => {
-                let marked = marked(text, slot, edit.now)?;
+                let marked = marked(text, slot, now)?;
                 changes.push((slot.span.clone(), marked.clone().into()));
                 taken.push(places.take(at, Some(marked)));
             }
         }
     }
-    for (slot, fate) in slots.iter_mut().zip(&fates) {
+    for (slot, fate) in slots.iter_mut().zip(fates) {
         if *fate == Fate::Marked {
             (slot.active, slot.completed) = (false, false);
         }
@@ -109,28 +134,10 @@ pub fn edit_scanned<'t>(
     let mut fate = fates.iter();
     slots.retain(|_| fate.next() != Some(&Fate::Goes));
     let values = Tally::of(&slots).values(layout.scope);
+    // The new text needs the room.
+    drop(slots);
     changes.extend(counter_changes(text, layout, values, fates.contains(&Fate::Goes)));
     Ok(Edited { text: apply(text, changes), taken })
-}
-
-/// What becomes of an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
-    Stays,
-    Goes,
-    Marked,
-}
-
-impl Fate {
-    fn of(id: &str, edit: &Edit<'_>) -> Fate {
-        if edit.remove.contains(id) {
-            Fate::Goes
-        } else if edit.mark.contains(id) {
-            Fate::Marked
-        } else {
-            Fate::Stays
-        }
-    }
 }
 
 fn removals(layout: &Layout, slots: &[Slot<'_>], fates: &[Fate]) -> Vec<Change<'static>> {

@@ -15,6 +15,7 @@ pub(super) struct Refused;
 pub(super) struct Walk<'t> {
     text: &'t str,
     at: usize,
+    has_escape: bool,
 }
 
 /// A string as it stands in a JSON text, quotes included.
@@ -32,6 +33,7 @@ impl<'t> Quoted<'t> {
     ///
     /// # Errors
     /// What serde_json says of an escape that means no character.
+    #[inline]
     pub fn meaning(&self) -> Result<Cow<'t, str>, serde_json::Error> {
         if self.has_escape {
             return serde_json::from_str::<Text<'t>>(self.text).map(|text| text.0);
@@ -43,7 +45,12 @@ impl<'t> Quoted<'t> {
 impl<'t> Walk<'t> {
     /// Begins at this place of a text.
     pub fn new(text: &'t str, at: usize) -> Walk<'t> {
-        Walk { text, at }
+        Walk { text, at, has_escape: false }
+    }
+
+    /// Whether there was an escape in what was passed over.
+    pub fn has_escape(&self) -> bool {
+        self.has_escape
     }
 
     /// The place reached.
@@ -115,6 +122,7 @@ impl<'t> Walk<'t> {
             }
         }
         self.at += 1;
+        self.has_escape |= has_escape;
         Ok(Quoted { text: &self.text[start..self.at], start, has_escape })
     }
 

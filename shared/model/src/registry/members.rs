@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::Change;
+use super::corrupt::{Corrupt, Wrong, meaning};
 use super::json::Walk;
-use super::scan::{Corrupt, Wrong, meaning};
 
 /// The members of one object, by name.
 #[derive(Clone, Debug, PartialEq, Eq)]

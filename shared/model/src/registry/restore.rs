@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use foldhash::{HashMap, HashSet};
 
+use super::corrupt::Corrupt;
 use super::edit::Taken;
-use super::scan::{Corrupt, Layout, scan};
+use super::scan::{Layout, scan};
 use super::{Slot, Tally, apply, counter_changes};
 
 /// A text with entries put back.

@@ -7,6 +7,7 @@ mod oracle;
 mod parts;
 mod python;
 mod texts;
+mod walk;
 
 use std::collections::BTreeMap;
 
