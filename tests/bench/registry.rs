@@ -69,7 +69,8 @@ fn prune(world: &World, scale: Scale, original: &str, what: &str) -> Vec<Row> {
     let (tool, registry) = (findings(world), world.global_path());
     let prune = || {
         let mut prune = world.tool("agentprune");
-        prune.arg("--yes").arg(&tool);
+        // The other prints nothing about each entry either.
+        prune.args(["--yes", "--quiet"]).arg(&tool);
         prune
     };
     let snippet = || {
@@ -90,7 +91,7 @@ fn prune(world: &World, scale: Scale, original: &str, what: &str) -> Vec<Row> {
     assert!(by_tool.len() < original.len() / 5);
     let [tool, snippet] = race(scale.of(5, 2), [&mut || turn(prune()), &mut || turn(snippet())]);
     restore(&registry, original);
-    let work = format!("agentprune removing 90 % of {what}");
+    let work = format!("agentprune --quiet removing 90 % of {what}");
     vec![
         Row::of_times(&work, &tool, "the guide's Python", &snippet, Target::Faster(1.5)),
         memory("agentprune, peak memory", &mut prune(), original.len()).without_target(),
