@@ -84,10 +84,8 @@ fn elsewhere_or_under_another_pid(world: World) {
     for pid in [mess.live.claude.pid, mess.live.pane, editor, other_leak, own] {
         let reused = edited(&leaks, |finding| {
             about(finding, pid);
-            // ps tells seconds: no pid is given twice in one, but two are.
-            if world.reads_ps() {
-                finding["process"]["start_time"] = "1761780300".into();
-            }
+            // No pid is given twice in one tick of the clock, but two are.
+            finding["process"]["start_time"] = "1761780300".into();
         });
         let ran = world.prune(&reused, &["--yes"]).expect(&[1]);
         let expected = format!("pid {pid} belongs to another process now");
