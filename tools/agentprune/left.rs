@@ -38,7 +38,8 @@ pub struct Left<'p, 'a> {
     held: Held,
 }
 
-/// Takes hold of everything below these processes that is not among them.
+/// Takes hold of everything below these processes that is not among them, of at most
+/// `room` of it: each hold takes a descriptor.
 ///
 /// # Errors
 /// When the process table cannot be read.
@@ -46,6 +47,7 @@ pub fn hold<'p, 'a>(
     means: &dyn Means,
     targets: &[Target<'p, 'a>],
     source: ProcSource,
+    room: usize,
 ) -> io::Result<Vec<Left<'p, 'a>>> {
     if targets.is_empty() {
         return Ok(Vec::new());
@@ -64,6 +66,7 @@ pub fn hold<'p, 'a>(
             }
         }
     }
+    below.truncate(room);
     let pids: Vec<i32> = below.iter().map(|(_, pid)| *pid).collect();
     let processes = of(&table, &pids)?;
     let mut left = Vec::new();
@@ -92,8 +95,8 @@ fn case<'a>(of: &Case<'a, Process>, process: &Process) -> Case<'a, Process> {
     Case { order, subject: process.clone() }
 }
 
-/// Ends those of them that still live and that nothing holds, if `--tree` was given; says which others
-/// there are. One that goes may be what held the next: so it goes in rounds.
+/// Ends those of them that still live and that nothing holds, if `--tree` was given; says
+/// which others there are. One that goes may be what held the next: so it goes in rounds.
 ///
 /// # Errors
 /// When tmux or the process table cannot be asked, or the log cannot be written.

@@ -58,7 +58,9 @@ pub fn end(
     let room = room().map_err(Failure::trouble)?;
     for (source, cases) in &once.into_iter().chunk_by(|case| source_of(case)) {
         let cases: Vec<_> = cases.collect();
-        cases.chunks(room).try_for_each(|cases| end_together(cases, source, arguments, report))?;
+        cases
+            .chunks(room)
+            .try_for_each(|cases| end_together(cases, source, room, arguments, report))?;
     }
     Ok(())
 }
@@ -70,6 +72,7 @@ fn source_of(case: &Case<'_, Process>) -> ProcSource {
 fn end_together(
     cases: &[&Case<'_, Process>],
     source: ProcSource,
+    room: usize,
     arguments: &Arguments,
     report: &mut Report,
 ) -> Result<(), Failure> {
@@ -85,7 +88,9 @@ fn end_together(
     }
     // By ps, too little is known of what is not Claude.
     let left = match source {
-        ProcSource::Proc => left::hold(means, &targets, source).map_err(Failure::trouble)?,
+        ProcSource::Proc => {
+            left::hold(means, &targets, source, room - targets.len()).map_err(Failure::trouble)?
+        }
         ProcSource::Ps => Vec::new(),
     };
     end_held(means, source, targets, arguments.grace, report)?;
