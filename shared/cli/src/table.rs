@@ -32,7 +32,7 @@ pub fn escaped(text: &str) -> String {
 pub const NONE: &str = "-";
 
 /// How much of a sentence or a list must fit into a line to be read.
-const READABLE: usize = 24;
+const READABLE: usize = 16;
 
 /// What stands between two columns.
 const GAP: &str = "  ";
