@@ -12,6 +12,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use model::{proc_text, ps_text};
+use nix::errno::Errno;
 
 use crate::command::printed;
 
@@ -74,8 +75,15 @@ impl Services {
         if !IS_LINUX {
             return self.jobs.get(&pid).cloned();
         }
-        let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
-        proc_text::service_unit(proc_text::cgroup_path(&text)?).map(str::to_owned)
+        let path = format!("/proc/{pid}/cgroup");
+        match fs::read_to_string(&path) {
+            Ok(text) => proc_text::service_unit(proc_text::cgroup_path(&text)?).map(str::to_owned),
+            // It has ended, or this kernel has no control groups.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) if error.raw_os_error() == Some(Errno::ESRCH as i32) => None,
+            // What could not be read may well hold it.
+            Err(error) => Some(format!("unknown ({path}: {error})")),
+        }
     }
 }
 
