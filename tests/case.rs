@@ -8,24 +8,8 @@ use serde_json::Value;
 
 use crate::world::{GuideCase, Ran, World, alive, run, stat, wait_until};
 
-/// The snippet of the guide, with the sessions given to it instead of asked from the
-/// default tmux server.
-const SNIPPET: &str = r#"
-import json, sys
-path = sys.argv[1]
-active_sessions = {name for name in sys.argv[2:] if 'agent_' in name}
-with open(path) as f:
-    registry = json.load(f)
-registry['agents'] = {
-    aid: adata for aid, adata in registry['agents'].items()
-    if adata.get('tmux_session', '') in active_sessions
-}
-registry['total_agents_spawned'] = len(registry['agents'])
-registry['active_agents'] = sum(1 for a in registry['agents'].values()
-                                if a.get('status') not in ['completed', 'terminated'])
-with open(path, 'w') as f:
-    json.dump(registry, f, indent=2)
-"#;
+/// The snippet of the guide, with registry and tmux socket given.
+const SNIPPET: &str = include_str!("bench/guide.py");
 
 /// The case, old enough to be judged.
 fn settled(world: &World) -> GuideCase {
@@ -77,7 +61,7 @@ fn assert_cleaned(world: &World, case: &GuideCase, before: &[(i32, u64)], origin
     let twin = world.path().join("snippet.json");
     fs::write(&twin, original).unwrap();
     let mut snippet = std::process::Command::new("python3");
-    snippet.args(["-c", SNIPPET]).arg(&twin).args(&sessions);
+    snippet.args(["-c", SNIPPET]).arg(&twin).arg(world.socket());
     run(&mut snippet, "").ok();
     assert_eq!(
         text,
