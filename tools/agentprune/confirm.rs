@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 
-use cli::{Actions, Cell, Failure, TableLook, colour, columns, render, width};
+use cli::{Actions, Cell, Failure, columns, render};
 use model::plan::Order;
 use nix::sys::termios::{FlushArg, tcflush};
 
@@ -46,13 +46,7 @@ fn no_terminal(error: io::Error) -> Failure {
 
 fn ask(arguments: &Arguments, orders: &[&Order<'_>]) -> io::Result<bool> {
     let mut terminal = File::options().read(true).write(true).open(TERMINAL)?;
-    let look = TableLook {
-        width: width(&terminal),
-        colour: colour(arguments.output.color, true),
-        headings: true,
-        indent: "",
-        now: None,
-    };
+    let look = arguments.output.look(&terminal);
     let row = |order: &&Order<'_>| {
         [order.remedy.word(), &*order.target, why(order)].map(Cell::plain).into()
     };

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::io::{self, IsTerminal, Write};
 use std::marker::PhantomData;
+use std::os::fd::AsFd;
 
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
@@ -61,19 +62,24 @@ pub struct OutputArgs<O: Output> {
 }
 
 impl<O: Output> LayoutArgs<O> {
+    /// How tables look that go there.
+    pub fn look(&self, out: &(impl AsFd + IsTerminal)) -> Look {
+        Look {
+            width: terminal::width(out),
+            colour: terminal::colour(self.color, out.is_terminal()),
+            headings: !self.no_headings,
+            indent: "",
+            now: None,
+        }
+    }
+
     /// Prints the fields of the program's records. Returns the exit status.
     ///
     /// # Errors
     /// When they cannot be written.
     pub fn list(&self) -> Result<u8, Failure> {
         let stdout = io::stdout();
-        let look = Look {
-            width: terminal::width(&stdout),
-            colour: terminal::colour(self.color, stdout.is_terminal()),
-            headings: true,
-            indent: "",
-            now: None,
-        };
+        let look = self.look(&stdout);
         let column =
             |name, unit| Column { path: String::from(name), field: Field::new(name, unit, "") };
         let columns = [

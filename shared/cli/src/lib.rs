@@ -24,5 +24,5 @@ pub use look::Look;
 pub use output::{Printer, columns};
 pub use source::proc_source;
 pub use table::{Cell, Look as TableLook, cell, cut, escaped, filled, painted, render};
-pub use terminal::{colour, rewrites, width};
+pub use terminal::{rewrites, width};
 pub use units::{bytes, seconds};

@@ -1,7 +1,7 @@
 //! Printing records: as JSON Lines, always, or as a table when asked for one.
 
 use std::collections::BTreeMap;
-use std::io::{self, IsTerminal, StdoutLock, Write};
+use std::io::{self, StdoutLock, Write};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -12,7 +12,6 @@ use crate::diagnostics::Failure;
 use crate::field::{Output, RecordType, Unit, find};
 use crate::filter::Filter;
 use crate::table::{self, Cell, Column, Look};
-use crate::terminal;
 use crate::units::{bytes, duration};
 
 /// How much is printed at a time.
@@ -68,19 +67,12 @@ impl Printer {
             (true, false) => Layout::Table(columns::<O>(&args.fields)),
         };
         let stdout = io::stdout();
-        let look = Look {
-            width: terminal::width(&stdout),
-            colour: terminal::colour(args.color, stdout.is_terminal()),
-            headings: !args.no_headings,
-            indent: "",
-            now: None,
-        };
         Printer {
+            look: args.look(&stdout),
             out: stdout.lock(),
             buffer: Vec::new(),
             held: false,
             layout,
-            look,
             filter: None,
             records: O::RECORDS,
             rows: Vec::new(),
