@@ -32,6 +32,8 @@ demo:
 
 test:
 	sh tests/need.sh cc tmux python3 jq strace shellcheck mandoc man bash-completion zsh fish ssh parallel
+# As programs: `cargo test` may build the examples as tests only.
+	$(CARGO) build --locked -p agentutils --bins --examples
 	$(CARGO) test --workspace --all-targets --locked
 
 bench:
