@@ -11,7 +11,7 @@ const LEAST: usize = 200;
 
 /// The fields of a process record that ps shows too, and how far apart they may be.
 /// `lstart` has whole seconds and counts from a boot time that has, too; the memory and the
-/// time that a process uses may grow from one look to the next.
+/// time that a process uses may grow from one scan to the next.
 const SHARED: [(&str, Tolerance); 20] = [
     ("pid", Tolerance::None),
     ("ppid", Tolerance::None),
@@ -99,14 +99,14 @@ fn both_sources_agree_on_what_both_show() {
     }
     let world = World::new();
     inhabit(&world);
-    let look = |source: &str| {
+    let scan = |source: &str| {
         let mut lsclaude = world.lsclaude();
         lsclaude.args(["--full", "--proc-source", source]);
         let listed = run(&mut lsclaude, "").ok().records();
         let processes = listed.into_iter().filter(|record| record["type"] == "process");
         processes.map(|p| (p["pid"].as_i64().expect("a pid"), p)).collect::<BTreeMap<_, _>>()
     };
-    let (proc, ps) = (look("proc"), look("ps"));
+    let (proc, ps) = (scan("proc"), scan("ps"));
     assert!(proc.len() >= LEAST, "{}", proc.len());
     assert_eq!(proc.keys().collect::<Vec<_>>(), ps.keys().collect::<Vec<_>>());
     let mut apart: Vec<String> = Vec::new();

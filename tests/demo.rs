@@ -87,7 +87,7 @@ fn is_settled(world: &World) -> bool {
 }
 
 fn findings(world: &World) -> Vec<Value> {
-    let ran = world.diff(&world.look(), &["--min-age", "2s"]);
+    let ran = world.diff(&world.scan(), &["--min-age", "2s"]);
     ran.expect(&[0, 1]).records()
 }
 
@@ -162,9 +162,9 @@ impl Counts {
     };
 
     fn of(world: &World) -> Counts {
-        let look = records(&world.look());
+        let scan = records(&world.scan());
         let findings = findings(world);
-        let of_type = |word: &'static str| look.iter().filter(move |record| record["type"] == word);
+        let of_type = |word: &'static str| scan.iter().filter(move |record| record["type"] == word);
         let of_kind = |word| findings.iter().filter(|finding| finding["kind"] == word).count();
         let registry = of_type("registry").next().unwrap_or(&Value::Null);
         let stored = |name| registry["counters"][name]["stored"].as_i64().unwrap_or(-1);

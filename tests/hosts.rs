@@ -41,8 +41,8 @@ fn hosts_are_looked_at_together_judged_apart_and_cleaned_up_each_by_itself() {
                 return skip(&format!("hosts::{name}"), &reason);
             }
         };
-        let [look, act, send] =
-            ["Look at all of them", "Clean up each of them", "Clean up what was read"].map(recipe);
+        let [scan, act, send] =
+            ["Scan at all of them", "Clean up each of them", "Clean up what was read"].map(recipe);
         let [one, two] = HOSTS;
         fleet.agent(one, "other-101010-cccccc");
         fleet.agent(two, SHARED);
@@ -55,7 +55,7 @@ fn hosts_are_looked_at_together_judged_apart_and_cleaned_up_each_by_itself() {
         HOSTS.iter().copied().for_each(fill);
 
         // Everything is seen, of either host what is so there.
-        let seen = fleet.recipe(&look).expect(&[1]);
+        let seen = fleet.recipe(&scan).expect(&[1]);
         assert_eq!(seen.err, "");
         let seen_rows: Vec<Vec<&str>> =
             rows(&seen.out).map(|r| r.split_whitespace().collect()).collect();
@@ -71,9 +71,9 @@ fn hosts_are_looked_at_together_judged_apart_and_cleaned_up_each_by_itself() {
         for (host, leak) in HOSTS.iter().zip(leaks) {
             assert_eq!(about(host, "leaked_process", &leak.to_string()), 1, "{}", seen.out);
         }
-        let looks = records(&fs::read_to_string(fleet.home().join("looks")).unwrap());
+        let scans = records(&fs::read_to_string(fleet.home().join("scans")).unwrap());
         for field in ["host", "boot_id", "pid_ns"] {
-            let ends = looks.iter().filter(|record| record["type"] == "end");
+            let ends = scans.iter().filter(|record| record["type"] == "end");
             let values: BTreeSet<&str> = ends.map(|end| end[field].as_str().unwrap()).collect();
             assert_eq!(values.len(), 2, "{field}");
         }
@@ -81,8 +81,8 @@ fn hosts_are_looked_at_together_judged_apart_and_cleaned_up_each_by_itself() {
         // What was read, without what is not to be done: the first host's leak.
         let but_one = format!("jq -c 'select(.host != \"{one}\" or .process == null)'");
         let cut =
-            format!("agentdiff looks >findings\n{but_one} findings >kept\nmv kept findings\n");
-        let cut = send.replace("agentdiff looks >findings\n", &cut);
+            format!("agentdiff scans >findings\n{but_one} findings >kept\nmv kept findings\n");
+        let cut = send.replace("agentdiff scans >findings\n", &cut);
         assert_ne!(cut, send);
         let sent = fleet.recipe(&cut).ok();
         let done = rows(&sent.out).filter(|row| row.contains("\tdone ")).count();
@@ -97,7 +97,7 @@ fn hosts_are_looked_at_together_judged_apart_and_cleaned_up_each_by_itself() {
         let before = fs::read(fleet.registry(two)).unwrap();
         let living = fleet.claudes(two);
         let wrong = format!(
-            "agentdiff looks | jq -c 'select(.host == \"{one}\")' | ssh {two} agentprune --yes"
+            "agentdiff scans | jq -c 'select(.host == \"{one}\")' | ssh {two} agentprune --yes"
         );
         let refused = fleet.recipe(&wrong).expect(&[1]).records();
         assert_eq!(refused.len(), 2);
@@ -120,20 +120,20 @@ fn hosts_are_looked_at_together_judged_apart_and_cleaned_up_each_by_itself() {
         HOSTS.iter().copied().for_each(fill);
         let server = fleet.ssh(two, "tmux display-message -p '#{pid}'").ok().out;
         fleet.ssh(two, &format!("kill -STOP {server}")).ok();
-        let stopped = fleet.recipe(&look).expect(&[2]);
+        let stopped = fleet.recipe(&scan).expect(&[2]);
         assert_eq!(rows(&stopped.out).count(), 0, "{}", stopped.out);
         assert!(stopped.err.contains("1 of the hosts"), "{}", stopped.err);
-        assert!(stopped.err.contains("the look at sessions on web2"), "{}", stopped.err);
+        assert!(stopped.err.contains("the scan of sessions on web2"), "{}", stopped.err);
         fleet.ssh(two, &format!("kill -CONT {server}")).ok();
 
-        // A look that is cut off on its way, likewise.
-        let cut = fleet.recipe(&look.replace("lssessions", "lssessions | head -n 1")).expect(&[2]);
+        // A scan that is cut off on its way, likewise.
+        let cut = fleet.recipe(&scan.replace("lssessions", "lssessions | head -n 1")).expect(&[2]);
         assert_eq!(rows(&cut.out).count(), 0, "{}", cut.out);
         assert!(cut.err.contains("no end record"), "{}", cut.err);
 
         // One that does not answer: that is said, and the other is judged.
         fleet.switch_off(two);
-        let missing = fleet.recipe(&look).expect(&[1]);
+        let missing = fleet.recipe(&scan).expect(&[1]);
         assert!(missing.err.contains("not looked at in full: 1 of the hosts"), "{}", missing.err);
         let others = rows(&missing.out).filter(|row| !row.starts_with(one)).count();
         assert_eq!((rows(&missing.out).count(), others), (1, 0), "{}", missing.out);

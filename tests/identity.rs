@@ -3,8 +3,8 @@
 //! What is to be left alone goes through the whole pipeline, with `--yes`, and is known
 //! afterwards by pid and start time.
 
+mod appearance;
 pub mod held;
-mod looks;
 mod own;
 mod pane;
 mod reaped;
@@ -51,7 +51,7 @@ fn start(world: &World, mut command: Command) -> i32 {
     ready.wait().pid
 }
 
-/// Looks, judges with these options, acts; returns the findings and what was done.
+/// Scans, judges with these options, acts; returns the findings and what was done.
 fn prune(world: &World, options: &[&str]) -> (String, Ran) {
     let findings = world.findings(options);
     let ran = world.prune(&findings, &["--yes"]);

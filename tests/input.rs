@@ -59,7 +59,7 @@ fn an_option_that_an_alias_gives_already_may_be_given_again() {
     let world = World::new();
     world.write_global(&Registry::new([]));
     world.session("other", "sleep 60");
-    let empty = world.diff(&world.look(), &["-q", "-q"]).ok();
+    let empty = world.diff(&world.scan(), &["-q", "-q"]).ok();
     assert_eq!(empty.out, "");
     let table = run(world.lsclaude().args(["-T", "-T", "--name", "other"]), "").ok().out;
     assert!(table.ends_with("no processes\n"), "{table}");
@@ -100,7 +100,7 @@ fn input_that_is_none() {
         ("agentprune", "", "wrote nothing"),
         ("agentprune", "\n\n", "wrote nothing"),
         ("agentprune", "hello\n", "line 1: not a record"),
-        ("agentprune", "{\"type\":\"session\",\"look\":\"x\"}\n", "did you forget agentdiff?"),
+        ("agentprune", "{\"type\":\"session\",\"scan\":\"x\"}\n", "did you forget agentdiff?"),
         (
             "agentprune",
             "{\"type\":\"finding\",\"kind\":\"haunted\",\"action\":null}\n",
@@ -124,12 +124,12 @@ fn an_empty_prefix_makes_nobodys_session_a_zombie() {
     let world = World::new();
     world.write_global(&Registry::new([]));
     world.session("other", "sleep 60");
-    let look = world.look();
-    let ran = world.diff(&look, &["--prefix", ""]).expect(&[2]);
+    let scan = world.scan();
+    let ran = world.diff(&scan, &["--prefix", ""]).expect(&[2]);
     assert!(ran.err.contains("every session would be an agent's"), "{}", ran.err);
     assert_eq!(ran.out, "");
     // With one of its own it is idle enough.
-    assert!(world.diff(&look, &["--prefix", "oth"]).expect(&[1]).out.contains("zombie_session"));
+    assert!(world.diff(&scan, &["--prefix", "oth"]).expect(&[1]).out.contains("zombie_session"));
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn the_listers_own_output_is_no_findings() {
     let world = World::new();
     world.write_global(&Registry::new([]));
     world.session("other", "sleep 60");
-    let ran = world.prune(&world.look(), &["--yes"]).expect(&[2]);
+    let ran = world.prune(&world.scan(), &["--yes"]).expect(&[2]);
     assert!(ran.err.contains("did you forget agentdiff?"), "{}", ran.err);
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use model::finding::{Kind, Outcome, Remedy};
+use model::record::{ActionKind, Kind, Outcome};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -65,7 +65,7 @@ fn has(page: &str, word: &str) -> bool {
 
 #[test]
 fn the_pages_have_the_words_of_findings_and_actions() {
-    let (kinds, remedies, outcomes) = (words::<Kind>(), words::<Remedy>(), words::<Outcome>());
+    let (kinds, remedies, outcomes) = (words::<Kind>(), words::<ActionKind>(), words::<Outcome>());
     assert!(kinds.contains(&Kind::StaleTask.to_string()), "{kinds:?}");
     assert!(kinds.len() > 10 && remedies.len() > 5 && outcomes.len() > 5);
     let (records, diff, prune) =
@@ -105,10 +105,10 @@ pub fn every_record(world: &World) -> Vec<Value> {
     let ids = ["a-1-2", "b-1-2", "c-1-2"];
     world.write_global(&Registry::new(ids.map(Entry::new)).counters(9, 9));
     world.agent_session(ids[1], &[]);
-    let look = world.look();
-    let findings = world.diff(&look, &[]).expect(&[1]).out;
+    let scan = world.scan();
+    let findings = world.diff(&scan, &[]).expect(&[1]).out;
     let actions = world.prune(&findings, &["--yes"]).ok().out;
-    [look, findings, actions].iter().flat_map(|text| records(text)).collect()
+    [scan, findings, actions].iter().flat_map(|text| records(text)).collect()
 }
 
 #[test]

@@ -109,8 +109,8 @@ fn h31_paths_that_a_shell_would_expand_are_left_as_they_are() {
         tool("lssessions").args(["-S", "s"]).output().unwrap(),
         tool("lsclaude").args(["--name", world.name()]).output().unwrap(),
     ];
-    let look = at.join(ODD);
-    fs::write(&look, listers.map(|output| output.stdout).concat()).unwrap();
+    let scan = at.join(ODD);
+    fs::write(&scan, listers.map(|output| output.stdout).concat()).unwrap();
     let judged = run(tool("agentdiff").arg("--").arg(ODD), "").expect(&[1]).out;
     let ran = run(
         tool("agentprune").args(["--yes", "--log"]).arg(at.join("l").join("..").join(ODD)),

@@ -51,8 +51,8 @@ fn found(world: &World, registries: &[&Path]) -> String {
     for registry in registries {
         agents.arg("--registry").arg(registry);
     }
-    let look = run(&mut agents, "").ok().out + &run(&mut world.lssessions(), "").ok().out;
-    world.diff(&look, &[]).expect(&[0, 1]).out
+    let scan = run(&mut agents, "").ok().out + &run(&mut world.lssessions(), "").ok().out;
+    world.diff(&scan, &[]).expect(&[0, 1]).out
 }
 
 /// The names of the files beside a registry, itself and old contents left out.

@@ -134,9 +134,9 @@ fn escalation(world: World) {
         let mut lsclaude = world.lsclaude();
         lsclaude.args(["--name", &short_name(&world)]);
         let listers = [world.lsagents(), world.lssessions(), lsclaude];
-        let look = listers.map(|mut lister| run(&mut lister, "").ok().out).concat();
+        let scan = listers.map(|mut lister| run(&mut lister, "").ok().out).concat();
         // The one in state D counts as the parent of a Claude, which is its vfork child.
-        world.diff(&look, &["--outside-tmux"]).expect(&[0, 1]).out
+        world.diff(&scan, &["--outside-tmux"]).expect(&[0, 1]).out
     };
     let before = findings();
     for pid in [brief, defunct] {
@@ -240,8 +240,8 @@ fn without_the_permission(new: fn() -> World) {
     let mut lssessions = world.lssessions();
     lssessions.arg("-S").arg(folder.join("socket"));
     let listers = [world.lsagents(), lssessions, world.lsclaude()];
-    let look = listers.map(|mut lister| run(&mut lister, "").ok().out).concat();
-    let findings = world.diff(&look, &[]).expect(&[1]).out;
+    let scan = listers.map(|mut lister| run(&mut lister, "").ok().out).concat();
+    let findings = world.diff(&scan, &[]).expect(&[1]).out;
     let mut weak = world.command("setpriv");
     weak.args(["--bounding-set", "-kill"]).arg(tool).args(["--yes", "--grace", "1s"]);
     let ran = run(&mut weak, &findings).expect(&[1]);

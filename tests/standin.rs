@@ -1,6 +1,6 @@
 //! A stand-in for a headless Claude: it takes any arguments, says that it is there, waits.
 //!
-//! Its arguments mean nothing to it; they are there for those who look at command lines.
+//! Its arguments mean nothing to it; they are there for those who scan at command lines.
 //! What it does is set by its environment:
 //!
 //! | variable | effect |
@@ -12,7 +12,7 @@
 //! | `STANDIN_REAPS` | a shell command that it runs; what that leaves behind it takes in |
 //! | `STANDIN_COMM` | the short name it gives itself |
 //! | `STANDIN_PRINT` | `1`: a line on standard output every 100 ms |
-//! | `STANDIN_TICK` | milliseconds between two looks whether it is still wanted, instead of 100 |
+//! | `STANDIN_TICK` | milliseconds between two scans whether it is still wanted, instead of 100 |
 //! | `STANDIN_SECONDS` | it ends by itself after so many seconds |
 //!
 //! With `STANDIN_GUARD` it is no stand-in but the guard of the world in that folder: when

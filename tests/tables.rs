@@ -16,10 +16,10 @@ fn rows(table: &str) -> Vec<Vec<&str>> {
     table.lines().skip(1).map(|line| line.split_whitespace().collect()).collect()
 }
 
-/// The guide's case with its look and its findings in files.
+/// The guide's case with its scan and its findings in files.
 fn saved(world: &World) -> GuideCase {
     let case = world.guide_case();
-    fs::write(world.path().join("look"), world.look()).unwrap();
+    fs::write(world.path().join("scan"), world.scan()).unwrap();
     fs::write(world.path().join("findings"), world.findings(&[])).unwrap();
     case
 }
@@ -31,7 +31,7 @@ fn commands(world: &World) -> [(&'static str, String); 5] {
         ("lsagents", "lsagents -T".to_owned()),
         ("lssessions", format!("lssessions -T -S '{socket}'")),
         ("lsclaude", format!("lsclaude -T --name {name}")),
-        ("agentdiff", "agentdiff -T --min-age 0 look".to_owned()),
+        ("agentdiff", "agentdiff -T --min-age 0 scan".to_owned()),
         ("agentprune", "agentprune -T findings".to_owned()),
     ]
 }
@@ -173,7 +173,7 @@ fn tables_fit_the_terminal_and_lose_no_name() {
             }
         }
     }
-    // Where nobody looks, nothing is cut, and nothing depends on a width.
+    // Where nobody scans, nothing is cut, and nothing depends on a width.
     let table = run(world.lsclaude().arg("-T"), "").ok().out;
     assert!(table.contains(PROMPT) && !table.contains('…'), "{table}");
     let table = run(world.lsclaude().arg("-T").env("COLUMNS", "80"), "").ok().out;
@@ -252,8 +252,8 @@ fn the_report_says_what_is_wrong_and_what_is_left_alone() {
     world.agent_session("here-1-2", &[]);
     let leaked = world.leaked(&[]).pid;
     let parent = world.leaked(&[("STANDIN_CHILDREN", "1")]).pid;
-    let look = world.look();
-    let report = world.diff(&look, &["-T"]).expect(&[1]).out;
+    let scan = world.scan();
+    let report = world.diff(&scan, &["-T"]).expect(&[1]).out;
     let order = [
         "To clean up\n\nleaked_process → kill_process\n",
         &format!("  process {leaked}  in no tmux pane; its parent is gone"),
@@ -271,24 +271,24 @@ fn the_report_says_what_is_wrong_and_what_is_left_alone() {
     }
     assert!(!rest.contains("count_mismatch") && !rest.contains("live"), "{report}");
     let filter = ["-T", "-Q", ".kind == \"busy_session\""];
-    assert_eq!(world.diff(&look, &filter).expect(&[1]).out, "No findings.\n");
+    assert_eq!(world.diff(&scan, &filter).expect(&[1]).out, "No findings.\n");
     // A filter may have left out what is to be cleaned up.
     let filter = ["-T", "-Q", ".kind == \"untracked_process\""];
-    let filtered = world.diff(&look, &filter).expect(&[1]).out;
+    let filtered = world.diff(&scan, &filter).expect(&[1]).out;
     assert!(filtered.contains("\nLeft alone: 2 untracked_process ("), "{filtered}");
     assert!(!filtered.contains("clean up"), "{filtered}");
-    // Looks at two hosts are told apart.
-    let other = look.replace(&host(&look), "elsewhere");
-    let other = other.replace("\"look\":\"", "\"look\":\"2");
-    let report = world.diff(&format!("{look}{other}"), &["-T"]).expect(&[1]).out;
-    assert!(report.contains(&format!("On {}\n", host(&look))), "{report}");
+    // Scans at two hosts are told apart.
+    let other = scan.replace(&host(&scan), "elsewhere");
+    let other = other.replace("\"scan\":\"", "\"scan\":\"2");
+    let report = world.diff(&format!("{scan}{other}"), &["-T"]).expect(&[1]).out;
+    assert!(report.contains(&format!("On {}\n", host(&scan))), "{report}");
     assert!(report.contains("On elsewhere\n"), "{report}");
     assert_eq!(report.matches("leaked_process → kill_process").count(), 2, "{report}");
     assert!(report.contains("\nTo clean up: 2 leaked_process ("), "{report}");
 }
 
-fn host(look: &str) -> String {
-    let end = records(look).into_iter().find(|record| record["type"] == "end").unwrap();
+fn host(scan: &str) -> String {
+    let end = records(scan).into_iter().find(|record| record["type"] == "end").unwrap();
     end["host"].as_str().unwrap().to_owned()
 }
 
@@ -345,7 +345,7 @@ fn a_person_is_asked_and_only_yes_means_yes() {
     assert_eq!(screen.status(), 1);
 
     // Nothing to do: nobody is asked. Nobody to ask: nothing is done.
-    fs::write(world.path().join("empty"), world.diff(&world.look(), &["-Q", "false"]).out).unwrap();
+    fs::write(world.path().join("empty"), world.diff(&world.scan(), &["-Q", "false"]).out).unwrap();
     let screen = world.screen(80, 24, "agentprune -i empty");
     assert_eq!(screen.status(), 0);
     let mut alone = world.command("setsid");

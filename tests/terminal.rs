@@ -14,29 +14,29 @@ use crate::world::{Entry, Ran, Registry, World, alive, records, run, wait_until}
 
 const TOOLS: [&str; 5] = ["lsagents", "lssessions", "lsclaude", "agentdiff", "agentprune"];
 
-/// A file with some findings of the guide's case, and one with the look they rest on.
+/// A file with some findings of the guide's case, and one with the scan they rest on.
 fn saved(world: &World, arguments: &[&str]) -> (PathBuf, PathBuf) {
-    let mut look = String::new();
+    let mut scan = String::new();
     let mut findings = String::new();
     // For a moment, what tmux starts is still tmux.
     wait_until(
         || "a zombie session",
         || {
-            look = world.look();
-            findings = world.diff(&look, arguments).expect(&[0, 1]).out;
+            scan = world.scan();
+            findings = world.diff(&scan, arguments).expect(&[0, 1]).out;
             findings.contains("\"kind\":\"zombie_session\"")
         },
     );
     let at = |name| world.path().join(name);
-    fs::write(at("look"), look).unwrap();
+    fs::write(at("scan"), scan).unwrap();
     fs::write(at("findings"), findings).unwrap();
-    (at("look"), at("findings"))
+    (at("scan"), at("findings"))
 }
 
 /// Each of the tools with something to print, confined to the world.
-fn commands(world: &World, look: &Path, findings: &Path) -> [Command; 5] {
+fn commands(world: &World, scan: &Path, findings: &Path) -> [Command; 5] {
     let mut agentdiff = world.tool("agentdiff");
-    agentdiff.args(["--min-age", "0"]).arg(look);
+    agentdiff.args(["--min-age", "0"]).arg(scan);
     let mut agentprune = world.tool("agentprune");
     agentprune.arg(findings);
     [world.lsagents(), world.lssessions(), world.lsclaude(), agentdiff, agentprune]
@@ -96,12 +96,12 @@ fn h26_output_that_nobody_takes_and_an_interrupt_leave_no_half_action() {
 fn closed_early() {
     let world = World::new();
     let case = world.guide_case();
-    let (look, findings) = saved(&world, &[]);
-    let tables = commands(&world, &look, &findings).map(|mut command| {
+    let (scan, findings) = saved(&world, &[]);
+    let tables = commands(&world, &scan, &findings).map(|mut command| {
         command.arg("-T");
         command
     });
-    for mut command in commands(&world, &look, &findings).into_iter().chain(tables) {
+    for mut command in commands(&world, &scan, &findings).into_iter().chain(tables) {
         let ran = unread(&mut command);
         assert_eq!((ran.code, ran.err.as_str()), (141, ""), "{command:?}");
     }
@@ -118,8 +118,8 @@ fn closed_early() {
 fn no_space_left() {
     let world = World::new();
     let case = world.guide_case();
-    let (look, findings) = saved(&world, &[]);
-    let tables = commands(&world, &look, &findings).map(|mut command| {
+    let (scan, findings) = saved(&world, &[]);
+    let tables = commands(&world, &scan, &findings).map(|mut command| {
         command.arg("-T");
         command
     });
@@ -128,7 +128,7 @@ fn no_space_left() {
         command.arg("--help");
         command
     });
-    let all = commands(&world, &look, &findings).into_iter().chain(tables).chain(helps);
+    let all = commands(&world, &scan, &findings).into_iter().chain(tables).chain(helps);
     for mut command in all {
         let ran = full(&mut command).expect(&[2]);
         let tool = Path::new(command.get_program()).file_name().unwrap().to_str().unwrap();
@@ -256,9 +256,9 @@ fn h29_names_that_would_steer_a_terminal_are_shown_escaped() {
     let leaked = world.orphan(&leaked);
     // Its parent's name is in the reason why this one is left alone.
     let parent = world.leaked(&[("STANDIN_CHILDREN", "1"), ("STANDIN_COMM", "p\u{1b}[2J\r")]);
-    let (look, findings) = saved(&world, &[]);
+    let (scan, findings) = saved(&world, &[]);
 
-    json_keeps_them(&world, &look, &findings, &[&live, &ghost, &zombie], leaked.pid);
+    json_keeps_them(&world, &scan, &findings, &[&live, &ghost, &zombie], leaked.pid);
     for (at, tool) in TOOLS.into_iter().enumerate() {
         let all = [
             "id,agent_type,status,tmux_session,task_id,started_at,parent,registry",
@@ -267,7 +267,7 @@ fn h29_names_that_would_steer_a_terminal_are_shown_escaped() {
             "target,reason,agent,session,process",
             "target,reason,finding",
         ];
-        let command = || commands(&world, &look, &findings).into_iter().nth(at).unwrap();
+        let command = || commands(&world, &scan, &findings).into_iter().nth(at).unwrap();
         let table = run(command().arg("-T"), "").expect(&[0, 1]);
         assert_harmless(&table, tool);
         let table = run(command().args(["-T", "-o", all[at]]), "").expect(&[0, 1]);
@@ -307,9 +307,9 @@ fn h29_names_that_would_steer_a_terminal_are_shown_escaped() {
     assert_eq!(registry["agents"][&live]["status"], EVIL);
 }
 
-fn json_keeps_them(world: &World, look: &Path, findings: &Path, ids: &[&String], leaked: i32) {
-    let look = records(&fs::read_to_string(look).unwrap());
-    let of = |kind: &str| look.iter().filter(|r| r["type"] == kind).collect::<Vec<_>>();
+fn json_keeps_them(world: &World, scan: &Path, findings: &Path, ids: &[&String], leaked: i32) {
+    let scan = records(&fs::read_to_string(scan).unwrap());
+    let of = |kind: &str| scan.iter().filter(|r| r["type"] == kind).collect::<Vec<_>>();
     let agents = of("agent");
     assert_eq!(agents.len(), ids.len());
     for (agent, id) in agents.iter().zip(ids) {

@@ -3,7 +3,7 @@
 //! On Linux with glibc, a Rust program loads `libgcc_s.so` at every start, for panics alone.
 //! That takes longer than everything else before `main`, and the programs are so short that
 //! it shows. GCC comes with the same code as `libgcc_eh.a`; under the name that the linker
-//! looks for, and in a folder where it looks first, that is taken.
+//! looks for, and in a folder where it scans first, that is taken.
 
 use std::env;
 use std::fs;

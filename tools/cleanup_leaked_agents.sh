@@ -90,24 +90,24 @@ trap 'exit 130' INT
 trap 'exit 141' PIPE
 trap 'exit 143' TERM
 
-look() {
+scan() {
     {
         lsagents ${workspace:+"--workspace=$workspace"} &&
             lssessions ${socket:+"--socket=$socket"} ${source:+"--proc-source=$source"} &&
             lsclaude ${name:+"--name=$name"} ${source:+"--proc-source=$source"}
-    } >"$scratch/look" || fail "could not look; nothing was changed"
+    } >"$scratch/scan" || fail "could not look; nothing was changed"
 }
 
 judge() { # agentdiff's further arguments
     # shellcheck disable=SC2086 # each is one word or none
-    agentdiff $outside_tmux $busy "$@" "$scratch/look"
+    agentdiff $outside_tmux $busy "$@" "$scratch/scan"
 }
 
 count() { # TYPE
-    grep -c "^{\"type\":\"$1\"" "$scratch/look"
+    grep -c "^{\"type\":\"$1\"" "$scratch/scan"
 }
 
-running() { # living Claude processes, by a look of its own
+running() { # living Claude processes, by a scan of its own
     lsclaude ${name:+"--name=$name"} ${source:+"--proc-source=$source"} \
         -T --no-headings -o state >"$scratch/states" || { echo unknown; return; }
     grep -cv '^[ZX]' "$scratch/states"
@@ -171,7 +171,7 @@ This script will:
 TEXT
 shown
 
-look
+scan
 judge >"$scratch/findings" || [ $? -eq 1 ] || fail "could not judge; nothing was changed"
 case $(grep '^{"type":"end"' "$scratch/findings") in
     *'"too_young":0'*) ;;
@@ -179,7 +179,7 @@ case $(grep '^{"type":"end"' "$scratch/findings") in
         echo 'Some are too young to judge; looking again in 2 seconds.'
         shown
         sleep 2
-        look
+        scan
         judge >"$scratch/findings" 2>/dev/null || [ $? -eq 1 ] || fail "could not judge; nothing was changed"
         ;;
 esac

@@ -13,19 +13,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, Command, CommandFactory, ValueHint};
 use clap_complete::{Shell, generate};
 
-// Of the command lines only the declarations are used here.
-#[allow(dead_code)]
-#[path = "agentdiff/args.rs"]
-mod agentdiff;
-#[allow(dead_code)]
-#[path = "agentprune/args.rs"]
-mod agentprune;
-#[path = "lsagents/args.rs"]
-mod lsagents;
-#[path = "lsclaude/args.rs"]
-mod lsclaude;
-#[path = "lssessions/args.rs"]
-mod lssessions;
+use agentutils::{agentdiff, agentprune, lsagents, lsclaude, lssessions};
 
 const SCRIPTS: [(&str, &str); 2] = [
     ("cleanup_leaked_agents.sh", include_str!("cleanup_leaked_agents.sh")),
@@ -44,11 +32,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = env::args_os().nth(1).map(PathBuf::from);
     let folder = folder.ok_or("usage: completions FOLDER")?;
     let programs = [
-        lsagents::Arguments::command(),
-        lssessions::Arguments::command(),
-        lsclaude::Arguments::command(),
-        agentdiff::Arguments::command(),
-        agentprune::Arguments::command(),
+        lsagents::args::Arguments::command(),
+        lssessions::args::Arguments::command(),
+        lsclaude::args::Arguments::command(),
+        agentdiff::args::Arguments::command(),
+        agentprune::args::Arguments::command(),
     ];
     let scripts = SCRIPTS.map(|(name, text)| script(name, text));
     for command in programs.into_iter().chain(scripts) {

@@ -94,13 +94,13 @@ fi
     lsagents ${workspace:+"--workspace=$workspace"} &&
         lssessions ${socket:+"--socket=$socket"} ${source:+"--proc-source=$source"} &&
         lsclaude ${name:+"--name=$name"} ${source:+"--proc-source=$source"}
-} >"$scratch/look" || fail "could not look"
+} >"$scratch/scan" || fail "could not look"
 # shellcheck disable=SC2086 # each is one word or none
-agentdiff $outside_tmux $busy "$scratch/look" >"$scratch/findings" 2>"$scratch/notes"
+agentdiff $outside_tmux $busy "$scratch/scan" >"$scratch/findings" 2>"$scratch/notes"
 [ $? -le 1 ] || { cat "$scratch/notes" >&2; fail "could not judge"; }
 
 count() { # TYPE
-    grep -c "^{\"type\":\"$1\"" "$scratch/look"
+    grep -c "^{\"type\":\"$1\"" "$scratch/scan"
 }
 
 found() { # KIND

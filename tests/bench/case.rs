@@ -47,7 +47,7 @@ pub type Found = BTreeSet<String>;
 /// What the guide's way finds.
 pub fn found_by_guide(world: &World) -> Found {
     // It may take minutes, longer than any of the tools may.
-    let output = guide(world, "look").output().expect("a shell");
+    let output = guide(world, "scan").output().expect("a shell");
     assert!(output.status.success(), "{output:?}");
     String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
 }
@@ -78,7 +78,7 @@ fn text(value: &serde_json::Value) -> &str {
 }
 
 /// Looking at the case.
-pub fn look(scale: Scale) -> Vec<Row> {
+pub fn scan(scale: Scale) -> Vec<Row> {
     let world = World::new();
     let case = world.guide_case();
     settle(&world);
@@ -95,11 +95,11 @@ pub fn look(scale: Scale) -> Vec<Row> {
         scale.of(41, 3),
         [
             &mut || time(&mut pipeline(&world, ""), 1),
-            &mut || time(&mut guide(&world, "look"), 0),
+            &mut || time(&mut guide(&world, "scan"), 0),
             &mut || time(world.command(program("sh")).args(["-c", &floor]), 0),
         ],
     );
-    let work = "look at the guide's case";
+    let work = "scan at the guide's case";
     vec![
         Row::of_times(work, &tools, "shell and Python", &by_guide, Target::Faster(8.0)),
         Row::of_times(work, &tools, "4 × true, list-panes", &floor, Target::Within(2.0)),

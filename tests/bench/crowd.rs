@@ -94,10 +94,10 @@ pub fn plan(scale: Scale) -> Vec<Row> {
     let [tools_again, by_guide] = race(
         1,
         [&mut || time(&mut pipeline(&world, " | agentprune"), 0), &mut || {
-            time(&mut guide(&world, "look"), 0)
+            time(&mut guide(&world, "scan"), 0)
         }],
     );
-    let work = format!("look and plan, {sessions} sessions, {processes} processes");
+    let work = format!("scan and plan, {sessions} sessions, {processes} processes");
     vec![
         Row::of_times(&work, &tools_again, "shell and Python", &by_guide, Target::Faster(50.0)),
         Row::of_times(&work, &tools, "list-panes, ps -e", &floor, Target::Within(3.0)),

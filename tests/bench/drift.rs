@@ -5,11 +5,11 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
+use model::record::Text;
 use model::record::{
     Agent, Counter, DefaultRule, End, Machine, Names, Namespace, Of, Pane, ProcSource, Process,
     Record, Registry, Scope, Servers, Session, Stdout, TmuxOrigin, Uids,
 };
-use model::text::Text;
 
 use super::race::{Times, race, seconds, time};
 use super::scale::Scale;
@@ -80,7 +80,7 @@ fn ghosts(world: &World, records: &Path) -> usize {
     ran.out.lines().filter(|line| line.contains("\"kind\":\"ghost_agent\"")).count()
 }
 
-/// Writes a look at so many agents. One in a hundred has a session, with Claude in it.
+/// Writes a scan at so many agents. One in a hundred has a session, with Claude in it.
 fn write(path: &Path, agents: usize) -> std::io::Result<()> {
     let mut out = BufWriter::new(File::create(path)?);
     let mut line = |record: &Record<'_>| -> std::io::Result<()> {
@@ -112,7 +112,7 @@ fn id(number: usize) -> String {
 fn agent(number: usize, taken_at: Timestamp) -> Agent<'static> {
     let text = |text: &'static str| Some(Text::from(text));
     Agent {
-        look: "agents".into(),
+        scan: "agents".into(),
         id: id(number).into(),
         agent_type: text("worker"),
         task_id: text("TASK-20251029-232447-3bf85ff8"),
@@ -132,7 +132,7 @@ fn agent(number: usize, taken_at: Timestamp) -> Agent<'static> {
 fn registry(agents: usize) -> Registry {
     let counter = Counter { stored: Some(agents as i64), computed: agents as i64 };
     Registry {
-        look: "agents".to_owned(),
+        scan: "agents".to_owned(),
         path: REGISTRY.to_owned(),
         scope: Scope::Global,
         owner_uid: UID,
@@ -160,7 +160,7 @@ fn session(number: usize, taken_at: Timestamp) -> Session {
         running: ["claude", "sh", "tee"].map(str::to_owned).into(),
     };
     Session {
-        look: "sessions".to_owned(),
+        scan: "sessions".to_owned(),
         name: format!("agent_{agent}"),
         id: format!("${number}"),
         uid: UID,
@@ -179,7 +179,7 @@ fn process(number: usize, sessions: usize, taken_at: Timestamp) -> Process {
     let session = number % sessions;
     let pane = pane_pid(session);
     Process {
-        look: "processes".to_owned(),
+        scan: "processes".to_owned(),
         source: ProcSource::Proc,
         pid: pane_pid(sessions + number),
         ppid: pane,
@@ -216,12 +216,12 @@ fn end(of: Of, count: usize, taken_at: Timestamp) -> End {
         boot_id: "5c1a9b52-8c1f-4f0e-9d55-1f1c3c1d6f00".to_owned(),
         pid_ns: "4026531836".to_owned(),
     };
-    let look = match of {
+    let scan = match of {
         Of::Agents => "agents",
         Of::Sessions => "sessions",
         Of::Processes | Of::Findings => "processes",
     };
-    let mut end = End::new(look.to_owned(), of, &machine, taken_at);
+    let mut end = End::new(scan.to_owned(), of, &machine, taken_at);
     end.count = count as u64;
     match of {
         Of::Sessions => {

@@ -32,7 +32,7 @@ use table::Row;
 type Race = (&'static str, fn(Scale) -> Vec<Row>);
 
 const RACES: [Race; 8] = [
-    ("look", case::look),
+    ("scan", case::scan),
     ("clean", case::clean),
     ("crowd", crowd::plan),
     ("lsclaude", crowd::lsclaude),

@@ -50,7 +50,7 @@ fn list(world: &World, scale: Scale, agents: usize, what: &str) -> Vec<Row> {
         load
     };
     let lines = |mut command: Command| run(&mut command, "").ok().out.lines().count();
-    // One record is of the registry, one closes the look.
+    // One record is of the registry, one closes the scan.
     assert_eq!((lines(world.lsagents()), lines(jq())), (agents + 2, agents));
     let [tool, jq, load] = race(
         scale.of(5, 2),

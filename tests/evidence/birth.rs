@@ -1,4 +1,4 @@
-//! Things that are born while one looks, and times that may mean two instants.
+//! Things that are born while one scans, and times that may mean two instants.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::world::{Entry, Ran, Registry, World, alive, of_kind, records, run, wait_until};
 
-fn look(world: &World, lister: &str) -> String {
+fn scan(world: &World, lister: &str) -> String {
     let mut lister = match lister {
         "lsagents" => world.lsagents(),
         "lssessions" => world.lssessions(),
@@ -16,8 +16,8 @@ fn look(world: &World, lister: &str) -> String {
 }
 
 /// The judgement as it is by default, those too young left out.
-fn judge(world: &World, look: &str) -> Ran {
-    run(&mut world.tool("agentdiff"), look).expect(&[0, 1])
+fn judge(world: &World, scan: &str) -> Ran {
+    run(&mut world.tool("agentdiff"), scan).expect(&[0, 1])
 }
 
 fn too_young(judged: &Ran) -> u64 {
@@ -36,18 +36,18 @@ fn between_two_looks() {
     let world = World::new();
     world.session("other", "sleep 3600");
     world.write_global(&Registry::default());
-    let agents = look(&world, "lsagents");
-    let sessions = look(&world, "lssessions");
-    let processes = look(&world, "lsclaude");
+    let agents = scan(&world, "lsagents");
+    let sessions = scan(&world, "lssessions");
+    let processes = scan(&world, "lsclaude");
 
     // The session first, then the entry, as the orchestrator does.
     let born = world.agent_session("born-1-2", &[]);
     let lost = world.leaked(&[]);
     world.write_global(&Registry::new([Entry::new("born-1-2")]));
-    let later = ["lsagents", "lssessions", "lsclaude"].map(|lister| look(&world, lister));
+    let later = ["lsagents", "lssessions", "lsclaude"].map(|lister| scan(&world, lister));
 
     // An agent born after the sessions were listed is no ghost, in whatever order the
-    // looks come.
+    // scans come.
     for stream in [
         [&sessions, &later[0], &later[2]],
         [&later[0], &sessions, &later[2]],
@@ -57,7 +57,7 @@ fn between_two_looks() {
         let judged = judge(&world, &stream);
         assert_eq!(of_kind(&judged.out, "ghost_agent"), [] as [Value; 0]);
         assert_eq!(judged.code, 0, "{}", judged.out);
-        let why = "1 agent not judged: the look at sessions is older than the look at agents";
+        let why = "1 agent not judged: the scan of sessions is older than the scan of agents";
         assert!(judged.err.contains(why), "{}", judged.err);
     }
     // Nor is its Claude a leak, nor its session a zombie. What nobody holds is too young.
@@ -84,7 +84,7 @@ fn between_two_looks() {
 
 fn younger_than_min_age() {
     let world = World::new();
-    // So that even a slow machine looks at it while it is young.
+    // So that even a slow machine scans at it while it is young.
     world.session("agent_young-1-2", "sleep 3600");
     world.session("other", "sleep 3600");
     world.write_global(&Registry::new([Entry::new("young-1-2")]));
@@ -93,7 +93,7 @@ fn younger_than_min_age() {
     wait_until(
         || "the zombie",
         || {
-            stream = world.look();
+            stream = world.scan();
             of_kind(&world.diff(&stream, &[]).out, "zombie_session").len() == 1
         },
     );
@@ -104,7 +104,7 @@ fn younger_than_min_age() {
     world.prune(&judged.out, &["--yes"]).ok();
 
     // Two seconds are the default, and both grow older than that.
-    let mut judged = judge(&world, &world.look());
+    let mut judged = judge(&world, &world.scan());
     wait_until(
         || "the age of two seconds",
         || {
@@ -114,7 +114,7 @@ fn younger_than_min_age() {
                 assert_eq!(of_kind(&judged.out, kind).len(), count, "{}", judged.out);
             }
             if !old {
-                judged = judge(&world, &world.look());
+                judged = judge(&world, &world.scan());
             }
             old
         },
@@ -122,7 +122,7 @@ fn younger_than_min_age() {
     let leak = &of_kind(&judged.out, "leaked_process")[0];
     assert_eq!(leak["process"]["pid"], lost.pid);
     let instant = |text: &Value| -> jiff::Timestamp { text.as_str().unwrap().parse().unwrap() };
-    let listed = records(&look(&world, "lssessions"));
+    let listed = records(&scan(&world, "lssessions"));
     let session = listed.iter().find(|session| session["name"] == "agent_young-1-2").unwrap();
     for born in [&leak["process"]["started"], &session["created"]] {
         let age = jiff::Timestamp::now().duration_since(instant(born));
@@ -175,11 +175,11 @@ fn agents_that_are_born_all_the_time() {
     wait_until(
         || "20 births",
         || {
-            let look = world.look();
-            let judged = judge(&world, &look);
+            let scan = world.scan();
+            let judged = judge(&world, &scan);
             assert_eq!((judged.code, of_kind(&judged.out, "ghost_agent")), (0, vec![]));
             rounds += 1;
-            look.matches("\"type\":\"agent\"").count() >= 20 && rounds >= 5
+            scan.matches("\"type\":\"agent\"").count() >= 20 && rounds >= 5
         },
     );
     fs::write(stop, "").unwrap();

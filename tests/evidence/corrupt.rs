@@ -47,7 +47,7 @@ fn h36_one_corrupt_registry_withholds_its_own_conclusions_only() {
     let others = [world.lssessions(), world.lsclaude()].map(|mut l| run(&mut l, "").ok().out);
     let again = world.diff(&(listed + &others.concat()), &[]).expect(&[2]);
     assert!(of_kind(&again.out, "orphan_session").is_empty(), "{}", again.out);
-    let why = "1 agent session that no entry names not judged: the look at agents is incomplete";
+    let why = "1 agent session that no entry names not judged: the scan of agents is incomplete";
     assert!(again.err.contains(why), "{}", again.err);
     assert_eq!(records(&again.out).len(), 50, "the ghosts and the end");
     assert!(crate::world::alive(live.claude.pid));

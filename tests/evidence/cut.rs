@@ -5,7 +5,7 @@ use std::process::Stdio;
 use crate::world::{AGENTS, Entry, Mess, Registry, World, of_kind, records, run, wait_until};
 
 /// What each lister says, and what depends on it as evidence of absence.
-struct Looks {
+struct Scans {
     agents: String,
     sessions: String,
     processes: String,
@@ -38,12 +38,12 @@ fn h28_a_cut_pipeline_finds_nothing_that_needed_the_rest() {
     world.agent_session("orphan-1-2", &[]);
     let registry = world.write_global(&Registry::new(AGENTS.map(Entry::new)));
     let said = |mut lister| run(&mut lister, "").ok().out;
-    let looks = Looks {
+    let scans = Scans {
         agents: said(world.lsagents()),
         sessions: said(world.lssessions()),
         processes: said(world.lsclaude()),
     };
-    let Looks { agents, sessions, processes } = &looks;
+    let Scans { agents, sessions, processes } = &scans;
     let whole = world.diff(&[agents.as_str(), sessions, processes].concat(), &[]).expect(&[1]);
     for (kind, count) in
         [("ghost_agent", 2), ("leaked_process", 1), ("zombie_session", 1), ("orphan_session", 1)]
@@ -53,9 +53,9 @@ fn h28_a_cut_pipeline_finds_nothing_that_needed_the_rest() {
 
     // A lister is missing altogether: "command not found", with the rest of the pipeline.
     for (stream, needed, why) in [
-        ([agents, processes], &OF_SESSIONS[..], "there is no look at sessions"),
-        ([agents, sessions], &["zombie_session", "busy_session"], "there is no look at processes"),
-        ([sessions, processes], &["orphan_session", "count_mismatch"], "no look at agents"),
+        ([agents, processes], &OF_SESSIONS[..], "there is no scan of sessions"),
+        ([agents, sessions], &["zombie_session", "busy_session"], "there is no scan of processes"),
+        ([sessions, processes], &["orphan_session", "count_mismatch"], "no scan of agents"),
     ] {
         let judged = world.diff(&stream.map(String::as_str).concat(), &[]).expect(&[0, 1]);
         none_of(&judged.out, needed, why);
@@ -118,14 +118,14 @@ fn h28_a_cut_pipeline_finds_nothing_that_needed_the_rest() {
     let own = run(world.lssessions().args(["-Q", ".name != \"agent_orphan-1-2\""]), "").ok().out;
     let judged = world.diff(&[agents, own.as_str(), processes].concat(), &[]).expect(&[0, 1]);
     none_of(&judged.out, &OF_SESSIONS, "-Q");
-    assert!(judged.err.contains("the look at sessions was filtered"), "{}", judged.err);
+    assert!(judged.err.contains("the scan of sessions was filtered"), "{}", judged.err);
 
-    killed_half_way(&world, &mess, &looks);
+    killed_half_way(&world, &mess, &scans);
     assert_eq!(std::fs::read_to_string(world.global_path()).unwrap(), registry);
 }
 
 /// lssessions is killed while it waits for tmux, and after it has written something.
-fn killed_half_way(world: &World, mess: &Mess, looks: &Looks) {
+fn killed_half_way(world: &World, mess: &Mess, scans: &Scans) {
     let folder = world.path().join("slow");
     std::fs::create_dir(&folder).unwrap();
     // For the test to see that it was started.
@@ -140,17 +140,17 @@ fn killed_half_way(world: &World, mess: &Mess, looks: &Looks) {
     lister.kill().unwrap();
     let said = lister.wait_with_output().unwrap();
     assert_eq!((said.stdout.as_slice(), said.status.success()), (&b""[..], false));
-    let stream = [looks.agents.as_str(), &looks.processes].concat();
+    let stream = [scans.agents.as_str(), &scans.processes].concat();
     none_of(&world.diff(&stream, &[]).expect(&[0, 1]).out, &OF_SESSIONS, "killed");
 
     // Nobody reads, so it is still writing when it is killed: of 1 000 sessions' worth.
     let many: String = {
-        let line = looks.sessions.lines().next().unwrap();
+        let line = scans.sessions.lines().next().unwrap();
         format!("{line}\n").repeat(1000)
     };
     let pipeline = format!("head -c {} | cat", many.len() * 2 / 3);
     let cut = run(world.command("sh").args(["-c", &pipeline]), &many).ok().out;
     assert!(records(cut.rsplit_once('\n').unwrap().0).len() > 600);
-    let stream = [looks.agents.as_str(), &cut, "\n", &looks.processes].concat();
+    let stream = [scans.agents.as_str(), &cut, "\n", &scans.processes].concat();
     is_refused(world, mess, &stream, "killed while it wrote");
 }

@@ -68,9 +68,9 @@ fn root_for_the_owner(world: &World) {
     wait_until(
         || "the owner's zombie",
         || {
-            let look = all(world).map(|mut lister| run(&mut lister, "").ok().out).concat();
-            assert!(look.contains("\"uids\":\"all\""), "{look}");
-            findings = world.diff(&look, &[]).expect(&[1]).out;
+            let scan = all(world).map(|mut lister| run(&mut lister, "").ok().out).concat();
+            assert!(scan.contains("\"uids\":\"all\""), "{scan}");
+            findings = world.diff(&scan, &[]).expect(&[1]).out;
             of_kind(&findings, "zombie_session").len() == 1
         },
     );
@@ -94,8 +94,8 @@ fn root_for_the_owner(world: &World) {
     // The owner comes to the same conclusion.
     let [agents, mut sessions, processes] = all(world);
     sessions.env("TMUX_TMPDIR", &tmpdir);
-    let look = [agents, sessions, processes].map(|lister| as_owner(&lister, "").ok().out);
-    let judged = world.diff(&look.concat(), &[]).ok();
+    let scan = [agents, sessions, processes].map(|lister| as_owner(&lister, "").ok().out);
+    let judged = world.diff(&scan.concat(), &[]).ok();
     assert_eq!(judged.records().len(), 1, "{}", judged.out);
     assert_eq!(judged.err, "");
     let registry = run(&mut world.lsagents(), "").ok().records();
@@ -124,8 +124,8 @@ fn the_stranger_on_roots() {
         let sessions_end = sessions.records().pop().unwrap();
         assert_eq!(sessions_end["uids"], json!([OWNER]));
         assert_eq!(sessions_end["count"], u64::from(own));
-        let look = [agents.out, sessions.out, processes.out].concat();
-        let judged = world.diff(&look, &[]).ok();
+        let scan = [agents.out, sessions.out, processes.out].concat();
+        let judged = world.diff(&scan, &[]).ok();
         let [end] = &judged.records()[..] else { panic!("{}", judged.out) };
         assert_eq!(end["complete"], true);
         let why = "3 agents not judged: the sessions of uid 0 were not looked at";
@@ -141,8 +141,8 @@ fn the_stranger_on_roots() {
     prune.arg("--yes");
     let ran = as_owner(&prune, &mess.findings).expect(&[2]);
     assert!(ran.err.contains("Permission denied"), "{}", ran.err);
-    let look = all(&world).map(|mut lister| run(&mut lister, "").ok().out).concat();
-    let findings = world.diff(&look, &[]).expect(&[1]).out;
+    let scan = all(&world).map(|mut lister| run(&mut lister, "").ok().out).concat();
+    let findings = world.diff(&scan, &[]).expect(&[1]).out;
     let ran = as_owner(&prune, &findings).expect(&[1]);
     let actions = ran.records();
     assert_eq!(actions.len(), 4, "{}", ran.out);

@@ -42,7 +42,7 @@ static SHAPES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"\b\d+(\.\d+)? ?([KMGT]i?)?B\b", "SIZE"),
         (r"\b(\d+(\.\d+)? ?(ms|min|[smhd]) ?)*\d+(\.\d+)? ?(ms|min|[smhd]|days?)\b", "SPAN"),
         (r"\bpts/\d+", "TTY"),
-        (r#""(look|boot_id|start_time|pid_ns)":"[^"]*""#, r#""$1":ID"#),
+        (r#""(scan|boot_id|start_time|pid_ns)":"[^"]*""#, r#""$1":ID"#),
         (r#""(uids?|rss_bytes|cpu_seconds)":[^,}]*"#, r#""$1":N"#),
         (r"\b\d+\.\d+\b|\b\d{3,}\b", "N"),
         (r"[─━═=-]{3,}", "---"),

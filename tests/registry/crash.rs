@@ -46,7 +46,7 @@ with open(sys.argv[1], 'r+') as f:
 
 /// A registry, its content before and after what is going to be interrupted, and the
 /// command for that.
-struct Case<'w> {
+struct PlanItem<'w> {
     world: &'w World,
     registry: PathBuf,
     before: String,
@@ -71,7 +71,7 @@ fn load(registry: &Path, folder: &Folder) {
 }
 
 /// Runs the command under strace, which injects `what` at the `number`th of some call.
-fn injected(case: &Case<'_>, call: &str, what: &str, number: usize) -> Ran {
+fn injected(case: &PlanItem<'_>, call: &str, what: &str, number: usize) -> Ran {
     let trace = format!("trace={}", CALLS.join(","));
     let inject = format!("inject={call}:{what}:when={number}");
     let strace = ["strace", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
@@ -79,7 +79,7 @@ fn injected(case: &Case<'_>, call: &str, what: &str, number: usize) -> Ran {
 }
 
 /// Interrupts a command at each of its calls, and shows every state that leaves.
-fn at_each_call(case: &Case<'_>, what: &str, mut each: impl FnMut(&str, &Ran)) -> usize {
+fn at_each_call(case: &PlanItem<'_>, what: &str, mut each: impl FnMut(&str, &Ran)) -> usize {
     let fresh: Folder = [(case.registry.clone(), case.before.clone().into_bytes())].into();
     let mut points = 0;
     for call in CALLS {
@@ -98,21 +98,26 @@ fn at_each_call(case: &Case<'_>, what: &str, mut each: impl FnMut(&str, &Ran)) -
     points
 }
 
-impl<'w> Case<'w> {
+impl<'w> PlanItem<'w> {
     /// The prune of a registry that is there.
-    fn prune(world: &'w World, registry: PathBuf, before: String) -> Case<'w> {
+    fn prune(world: &'w World, registry: PathBuf, before: String) -> PlanItem<'w> {
         let findings = world.path().join("findings");
         fs::write(&findings, found(world, &[&registry])).unwrap();
         let mut command = world.tool("agentprune");
         command.args(["--yes", "--log", "log"]).arg(findings);
-        Case::of(world, registry, before, command)
+        PlanItem::of(world, registry, before, command)
     }
 
-    fn of(world: &'w World, registry: PathBuf, before: String, mut command: Command) -> Case<'w> {
+    fn of(
+        world: &'w World,
+        registry: PathBuf,
+        before: String,
+        mut command: Command,
+    ) -> PlanItem<'w> {
         run(&mut command, "").ok();
         let after = fs::read_to_string(&registry).unwrap();
         assert_ne!(before, after);
-        Case { world, registry, before, after, command }
+        PlanItem { world, registry, before, after, command }
     }
 
     fn text(&self) -> String {
@@ -148,7 +153,7 @@ fn large(ghosts: usize) -> Registry {
 }
 
 /// Kills at each call; after each, everybody who might come next, each on a copy.
-fn survives_kills(case: &Case<'_>) -> [usize; 3] {
+fn survives_kills(case: &PlanItem<'_>) -> [usize; 3] {
     let mut orchestrator = case.world.command("python3");
     orchestrator.args(["-c", UPDATE]).arg(&case.registry).arg(SESSION);
     let (mut updates, mut journals) = (0, 0);
@@ -213,7 +218,7 @@ fn h23_killed_at_each_call_of_a_prune() {
     let world = world();
     let registry = world.global_path();
     let before = world.write_global(&large(8));
-    let case = Case::prune(&world, registry, before);
+    let case = PlanItem::prune(&world, registry, before);
     if !case.is_traceable() {
         return;
     }
@@ -230,11 +235,11 @@ fn h23_killed_at_each_call_of_an_undo() {
     let world = world();
     let registry = world.global_path();
     let whole = world.write_global(&large(6));
-    let pruned = Case::prune(&world, registry.clone(), whole).after;
+    let pruned = PlanItem::prune(&world, registry.clone(), whole).after;
     super::reset(&registry, pruned.as_bytes());
     let mut command = world.tool("agentprune");
     command.args(["--yes", "--undo", "log"]);
-    let case = Case::of(&world, registry, pruned, command);
+    let case = PlanItem::of(&world, registry, pruned, command);
     if !case.is_traceable() {
         return;
     }
@@ -253,7 +258,7 @@ fn h24_each_call_fails() {
     let global = world.global_path();
     let global_before = world.write_global(&mixed(12, 3));
     for (registry, before) in [(global, global_before), (task, before)] {
-        let mut case = Case::prune(&world, registry, before);
+        let mut case = PlanItem::prune(&world, registry, before);
         if !case.is_traceable() {
             return;
         }

@@ -125,13 +125,13 @@ fn h24_no_permission() {
     for path in [&registry, &registries] {
         chown(path, Some(USER), Some(USER)).unwrap();
     }
-    let look = || {
+    let scan = || {
         let mut agents = world.tool("lsagents");
         let mut sessions = world.tool("lssessions");
         let agents = as_user(agents.arg("--registry").arg(&registry), "").ok();
         agents.out + &as_user(sessions.arg("-S").arg(&socket), "").ok().out
     };
-    let findings = world.diff(&look(), &[]).expect(&[1]).out;
+    let findings = world.diff(&scan(), &[]).expect(&[1]).out;
     let mut prune = world.tool("agentprune");
     prune.arg("--yes");
     for (of_file, of_folder, reason) in
@@ -181,9 +181,9 @@ fn h24_a_link_is_followed_once() {
     let link = world.global_path();
     symlink("../../real/R.json", world.path().join("first")).unwrap_or_default();
     symlink("../../real/R.json", &link).unwrap();
-    let look = run(&mut world.lsagents(), "").ok().out + &run(&mut world.lssessions(), "").ok().out;
-    assert!(look.contains(&format!("\"registry\":\"{}\"", target.display())));
-    let findings = world.diff(&look, &[]).expect(&[1]).out;
+    let scan = run(&mut world.lsagents(), "").ok().out + &run(&mut world.lssessions(), "").ok().out;
+    assert!(scan.contains(&format!("\"registry\":\"{}\"", target.display())));
+    let findings = world.diff(&scan, &[]).expect(&[1]).out;
     world.prune(&findings, &["--yes"]).ok();
     assert_eq!(fs::read_link(&link).unwrap(), Path::new("../../real/R.json"));
     assert_eq!(fs::metadata(&target).unwrap().ino(), inode);

@@ -29,8 +29,8 @@ fn h36_one_corrupt_registry_among_fifty() {
     let agents = run(world.lsagents().arg("--all"), "").expect(&[2]);
     assert!(agents.err.contains(&corrupt.display().to_string()), "{}", agents.err);
     assert!(agents.err.contains("line "), "{}", agents.err);
-    let look = agents.out + &run(&mut world.lssessions(), "").ok().out;
-    let findings = world.diff(&look, &[]).expect(&[2]);
+    let scan = agents.out + &run(&mut world.lssessions(), "").ok().out;
+    let findings = world.diff(&scan, &[]).expect(&[2]);
     let pruned = world.prune(&findings.out, &["--yes"]).ok();
     assert_eq!(pruned.records().iter().filter(|r| r["result"] == "done").count(), 49);
     assert_eq!(fs::read(corrupt).unwrap(), half);

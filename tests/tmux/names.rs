@@ -1,6 +1,6 @@
 //! Names: what tmux makes of them, and that only the very one is meant.
 
-use model::tmux_text::{name_key, wanted_key};
+use model::parse::tmux::{name_key, wanted_key};
 use serde_json::Value;
 
 use crate::world::{Entry, Registry, World, alive, living, of_kind, run, wait_until};
@@ -132,13 +132,13 @@ fn has_name(listed: &[Value], id: &str, wanted: &str) -> bool {
     wanted_key(wanted).expect("a name that tmux leaves alone") == name_key(name)
 }
 
-/// The look and the judgement of a cron job: in the C locale.
+/// The scan and the judgement of a cron job: in the C locale.
 fn findings(world: &World, min_age: &str) -> String {
-    let look = [world.lsagents(), world.lssessions(), world.lsclaude()].map(|mut lister| {
+    let scan = [world.lsagents(), world.lssessions(), world.lsclaude()].map(|mut lister| {
         lister.env_remove("LANG").env("LC_ALL", "C");
         run(&mut lister, "").ok().out
     });
-    world.diff(&look.concat(), &["--min-age", min_age]).expect(&[0, 1]).out
+    world.diff(&scan.concat(), &["--min-age", min_age]).expect(&[0, 1]).out
 }
 
 #[test]

@@ -63,8 +63,8 @@ fn h06_no_server_is_zero_sessions_and_complete() {
 
         world.write_global(&Registry::new(["a-1-2", "b-1-2"].map(Entry::new)));
         let others = [world.lsagents(), world.tool("lssessions"), world.lsclaude()];
-        let look = others.map(|mut lister| run(&mut lister, "").ok().out).concat();
-        let ghosts = of_kind(&world.diff(&look, &[]).expect(&[1]).out, "ghost_agent");
+        let scan = others.map(|mut lister| run(&mut lister, "").ok().out).concat();
+        let ghosts = of_kind(&world.diff(&scan, &[]).expect(&[1]).out, "ghost_agent");
         assert_eq!(ghosts.len(), 2);
         let reason =
             format!("no tmux server for uid {}: all 2 entries are ghosts", nix::unistd::getuid());

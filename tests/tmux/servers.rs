@@ -8,11 +8,11 @@ use crate::world::{
     Entry, Registry, World, alive, living, of_kind, privately, records, run, wait_until,
 };
 
-/// What agentdiff says to a look at all servers.
+/// What agentdiff says to a scan at all servers.
 fn findings_of_all(world: &World) -> String {
     let listers = [world.lsagents(), world.tool("lssessions"), world.lsclaude()];
-    let look = listers.map(|mut lister| run(&mut lister, "").ok().out).concat();
-    world.diff(&look, &[]).expect(&[0, 1]).out
+    let scan = listers.map(|mut lister| run(&mut lister, "").ok().out).concat();
+    world.diff(&scan, &[]).expect(&[0, 1]).out
 }
 
 fn session<'l>(listed: &'l [Value], name: &str) -> &'l Value {

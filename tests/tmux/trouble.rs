@@ -53,7 +53,7 @@ impl<'w> Trouble<'w> {
     }
 
     /// Plans to run every tool that asks tmux in the trouble of this name. `servers`:
-    /// whether a look at all servers is in trouble too.
+    /// whether a scan at all servers is in trouble too.
     fn plan(&mut self, name: &'static str, servers: bool, with: impl Fn(Command) -> Command) {
         let registry = self.world.global_path();
         let mut add = |command, input: String| {
@@ -166,7 +166,7 @@ fn h05_a_server_that_cannot_be_asked_stops_everything() {
         {
             return skip("h05, the part of another user", "setpriv is not permitted");
         }
-        // He may edit the registry, but not ask root's server. All servers that he looks at
+        // He may edit the registry, but not ask root's server. All servers that he scans at
         // are his own, of which there is none.
         for path in [world.path(), world.socket()] {
             let mode = if path.is_dir() { 0o755 } else { 0o700 };

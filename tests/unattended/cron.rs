@@ -54,11 +54,11 @@ fn h32_an_empty_environment_is_enough_or_it_says_what_to_set() {
         "'{tools}/lsagents' --workspace '{home}' && '{tools}/lssessions' -S '{socket}' && \
          '{tools}/lsclaude' --name {name}"
     );
-    let look = run(&mut bare(&line), "").ok();
-    assert_eq!(look.err, "");
-    assert_eq!(look.records().iter().filter(|record| record["type"] == "session").count(), 1);
+    let scan = run(&mut bare(&line), "").ok();
+    assert_eq!(scan.err, "");
+    assert_eq!(scan.records().iter().filter(|record| record["type"] == "session").count(), 1);
     let findings =
-        run(&mut bare(&format!("'{tools}/agentdiff' --min-age 0")), &look.out).expect(&[1]);
+        run(&mut bare(&format!("'{tools}/agentdiff' --min-age 0")), &scan.out).expect(&[1]);
     let kinds = ["ghost_agent", "leaked_process", "count_mismatch"];
     for kind in kinds {
         assert!(findings.out.contains(&format!("\"kind\":\"{kind}\"")), "{kind}: {}", findings.out);
@@ -242,7 +242,7 @@ fn a_crontab_line_mails_what_a_person_must_know_and_nothing_else() {
     world.write_global(&Registry::new(AGENTS.map(Entry::new)));
     let before = fs::read(world.global_path()).unwrap();
     let leaked = world.leaked(&[]).pid;
-    // The orchestrator takes the registry's lock after the look, and keeps it.
+    // The orchestrator takes the registry's lock after the scan, and keeps it.
     let locked = format!(
         "STANDIN_WORLD='{}' flock -F '{registry}' sleep 60 >/dev/null 2>&1 & echo $! >locker; \
          while flock -n '{registry}' true; do sleep 0.05; done;",
@@ -272,7 +272,7 @@ fn a_crontab_line_mails_what_a_person_must_know_and_nothing_else() {
     assert_eq!(ran.out, "");
     assert!(ran.err.contains("lssessionsX"), "{}", ran.err);
     let notes = fs::read_to_string(world.path().join("agentdiff.notes")).unwrap();
-    assert!(notes.contains("agents not judged: there is no look at sessions"), "{notes}");
+    assert!(notes.contains("agents not judged: there is no scan of sessions"), "{notes}");
     assert!(alive(leaked));
     assert_eq!((fs::read(world.global_path()).unwrap(), log()), (before, logged));
 }

@@ -8,7 +8,7 @@ use super::{agent, by_hand, installed};
 use crate::manual::words;
 use crate::recipe::recipe;
 use crate::world::{Entry, Registry, World, privately};
-use model::finding::Kind;
+use model::record::Kind;
 
 const AGENTS: [&str; 3] = ["live-101010-aaaaaa", "ghost-101010-bbbbbb", "ghost-101010-cccccc"];
 

@@ -133,7 +133,7 @@ impl World {
     ///
     /// # Panics
     /// When one of them reports trouble.
-    pub fn look(&self) -> String {
+    pub fn scan(&self) -> String {
         [self.lsagents(), self.lssessions(), self.lsclaude()]
             .map(|mut lister| run(&mut lister, "").ok().out)
             .concat()
@@ -141,20 +141,20 @@ impl World {
 
     /// What `agentdiff` says to these records. Without a `--min-age` among the arguments
     /// it judges what is young too: everything in a world is.
-    pub fn diff(&self, look: &str, arguments: &[&str]) -> Ran {
+    pub fn diff(&self, scan: &str, arguments: &[&str]) -> Ran {
         let mut command = self.tool("agentdiff");
         if !arguments.iter().any(|argument| argument.starts_with("--min-age")) {
             command.args(["--min-age", "0s"]);
         }
-        run(command.args(arguments), look)
+        run(command.args(arguments), scan)
     }
 
-    /// A look and what [`World::diff`] says to it.
+    /// A scan and what [`World::diff`] says to it.
     ///
     /// # Panics
     /// When there is trouble.
     pub fn findings(&self, arguments: &[&str]) -> String {
-        self.diff(&self.look(), arguments).expect(&[0, 1]).out
+        self.diff(&self.scan(), arguments).expect(&[0, 1]).out
     }
 
     /// Gives findings to `agentprune --yes`, and has tmux run a command on the world's

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use clap::{Parser, ValueHint};
 use cli::{Findings, OutputArgs, seconds};
 use jiff::SignedDuration;
-use model::drift::Options;
-use model::tmux_text::AGENT_PREFIX;
+use model::parse::tmux::AGENT_PREFIX;
+use model::rules::Options;
 
 /// Judge what the listers saw: what has leaked, what is a ghost, what must be left alone.
 ///
 /// Reads the records of lsagents, lssessions and lsclaude, in any order, from the files
-/// given or from standard input, and writes findings, one JSON object a line. It looks at
+/// given or from standard input, and writes findings, one JSON object a line. It scans at
 /// nothing but its input. What the input cannot prove is not concluded, and standard
 /// error says so.
 #[derive(Debug, Parser)]

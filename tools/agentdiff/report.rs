@@ -1,7 +1,7 @@
 //! `-T` without `-o`: the findings as a report. What is wrong and why, what agentprune
 //! would do about it, and what is left alone.
 
-use cli::{Cell, Findings, TableLook, bytes, cell, columns, filled, painted, render};
+use cli::{Cell, Findings, TableStyle, bytes, cell, columns, filled, painted, render};
 use itertools::Itertools;
 use model::record::End;
 use serde_json::Value;
@@ -9,7 +9,7 @@ use serde_json::Value;
 /// The report about these findings, in their order, and by their end about what they do not
 /// tell. Of those that a filter has left it does not say that there is nothing to clean up:
 /// it may have taken just that out.
-pub fn report(findings: &[Value], end: &End, look: TableLook) -> String {
+pub fn report(findings: &[Value], end: &End, style: TableStyle) -> String {
     let hosts = findings.iter().map(|finding| &finding["host"]).unique().count();
     let mut text = String::new();
     for (_, of_host) in &findings.iter().chunk_by(|finding| &finding["host"]) {
@@ -19,10 +19,10 @@ pub fn report(findings: &[Value], end: &End, look: TableLook) -> String {
         }
         let (wrong, held): (Vec<&Value>, Vec<&Value>) =
             of_host.into_iter().partition(|finding| is_actionable(finding));
-        text += &section("To clean up", &wrong, look);
-        text += &section("Left alone", &held, look);
+        text += &section("To clean up", &wrong, style);
+        text += &section("Left alone", &held, style);
     }
-    text + &filled(&(sums(findings, end.filtered) + unread(end)), &look) + "\n"
+    text + &filled(&(sums(findings, end.filtered) + unread(end)), &style) + "\n"
 }
 
 fn is_actionable(finding: &Value) -> bool {
@@ -30,7 +30,7 @@ fn is_actionable(finding: &Value) -> bool {
 }
 
 /// The findings under a title, those of a kind together.
-fn section(title: &str, findings: &[&Value], look: TableLook) -> String {
+fn section(title: &str, findings: &[&Value], style: TableStyle) -> String {
     if findings.is_empty() {
         return String::new();
     }
@@ -40,17 +40,17 @@ fn section(title: &str, findings: &[&Value], look: TableLook) -> String {
     {
         let of_kind: Vec<&&Value> = of_kind.collect();
         let kind = word(of_kind[0], "kind");
-        text += &painted(&kind.text, kind.tone, look.colour);
+        text += &painted(&kind.text, kind.tone, style.colour);
         if is_actionable(of_kind[0]) {
             text += &format!(" → {}", word(of_kind[0], "action").text);
         }
         text.push('\n');
         let row = |finding: &&&Value| {
-            let cells = columns.iter().map(|column| cell(finding, column, look.now));
+            let cells = columns.iter().map(|column| cell(finding, column, style.now));
             cells.collect::<Vec<Cell>>()
         };
         let rows: Vec<Vec<Cell>> = of_kind.iter().map(row).collect();
-        text += &render(&columns, &rows, &TableLook { headings: false, indent: "  ", ..look });
+        text += &render(&columns, &rows, &TableStyle { headings: false, indent: "  ", ..style });
         text.push('\n');
     }
     text

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum, ValueHint};
 use cli::{Actions, LayoutArgs, proc_source, seconds};
-use model::finding::Remedy;
+use model::record::ActionKind;
 use model::record::ProcSource;
 
 /// What becomes of the entry of a ghost.
@@ -19,10 +19,10 @@ pub enum Ghosts {
 
 impl Ghosts {
     /// What is to be done then.
-    pub fn remedy(self) -> Remedy {
+    pub fn kind(self) -> ActionKind {
         match self {
-            Ghosts::Remove => Remedy::RemoveEntry,
-            Ghosts::Mark => Remedy::TerminateEntry,
+            Ghosts::Remove => ActionKind::RemoveEntry,
+            Ghosts::Mark => ActionKind::TerminateEntry,
         }
     }
 }

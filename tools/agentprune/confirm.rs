@@ -7,16 +7,16 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 
 use cli::{Actions, Cell, Failure, columns, render};
-use model::plan::Order;
+use model::plan::PlannedAction;
 use nix::sys::termios::{FlushArg, tcflush};
 
-use crate::PROGRAM;
-use crate::args::Arguments;
-use crate::report::why;
+use super::PROGRAM;
+use super::args::Arguments;
+use super::report::why;
 
 const TERMINAL: &str = "/dev/tty";
 
-/// Whether the orders are to be carried out: without `-i`, whether `--yes` was given; with
+/// Whether the actions are to be carried out: without `-i`, whether `--yes` was given; with
 /// it, whether a person at the terminal has answered `yes`. Where there is nothing to do,
 /// nobody is asked.
 ///
@@ -24,13 +24,13 @@ const TERMINAL: &str = "/dev/tty";
 /// Without a terminal to ask at, and for any other answer.
 pub fn acts<'o, 'a: 'o>(
     arguments: &Arguments,
-    orders: impl Iterator<Item = &'o Order<'a>>,
+    actions: impl Iterator<Item = &'o PlannedAction<'a>>,
 ) -> Result<bool, Failure> {
     if !arguments.interactive {
         return Ok(arguments.yes);
     }
-    let orders: Vec<&Order<'_>> = orders.collect();
-    let confirmed = orders.is_empty() || ask(arguments, &orders).map_err(no_terminal)?;
+    let actions: Vec<&PlannedAction<'_>> = actions.collect();
+    let confirmed = actions.is_empty() || ask(arguments, &actions).map_err(no_terminal)?;
     if !confirmed {
         PROGRAM.say("not confirmed; nothing was done");
         return Err(Failure::Said(1));
@@ -44,18 +44,18 @@ fn no_terminal(error: io::Error) -> Failure {
     ))
 }
 
-fn ask(arguments: &Arguments, orders: &[&Order<'_>]) -> io::Result<bool> {
+fn ask(arguments: &Arguments, actions: &[&PlannedAction<'_>]) -> io::Result<bool> {
     let mut terminal = File::options().read(true).write(true).open(TERMINAL)?;
-    let look = arguments.output.look(&terminal);
-    let row = |order: &&Order<'_>| {
-        [order.remedy.word(), &*order.target, why(order)].map(Cell::plain).into()
+    let style = arguments.output.style(&terminal);
+    let row = |action: &&PlannedAction<'_>| {
+        [action.kind.word(), &*action.target, why(action)].map(Cell::plain).into()
     };
-    let rows: Vec<Vec<Cell>> = orders.iter().map(row).collect();
-    let table = render(&columns::<Actions>(&["action", "target", "reason"]), &rows, &look);
+    let rows: Vec<Vec<Cell>> = actions.iter().map(row).collect();
+    let table = render(&columns::<Actions>(&["action", "target", "reason"]), &rows, &style);
     terminal.write_all(table.as_bytes())?;
     // What was typed before the plan was there is no answer to it.
     tcflush(&terminal, FlushArg::TCIFLUSH)?;
-    write!(terminal, "\nActions to carry out: {}. Type yes to go on: ", orders.len())?;
+    write!(terminal, "\nActions to carry out: {}. Type yes to go on: ", actions.len())?;
     let mut answer = Vec::new();
     BufReader::new(terminal).read_until(b'\n', &mut answer)?;
     Ok(answer == b"yes\n")

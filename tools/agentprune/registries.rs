@@ -7,19 +7,19 @@ use std::time::Duration;
 
 use cli::Failure;
 use foldhash::HashMap;
-use host::registry::{Kept, Lock, Recovered, RegistryError, SignalsWait, Written};
-use host::sessions::Look;
-use model::drift::{AgentSessions, NameLost};
-use model::finding::{Outcome, Remedy};
-use model::plan::{Case, Ghost, Order, Origin, RegistryCases};
-use model::record::{Scope, Servers};
-use model::registry::{Fate, Layout, Taken, edit_each, is_active};
+use host::tmux::Scan;
+use model::plan::{Ghost, Origin, PlanItem, PlannedAction, RegistryItems};
+use model::record::{ActionKind, Outcome};
+use model::record::{RemovedEntry, Scope, Servers, is_active};
+use model::rules::{AgentSessions, NameLost};
+use registry::json::{Fate, Layout, edit_each};
+use registry::json::{Kept, Lock, Recovered, RegistryError, SignalsWait, Written};
 
-use crate::PROGRAM;
-use crate::args::Arguments;
-use crate::report::Report;
-use crate::scene::sessions;
-use crate::steps::Steps;
+use super::PROGRAM;
+use super::args::Arguments;
+use super::progress::Progress;
+use super::recheck::sessions;
+use super::report::Report;
 
 /// How long tmux may take while a registry is locked: the orchestrator, waiting for the
 /// lock, gives up after five seconds.
@@ -27,33 +27,33 @@ const TMUX_UNDER_LOCK: Duration = Duration::from_secs(1);
 /// How often a registry is given back and taken again because tmux was too slow.
 const TRIES: usize = 3;
 
-/// Whether a case is acted on; if not, why.
+/// Whether a item is acted on; if not, why.
 type Verdict = Result<(), (Outcome, String)>;
 
-/// Carries out the cases of one registry.
+/// Carries out the items of one registry.
 ///
 /// # Errors
 /// When tmux cannot be asked, or output cannot be written. A registry that cannot be read
-/// or written fails its cases, and no others.
+/// or written fails its items, and no others.
 pub fn clean(
     path: &str,
-    cases: &RegistryCases<'_>,
+    items: &RegistryItems<'_>,
     arguments: &Arguments,
     report: &mut Report,
 ) -> Result<(), Failure> {
     for attempt in 1.. {
-        let locked = lock(Path::new(path), arguments.lock_timeout, &mut report.steps)
+        let locked = lock(Path::new(path), arguments.lock_timeout, &mut report.progress)
             .and_then(|lock| lock.whole_text().map(|(text, layout)| (lock, text, layout)));
         let (lock, text, layout) = match locked {
             Ok(locked) => locked,
             Err(error) => {
-                fail(cases.orders(), &error, report);
+                fail(items.actions(), &error, report);
                 return Ok(());
             }
         };
-        match judge(&lock, &text, &layout, cases) {
+        match judge(&lock, &text, &layout, items) {
             Ok(judged) => {
-                return write(&lock, &text, &layout, cases, judged, arguments, report);
+                return write(&lock, &text, &layout, items, judged, arguments, report);
             }
             Err(_) if attempt < TRIES => {
                 drop(lock);
@@ -69,13 +69,17 @@ pub fn clean(
 ///
 /// # Errors
 /// When it cannot be locked, read or put right.
-pub fn lock(path: &Path, timeout: Duration, steps: &mut Steps) -> Result<Lock, RegistryError> {
+pub fn lock(
+    path: &Path,
+    timeout: Duration,
+    progress: &mut Progress,
+) -> Result<Lock, RegistryError> {
     let limit = timeout.as_secs_f64();
-    steps.progress(&format!("waiting for the lock of {}, {limit} s at most", path.display()));
+    progress.progress(&format!("waiting for the lock of {}, {limit} s at most", path.display()));
     let lock = Lock::exclusive(path, timeout);
-    steps.clear();
+    progress.clear();
     let lock = lock?;
-    steps.step(&format!("{}: locked", lock.path.display()));
+    progress.step(&format!("{}: locked", lock.path.display()));
     if let Some(recovered) = lock.recover(host::clock::now())? {
         PROGRAM.say(&format!("{}: {}", lock.path.display(), told(&recovered)));
     }
@@ -111,11 +115,11 @@ struct Entry<'t> {
 
 /// What was judged about the entries of a locked file.
 struct Judged {
-    /// Of each case.
+    /// Of each item.
     verdicts: Vec<Verdict>,
-    /// For each case the first one of the same id.
+    /// For each item the first one of the same id.
     first: Vec<usize>,
-    /// For each entry of the file the first case of its id.
+    /// For each entry of the file the first item of its id.
     case_of_entry: Vec<Option<usize>>,
 }
 
@@ -127,11 +131,11 @@ fn judge(
     lock: &Lock,
     text: &str,
     layout: &Layout,
-    cases: &RegistryCases<'_>,
+    items: &RegistryItems<'_>,
 ) -> Result<Judged, Failure> {
     let mut by_id: HashMap<&str, usize> = HashMap::default();
-    by_id.reserve(cases.entries.len());
-    let ids = cases.entries.iter().map(|case| &*case.subject.id).enumerate();
+    by_id.reserve(items.entries.len());
+    let ids = items.entries.iter().map(|item| &*item.subject.id).enumerate();
     let first: Vec<usize> = ids.map(|(at, id)| *by_id.entry(id).or_insert(at)).collect();
     let mut entries: Vec<Option<Entry<'_>>> = first.iter().map(|_| None).collect();
     let case_of_entry = layout.entries(text).map(|entry| {
@@ -145,25 +149,25 @@ fn judge(
         Some(at)
     });
     let case_of_entry = case_of_entry.collect();
-    let mut looks: Vec<(&Rc<Origin>, Look)> = Vec::new();
-    for case in &cases.entries {
-        let origin = &case.order.origin;
-        if !looks.iter().any(|(known, _)| is_same(known, origin)) {
-            looks.push((origin, sessions(&origin.evidence, TMUX_UNDER_LOCK)?));
+    let mut scans: Vec<(&Rc<Origin>, Scan)> = Vec::new();
+    for item in &items.entries {
+        let origin = &item.action.origin;
+        if !scans.iter().any(|(known, _)| is_same(known, origin)) {
+            scans.push((origin, sessions(&origin.evidence, TMUX_UNDER_LOCK)?));
         }
     }
-    let known: Vec<(&Rc<Origin>, &Look, AgentSessions<'_>)> = looks
+    let known: Vec<(&Rc<Origin>, &Scan, AgentSessions<'_>)> = scans
         .iter()
-        .map(|(origin, look)| (*origin, look, AgentSessions::new(&look.sessions)))
+        .map(|(origin, scan)| (*origin, scan, AgentSessions::new(&scan.sessions)))
         .collect();
-    let verdict = |(case, first): (&Case<'_, Ghost<'_>>, &usize)| {
-        let (_, look, sessions) = known
+    let verdict = |(item, first): (&PlanItem<'_, Ghost<'_>>, &usize)| {
+        let (_, scan, sessions) = known
             .iter()
-            .find(|(origin, ..)| is_same(origin, &case.order.origin))
+            .find(|(origin, ..)| is_same(origin, &item.action.origin))
             .ok_or_else(|| (Outcome::Failed, "tmux was not looked at".to_owned()))?;
-        verdict(case, entries[*first].as_ref(), look, sessions, lock.owner_uid)
+        verdict(item, entries[*first].as_ref(), scan, sessions, lock.owner_uid)
     };
-    let verdicts = cases.entries.iter().zip(&first).map(verdict).collect();
+    let verdicts = items.entries.iter().zip(&first).map(verdict).collect();
     Ok(Judged { verdicts, first, case_of_entry })
 }
 
@@ -173,14 +177,14 @@ fn is_same(one: &Rc<Origin>, other: &Rc<Origin>) -> bool {
 }
 
 fn verdict(
-    case: &Case<'_, Ghost<'_>>,
+    item: &PlanItem<'_, Ghost<'_>>,
     entry: Option<&Entry<'_>>,
-    tmux: &Look,
+    tmux: &Scan,
     sessions: &AgentSessions<'_>,
     owner_uid: u32,
 ) -> Verdict {
-    let found = &case.subject;
-    let marks = case.order.remedy == Remedy::TerminateEntry;
+    let found = &item.subject;
+    let marks = item.action.kind == ActionKind::TerminateEntry;
     let Some(entry) = entry else {
         return Err((Outcome::Gone, "no such entry".to_owned()));
     };
@@ -215,49 +219,49 @@ fn write(
     lock: &Lock,
     old: &str,
     layout: &Layout,
-    cases: &RegistryCases<'_>,
+    items: &RegistryItems<'_>,
     judged: Judged,
     arguments: &Arguments,
     report: &mut Report,
 ) -> Result<(), Failure> {
-    let now = host::clock::local_now();
+    let now = registry::clock::local_now();
     let Judged { verdicts, first, case_of_entry } = judged;
-    // Of the cases of one id, the one that is carried out.
+    // Of the items of one id, the one that is carried out.
     let mut carried_out: Vec<Option<usize>> = vec![None; first.len()];
-    for (at, (case, verdict)) in cases.entries.iter().zip(verdicts).enumerate() {
+    for (at, (item, verdict)) in items.entries.iter().zip(verdicts).enumerate() {
         match verdict {
             Ok(()) if carried_out[first[at]].is_none() => carried_out[first[at]] = Some(at),
-            Ok(()) => report.became(&case.order, Outcome::Gone, "given twice"),
-            Err((result, reason)) => report.became(&case.order, result, reason),
+            Ok(()) => report.record(&item.action, Outcome::Gone, "given twice"),
+            Err((result, reason)) => report.record(&item.action, result, reason),
         }
     }
-    let case_of_entry = case_of_entry.into_iter().map(|case| carried_out[case?]);
+    let case_of_entry = case_of_entry.into_iter().map(|item| carried_out[item?]);
     let case_of_entry: Vec<Option<usize>> = case_of_entry.collect();
-    let fate = |case: &Option<usize>| match case.map(|at| cases.entries[at].order.remedy) {
+    let fate = |item: &Option<usize>| match item.map(|at| items.entries[at].action.kind) {
         None => Fate::Stays,
-        Some(Remedy::TerminateEntry) => Fate::Marked,
+        Some(ActionKind::TerminateEntry) => Fate::Marked,
         Some(_) => Fate::Goes,
     };
     let fates: Vec<Fate> = case_of_entry.iter().map(fate).collect();
     let edited = edit_each(old, layout, &fates, &now).map_err(Failure::trouble)?;
-    let counters = cases.counters.iter().map(|case| &case.order);
+    let counters = items.counters.iter().map(|item| &item.action);
     if edited.text == old {
-        for order in counters {
-            report.became(order, Outcome::Gone, "the counters agree with the entries");
+        for action in counters {
+            report.record(action, Outcome::Gone, "the counters agree with the entries");
         }
         return Ok(());
     }
-    let going = carried_out.iter().flatten().map(|at| &cases.entries[*at].order);
-    let orders: Vec<&Order<'_>> = going.chain(counters.clone()).collect();
+    let going = carried_out.iter().flatten().map(|at| &items.entries[*at].action);
+    let actions: Vec<&PlannedAction<'_>> = going.chain(counters.clone()).collect();
     // Once written it is to be noted, too, what was taken out.
     let _waiting = SignalsWait::begin();
-    report.all_planned(orders.iter().copied())?;
+    report.all_planned(actions.iter().copied())?;
     let kept =
         if edited.taken.is_empty() { Kept::Nothing } else { Kept::Backups(arguments.keep_backups) };
     let written = match lock.replace(old, &edited.text, kept, host::clock::now()) {
         Ok(written) => written,
         Err(error) => {
-            fail(orders, &error, report);
+            fail(actions, &error, report);
             return Ok(());
         }
     };
@@ -266,14 +270,14 @@ fn write(
         report.note(&format!("old content of the registry kept: {}", backup.display()));
     }
     // In the order of the findings.
-    let mut taken: Vec<(usize, &Taken<'_>)> =
+    let mut taken: Vec<(usize, &RemovedEntry<'_>)> =
         case_of_entry.into_iter().flatten().zip(&edited.taken).collect();
-    taken.sort_by_key(|(case, _)| *case);
-    for (case, entry) in taken {
-        report.taken(&cases.entries[case].order, entry);
+    taken.sort_by_key(|(item, _)| *item);
+    for (item, entry) in taken {
+        report.taken(&items.entries[item].action, entry);
     }
-    for order in counters {
-        report.became(order, Outcome::Done, "counters set to what the entries make");
+    for action in counters {
+        report.record(action, Outcome::Done, "counters set to what the entries make");
     }
     Ok(())
 }
@@ -287,13 +291,13 @@ pub fn say_left(lock: &Lock, written: &Written) {
     }
 }
 
-/// Nothing of these orders could be done.
+/// Nothing of these actions could be done.
 pub fn fail<'o, 'a: 'o>(
-    orders: impl IntoIterator<Item = &'o Order<'a>>,
+    actions: impl IntoIterator<Item = &'o PlannedAction<'a>>,
     reason: &dyn std::fmt::Display,
     report: &mut Report,
 ) {
-    for order in orders {
-        report.became(order, Outcome::Failed, reason.to_string());
+    for action in actions {
+        report.record(action, Outcome::Failed, reason.to_string());
     }
 }

@@ -10,13 +10,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use cli::{Failure, Printer};
-use model::finding::{Action, Outcome, Remedy};
-use model::plan::Order;
+use model::plan::PlannedAction;
 use model::record::Record;
-use model::registry::Taken;
+use model::record::RemovedEntry;
+use model::record::{Action, ActionKind, Outcome};
 
-use crate::PROGRAM;
-use crate::steps::Steps;
+use super::PROGRAM;
+use super::progress::Progress;
 
 /// Where action records go.
 pub struct Report {
@@ -24,7 +24,7 @@ pub struct Report {
     log: Option<(PathBuf, File)>,
     quiet: bool,
     /// What is said on the way.
-    pub steps: Steps,
+    pub progress: Progress,
     counts: BTreeMap<&'static str, usize>,
     failure: Option<Failure>,
 }
@@ -38,7 +38,7 @@ impl Report {
         mut printer: Printer,
         log: Option<&Path>,
         quiet: bool,
-        steps: Steps,
+        progress: Progress,
     ) -> Result<Report, Failure> {
         printer.set_now(host::clock::now());
         let open = |path: &Path| {
@@ -47,7 +47,7 @@ impl Report {
         };
         let log = log.map(open).transpose()?;
         let printer = printer.held();
-        Ok(Report { printer, log, quiet, steps, counts: BTreeMap::new(), failure: None })
+        Ok(Report { printer, log, quiet, progress, counts: BTreeMap::new(), failure: None })
     }
 
     /// Notes in the log what is about to be done, and waits until that is on disk.
@@ -55,8 +55,8 @@ impl Report {
     /// # Errors
     /// A log that cannot be written, or a report of something before that could not:
     /// then nothing may be done.
-    pub fn planned(&mut self, order: &Order<'_>) -> Result<(), Failure> {
-        self.all_planned([order])
+    pub fn planned(&mut self, action: &PlannedAction<'_>) -> Result<(), Failure> {
+        self.all_planned([action])
     }
 
     /// The same for many, which takes no longer than for one.
@@ -65,7 +65,7 @@ impl Report {
     /// As of [`Report::planned`].
     pub fn all_planned<'o, 'a: 'o>(
         &mut self,
-        orders: impl IntoIterator<Item = &'o Order<'a>>,
+        actions: impl IntoIterator<Item = &'o PlannedAction<'a>>,
     ) -> Result<(), Failure> {
         if let Some(failure) = self.failure.take() {
             return Err(failure);
@@ -73,7 +73,7 @@ impl Report {
         if self.log.is_none() {
             return Ok(());
         }
-        orders.into_iter().try_for_each(|order| self.append(&plan(order)))?;
+        actions.into_iter().try_for_each(|action| self.append(&plan(action)))?;
         let Some((path, file)) = &self.log else { return Ok(()) };
         file.sync_data().map_err(|error| unwritable(path, &error))
     }
@@ -82,20 +82,20 @@ impl Report {
     ///
     /// # Errors
     /// Output that cannot be written.
-    pub fn would(&mut self, order: &Order<'_>) -> Result<(), Failure> {
-        if self.count(Outcome::Planned) { self.print(&plan(order)) } else { Ok(()) }
+    pub fn record_dry_run(&mut self, action: &PlannedAction<'_>) -> Result<(), Failure> {
+        if self.count(Outcome::Planned) { self.print(&plan(action)) } else { Ok(()) }
     }
 
-    /// Prints and logs what became of an order. What cannot be written stops the next
+    /// Prints and logs what became of an action. What cannot be written stops the next
     /// act, not the one that is reported here.
-    pub fn became(&mut self, order: &Order<'_>, result: Outcome, reason: impl AsRef<str>) {
-        self.conclude(order, result, reason.as_ref(), None);
+    pub fn record(&mut self, action: &PlannedAction<'_>, result: Outcome, reason: impl AsRef<str>) {
+        self.conclude(action, result, reason.as_ref(), None);
     }
 
     /// Prints and logs that an entry was taken out of a registry, or marked there.
-    pub fn taken(&mut self, order: &Order<'_>, entry: &Taken<'_>) {
+    pub fn taken(&mut self, action: &PlannedAction<'_>, entry: &RemovedEntry<'_>) {
         let how = if entry.replaced_by.is_some() { "entry marked" } else { "entry removed" };
-        self.conclude(order, Outcome::Done, how, Some(entry));
+        self.conclude(action, Outcome::Done, how, Some(entry));
     }
 
     /// Says something on standard error, unless quiet.
@@ -107,22 +107,22 @@ impl Report {
 
     fn conclude(
         &mut self,
-        order: &Order<'_>,
+        action: &PlannedAction<'_>,
         result: Outcome,
         reason: &str,
-        entry: Option<&Taken<'_>>,
+        entry: Option<&RemovedEntry<'_>>,
     ) {
         let is_printed = self.count(result);
         if !is_printed && self.log.is_none() {
             return;
         }
-        let action = Action { entry, ..action(order, result, reason) };
+        let action = Action { entry, ..action_record(action, result, reason) };
         // Each for itself: one is there for when the other fails.
         let logged = self.append(&action);
         let printed = if is_printed { self.print(&action) } else { Ok(()) };
-        if self.steps.verbose {
+        if self.progress.verbose {
             let (result, what) = (word(result), action.action.word());
-            self.steps.step(&format!("{result}: {what}: {}: {reason}", action.target));
+            self.progress.step(&format!("{result}: {what}: {}: {reason}", action.target));
         }
         let failure = logged.err().or(printed.err());
         self.failure = self.failure.take().or(failure);
@@ -170,28 +170,32 @@ impl Report {
     }
 }
 
-fn plan<'o>(order: &'o Order<'_>) -> Action<'o> {
-    action(order, Outcome::Planned, why(order))
+fn plan<'o>(action: &'o PlannedAction<'_>) -> Action<'o> {
+    action_record(action, Outcome::Planned, why(action))
 }
 
 /// Why something is to be done.
-pub fn why<'o>(order: &'o Order<'_>) -> &'o str {
-    match order.remedy {
+pub fn why<'o>(action: &'o PlannedAction<'_>) -> &'o str {
+    match action.kind {
         // What the finding says was true before.
-        Remedy::RestoreEntry => "the entry goes back to where it was",
-        _ => &order.reason,
+        ActionKind::RestoreEntry => "the entry goes back to where it was",
+        _ => &action.reason,
     }
 }
 
-fn action<'o>(order: &'o Order<'_>, result: Outcome, reason: &'o str) -> Action<'o> {
+fn action_record<'o>(
+    action: &'o PlannedAction<'_>,
+    result: Outcome,
+    reason: &'o str,
+) -> Action<'o> {
     Action {
-        action: order.remedy,
-        target: &order.target,
+        action: action.kind,
+        target: &action.target,
         result,
         reason,
         at: host::clock::now(),
         entry: None,
-        finding: serde_json::from_str(order.raw).expect("the finding was read before"),
+        finding: serde_json::from_str(action.raw).expect("the finding was read before"),
     }
 }
 

@@ -5,26 +5,26 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use cli::{Failure, Look};
-use host::registry::{Snapshot, read};
+use cli::{Failure, ScanWriter};
+use model::record::Text;
 use model::record::{Agent, Counter, Record, Registry, Scope};
-use model::registry::{Entry, Tally};
-use model::text::Text;
+use registry::json::{Entry, Tally};
+use registry::json::{Snapshot, read};
 
 /// How long the registry's lock is waited for; the orchestrator itself gives up after
 /// five to ten seconds.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Writes a record for each entry and one for the file. What is wrong with the file
-/// makes the look incomplete.
+/// makes the scan incomplete.
 ///
 /// # Errors
 /// When a record cannot be written.
-pub fn registry(look: &mut Look, path: &Path) -> Result<(), Failure> {
+pub fn registry(scan: &mut ScanWriter, path: &Path) -> Result<(), Failure> {
     let snapshot = match read(path, LOCK_TIMEOUT) {
         Ok(snapshot) => snapshot,
         Err(error) => {
-            look.trouble(error.to_string());
+            scan.trouble(error.to_string());
             return Ok(());
         }
     };
@@ -32,18 +32,18 @@ pub fn registry(look: &mut Look, path: &Path) -> Result<(), Failure> {
     let path = snapshot.path.to_string_lossy().into_owned();
     let mut doubles = layout.doubles(text);
     for id in doubles.keys() {
-        look.note(&format!("{path}: more than one entry {id:?}: the last one counts"));
+        scan.note(&format!("{path}: more than one entry {id:?}: the last one counts"));
     }
-    let id = look.end.look.clone();
+    let id = scan.end.scan.clone();
     let mut tally = Tally::default();
     for entry in layout.entries(text) {
         if !is_overridden(&mut doubles, &entry) {
             tally.add(layout.scope, entry.fields.status.as_deref());
             let agent = agent(entry, layout.scope, &id, &path);
-            look.record(&Record::Agent(&agent))?;
+            scan.record(&Record::Agent(&agent))?;
         }
     }
-    look.record(&Record::Registry(&file(&snapshot, path, tally, &id)))
+    scan.record(&Record::Registry(&file(&snapshot, path, tally, &id)))
 }
 
 /// Whether a later entry of the same id follows, as Python's reader would see it.
@@ -54,9 +54,9 @@ fn is_overridden(doubles: &mut BTreeMap<Cow<'_, str>, usize>, entry: &Entry<'_>)
     })
 }
 
-fn agent<'a>(entry: Entry<'a>, scope: Scope, look: &'a str, path: &'a str) -> Agent<'a> {
+fn agent<'a>(entry: Entry<'a>, scope: Scope, scan: &'a str, path: &'a str) -> Agent<'a> {
     let fields = entry.fields;
-    let instant = |time: &Option<Cow<'_, str>>| time.as_deref().and_then(host::clock::instant);
+    let instant = |time: &Option<Cow<'_, str>>| time.as_deref().and_then(registry::clock::instant);
     let started = instant(&fields.started_at);
     let last_update = match fields.last_update == fields.started_at {
         // As in every entry that was not touched since it was made.
@@ -65,7 +65,7 @@ fn agent<'a>(entry: Entry<'a>, scope: Scope, look: &'a str, path: &'a str) -> Ag
     };
     let times = [started, last_update, instant(&fields.completed_at)];
     Agent {
-        look: look.into(),
+        scan: scan.into(),
         id: Text(entry.id),
         agent_type: fields.agent_type.map(Text),
         task_id: fields.task_id.map(Text),
@@ -82,7 +82,7 @@ fn agent<'a>(entry: Entry<'a>, scope: Scope, look: &'a str, path: &'a str) -> Ag
     }
 }
 
-fn file(snapshot: &Snapshot, path: String, tally: Tally, look: &str) -> Registry {
+fn file(snapshot: &Snapshot, path: String, tally: Tally, scan: &str) -> Registry {
     let Snapshot { text, layout, owner_uid, .. } = snapshot;
     let counters =
         tally.values(layout.scope).zip(&layout.counters).map(|((name, computed), span)| {
@@ -90,7 +90,7 @@ fn file(snapshot: &Snapshot, path: String, tally: Tally, look: &str) -> Registry
             (name.to_owned(), Counter { stored, computed })
         });
     Registry {
-        look: look.to_owned(),
+        scan: scan.to_owned(),
         path,
         scope: layout.scope,
         owner_uid: *owner_uid,

@@ -1,53 +1,7 @@
-//! `lsagents`: the entries of the orchestrator's registries, as JSON Lines.
-//!
-//! It knows registry files; it knows neither tmux nor processes.
-
-mod args;
-mod list;
+//! The program `lsagents`.
 
 use std::process::ExitCode;
 
-use args::Arguments;
-use cli::{Failure, Look, Printer, Program};
-use host::registry::{Found, Which, find};
-use model::record::Of;
-
-const PROGRAM: Program = Program::new("lsagents");
-
 fn main() -> ExitCode {
-    PROGRAM.main(run)
-}
-
-fn run(arguments: Arguments) -> Result<u8, Failure> {
-    if arguments.output.layout.list_fields {
-        return arguments.output.layout.list();
-    }
-    let printer = Printer::new(&arguments.output)?;
-    let (end, no_machine) = host::machine::begin(Of::Agents);
-    let mut look = Look::new(PROGRAM, printer, end);
-    if let Some(error) = no_machine {
-        look.trouble(error);
-    }
-    match registries(&arguments) {
-        Ok(found) => {
-            found.trouble.into_iter().for_each(|trouble| look.trouble(trouble));
-            for path in found.registries {
-                list::registry(&mut look, &path)?;
-            }
-        }
-        Err(reason) => look.trouble(reason),
-    }
-    look.finish()
-}
-
-fn registries(arguments: &Arguments) -> Result<Found, String> {
-    if !arguments.registry.is_empty() {
-        return Ok(Found { registries: arguments.registry.clone(), trouble: Vec::new() });
-    }
-    let which = match (arguments.all, arguments.tasks) {
-        (true, _) => Which::All,
-        (false, true) => Which::Tasks,
-        (false, false) => Which::Global,
-    };
-    find(&arguments.workspace, which)
+    agentutils::lsagents::main()
 }

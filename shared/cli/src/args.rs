@@ -11,7 +11,7 @@ use clap::{Arg, Args, ColorChoice, Command};
 
 use crate::diagnostics::Failure;
 use crate::field::{Field, Output, RecordType, TYPE, Unit, find, paths};
-use crate::table::{self, Cell, Column, Look};
+use crate::table::{self, Cell, Column, TableStyle};
 use crate::terminal;
 
 /// The options for the layout of output, which all programs have.
@@ -49,7 +49,7 @@ pub struct LayoutArgs<O: Output> {
     pub of: PhantomData<O>,
 }
 
-/// The options for output of the programs that only look.
+/// The options for output of the programs that only scan.
 #[derive(Args, Clone, Debug)]
 pub struct OutputArgs<O: Output> {
     #[command(flatten)]
@@ -63,8 +63,8 @@ pub struct OutputArgs<O: Output> {
 
 impl<O: Output> LayoutArgs<O> {
     /// How tables look that go there.
-    pub fn look(&self, out: &(impl AsFd + IsTerminal)) -> Look {
-        Look {
+    pub fn style(&self, out: &(impl AsFd + IsTerminal)) -> TableStyle {
+        TableStyle {
             width: terminal::width(out),
             colour: terminal::colour(self.color, out.is_terminal()),
             headings: !self.no_headings,
@@ -79,7 +79,7 @@ impl<O: Output> LayoutArgs<O> {
     /// When they cannot be written.
     pub fn list(&self) -> Result<u8, Failure> {
         let stdout = io::stdout();
-        let look = self.look(&stdout);
+        let style = self.style(&stdout);
         let column =
             |name, unit| Column { path: String::from(name), field: Field::new(name, unit, "") };
         let columns = [
@@ -99,7 +99,7 @@ impl<O: Output> LayoutArgs<O> {
                 [path.as_str(), &of, &field.type_name(), field.help].map(Cell::plain).into()
             })
             .collect();
-        stdout.lock().write_all(table::render(&columns, &rows, &look).as_bytes())?;
+        stdout.lock().write_all(table::render(&columns, &rows, &style).as_bytes())?;
         Ok(0)
     }
 }

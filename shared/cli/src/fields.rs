@@ -11,7 +11,7 @@ const fn nullable(name: &'static str, unit: Unit, help: &'static str) -> Field {
     Field::nullable(name, unit, help)
 }
 
-const LOOK: Field = field("look", Unit::Text, "The look it belongs to");
+const SCAN: Field = field("scan", Unit::Text, "The scan it belongs to");
 const SCOPE: Field = field("scope", Unit::Word(&[]), "Kind of registry: global or task");
 
 const STATUS: Unit =
@@ -31,7 +31,7 @@ const AGENT: &[Field] = &[
     nullable("completed_at", Unit::Text, "The entry's completed_at, verbatim"),
     SCOPE,
     field("registry", Unit::Path, "The registry it stands in"),
-    LOOK,
+    SCAN,
 ];
 
 const COUNTER: &[Field] = &[
@@ -45,7 +45,7 @@ const REGISTRY: &[Field] = &[
     field("owner_uid", Unit::Number, "The user who owns it"),
     field("agents", Unit::Number, "How many entries it has").summed("agents"),
     field("counters", Unit::Map(COUNTER), "Its counters, by their names in the file"),
-    LOOK,
+    SCAN,
 ];
 
 const PANE: &[Field] = &[
@@ -69,7 +69,7 @@ const SESSION: &[Field] = &[
     field("panes", Unit::Objects(PANE), "Its panes, in all windows"),
     field("socket", Unit::Path, "The server's socket"),
     field("server_pid", Unit::Number, "The server's process"),
-    LOOK,
+    SCAN,
 ];
 
 const TMUX: &[Field] = &[
@@ -105,11 +105,11 @@ const PROCESS: &[Field] = &[
     field("claude_children", Unit::Number, "Living children that are Claude too"),
     field("start_time", Unit::Text, "Opaque; with boot_id and pid its identity"),
     field("source", Unit::Word(&[]), "Where it was seen: proc or ps"),
-    LOOK,
+    SCAN,
 ];
 
 const EVIDENCE: &[Field] = &[
-    field("taken_at", Unit::Time, "When the earliest look began"),
+    field("taken_at", Unit::Time, "When the earliest scan began"),
     nullable("servers", Unit::Word(&[]), "Which tmux servers were asked: all or named"),
     field("sockets", Unit::List("paths"), "The sockets of those that answered"),
     field("server_pids", Unit::List("numbers"), "Their processes"),

@@ -11,7 +11,7 @@ use crate::args::{LayoutArgs, OutputArgs};
 use crate::diagnostics::Failure;
 use crate::field::{Output, RecordType, Unit, find};
 use crate::filter::Filter;
-use crate::table::{self, Cell, Column, Look};
+use crate::table::{self, Cell, Column, TableStyle};
 use crate::units::{bytes, duration};
 
 /// How much is printed at a time.
@@ -37,7 +37,7 @@ pub struct Printer {
     buffer: Vec<u8>,
     held: bool,
     layout: Layout,
-    look: Look,
+    style: TableStyle,
     filter: Option<Filter>,
     records: &'static [RecordType],
     rows: Vec<Vec<Cell>>,
@@ -68,7 +68,7 @@ impl Printer {
         };
         let stdout = io::stdout();
         Printer {
-            look: args.look(&stdout),
+            style: args.style(&stdout),
             out: stdout.lock(),
             buffer: Vec::new(),
             held: false,
@@ -97,7 +97,7 @@ impl Printer {
 
     /// Counts the ages in tables to this instant. Without it, times show as they are.
     pub fn set_now(&mut self, now: Timestamp) {
-        self.look.now = Some(now);
+        self.style.now = Some(now);
     }
 
     /// Says below a table that records are missing from it, so that none in it does not read
@@ -107,8 +107,8 @@ impl Printer {
     }
 
     /// How tables look here.
-    pub fn look(&self) -> Look {
-        self.look
+    pub fn style(&self) -> TableStyle {
+        self.style
     }
 
     /// Whether a filter leaves records out.
@@ -156,7 +156,7 @@ impl Printer {
                 let of = self.records.iter().find(|of| value["type"] == of.word);
                 // A record of another type than the columns are for is no row.
                 if of.is_some_and(|of| columns.iter().any(|column| of.has(&column.path))) {
-                    let cells = columns.iter().map(|c| table::cell(&value, c, self.look.now));
+                    let cells = columns.iter().map(|c| table::cell(&value, c, self.style.now));
                     self.rows.push(cells.collect());
                     self.sums.add(&value, columns);
                 }
@@ -166,7 +166,7 @@ impl Printer {
         Ok(())
     }
 
-    /// Prints the record that closes a look: never filtered, not in a table.
+    /// Prints the record that closes a scan: never filtered, not in a table.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -184,8 +184,8 @@ impl Printer {
     pub fn finish(&mut self) -> Result<(), Failure> {
         if let Layout::Table(columns) = &self.layout {
             let rows = std::mem::take(&mut self.rows);
-            let mut text = table::render(columns, &rows, &self.look);
-            if self.look.headings {
+            let mut text = table::render(columns, &rows, &self.style);
+            if self.style.headings {
                 text += &format!("\n{}\n", self.sums.text(self.records));
             }
             self.buffer.extend_from_slice(text.as_bytes());

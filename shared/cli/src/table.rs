@@ -39,7 +39,7 @@ const GAP: &str = "  ";
 
 /// How a table looks.
 #[derive(Clone, Copy, Debug)]
-pub struct Look {
+pub struct TableStyle {
     /// How many columns the terminal has; `None`: as many as it takes.
     pub width: Option<usize>,
     /// Whether to colour.
@@ -168,34 +168,34 @@ pub fn painted(text: &str, tone: Tone, colour: bool) -> String {
 /// Where it is not, the widest column of sentences or lists gives way: sentences are
 /// wrapped, or go under their row if that takes more than two lines; lists are cut, with an
 /// ellipsis, or go there too if there is no room to read them. Nothing else is ever cut.
-pub fn render(columns: &[Column], rows: &[Vec<Cell>], look: &Look) -> String {
+pub fn render(columns: &[Column], rows: &[Vec<Cell>], style: &TableStyle) -> String {
     let headings: Vec<String> = columns.iter().map(Column::heading).collect();
     let mut widths: Vec<usize> = headings
         .iter()
         .enumerate()
         .map(|(at, heading)| {
-            let heading = if look.headings { display_width(heading) } else { 0 };
+            let heading = if style.headings { display_width(heading) } else { 0 };
             rows.iter().map(|row| display_width(&row[at].text)).fold(heading, usize::max)
         })
         .collect();
-    let below = fit(columns, &mut widths, look);
+    let below = fit(columns, &mut widths, style);
     let mut text = String::new();
-    if look.headings {
+    if style.headings {
         let cells: Vec<Cell> = headings.iter().map(|heading| Cell::plain(heading)).collect();
-        line(columns, &cells, &widths, look, below, &mut text);
+        line(columns, &cells, &widths, style, below, &mut text);
     }
     for row in rows {
-        line(columns, row, &widths, look, below, &mut text);
+        line(columns, row, &widths, style, below, &mut text);
     }
     text
 }
 
 /// Makes one column narrower if all together are too wide. Returns the one that goes under
 /// its row instead.
-fn fit(columns: &[Column], widths: &mut [usize], look: &Look) -> Option<usize> {
-    let gaps = GAP.len() * widths.len().saturating_sub(1) + look.indent.len();
+fn fit(columns: &[Column], widths: &mut [usize], style: &TableStyle) -> Option<usize> {
+    let gaps = GAP.len() * widths.len().saturating_sub(1) + style.indent.len();
     let whole: usize = widths.iter().sum::<usize>() + gaps;
-    let over = whole.checked_sub(look.width?).filter(|over| *over > 0)?;
+    let over = whole.checked_sub(style.width?).filter(|over| *over > 0)?;
     let gives = |at: &usize| matches!(columns[*at].field.unit, Unit::Sentence | Unit::List(_));
     let widest = (0..columns.len()).filter(gives).max_by_key(|at| widths[*at])?;
     let left = widths[widest].saturating_sub(over);
@@ -216,7 +216,7 @@ fn line(
     columns: &[Column],
     cells: &[Cell],
     widths: &[usize],
-    look: &Look,
+    style: &TableStyle,
     below: Option<usize>,
     text: &mut String,
 ) {
@@ -229,7 +229,7 @@ fn line(
         .collect();
     let height = beside.iter().map(|at| lines[*at].len()).max().unwrap_or(0);
     for row in 0..height {
-        let mut shown = look.indent.to_owned();
+        let mut shown = style.indent.to_owned();
         // Spaces that something must follow: none at the end of a line.
         let mut owed = 0;
         for &at in &beside {
@@ -238,7 +238,7 @@ fn line(
             let (before, behind) = if columns[at].is_number() { (free, 0) } else { (0, free) };
             if !part.is_empty() {
                 shown.extend(std::iter::repeat_n(' ', owed + before));
-                shown.push_str(&painted(part, cells[at].tone, look.colour));
+                shown.push_str(&painted(part, cells[at].tone, style.colour));
                 owed = 0;
             } else {
                 owed += before;
@@ -249,19 +249,19 @@ fn line(
         text.push('\n');
     }
     if let Some(at) = below.filter(|at| cells[*at].text != NONE) {
-        let indent = format!("{}    ", look.indent);
-        let width = look.width.unwrap_or(usize::MAX).saturating_sub(indent.len()).max(READABLE);
+        let indent = format!("{}    ", style.indent);
+        let width = style.width.unwrap_or(usize::MAX).saturating_sub(indent.len()).max(READABLE);
         for part in fitted(&cells[at].text, &columns[at], width) {
             text.push_str(&indent);
-            text.push_str(&painted(&part, cells[at].tone, look.colour));
+            text.push_str(&painted(&part, cells[at].tone, style.colour));
             text.push('\n');
         }
     }
 }
 
 /// A text in lines that fit the terminal.
-pub fn filled(text: &str, look: &Look) -> String {
-    textwrap::fill(text, wrapping(look.width.unwrap_or(usize::MAX)))
+pub fn filled(text: &str, style: &TableStyle) -> String {
+    textwrap::fill(text, wrapping(style.width.unwrap_or(usize::MAX)))
 }
 
 /// Between words only: what is behind a hyphen may be the end of a name.
@@ -307,14 +307,14 @@ mod tests {
         Column { path: name.to_owned(), field: Field::new(name, unit, "") }
     }
 
-    fn look(width: Option<usize>) -> Look {
-        Look { width, colour: false, headings: true, indent: "", now: None }
+    fn style(width: Option<usize>) -> TableStyle {
+        TableStyle { width, colour: false, headings: true, indent: "", now: None }
     }
 
-    fn rendered(columns: &[Column], records: &[Value], look: &Look) -> String {
-        let row = |record| columns.iter().map(|column| cell(record, column, look.now)).collect();
+    fn rendered(columns: &[Column], records: &[Value], style: &TableStyle) -> String {
+        let row = |record| columns.iter().map(|column| cell(record, column, style.now)).collect();
         let rows: Vec<Vec<Cell>> = records.iter().map(row).collect();
-        render(columns, &rows, look)
+        render(columns, &rows, style)
     }
 
     #[test]
@@ -363,10 +363,10 @@ mod tests {
         let records =
             [json!({"name": "日本", "rss_bytes": 1}), json!({"name": "abcdef", "rss_bytes": 2048})];
         let expected = "NAME        RSS\n日本        1 B\nabcdef  2.0 KiB\n";
-        assert_eq!(rendered(&columns, &records, &look(None)), expected);
+        assert_eq!(rendered(&columns, &records, &style(None)), expected);
         let within = Column { path: "counters.x".to_owned(), ..column("counters", Unit::Text) };
         assert_eq!(within.heading(), "COUNTERS.X");
-        let bare = Look { headings: false, indent: "> ", ..look(None) };
+        let bare = TableStyle { headings: false, indent: "> ", ..style(None) };
         assert_eq!(rendered(&columns, &records, &bare), "> 日本        1 B\n> abcdef  2.0 KiB\n");
     }
 
@@ -377,9 +377,9 @@ mod tests {
         let records = [json!({"target": "process 7", "reason": reason})];
         let beside = "TARGET     REASON\n\
                       process 7  its parent is gone and\n           no-thing holds it any more\n";
-        assert_eq!(rendered(&columns, &records, &look(Some(41))), beside);
+        assert_eq!(rendered(&columns, &records, &style(Some(41))), beside);
         let below = "TARGET\n    REASON\nprocess 7\n    its parent is gone and\n    no-thing holds it any more\n";
-        let narrow = rendered(&columns, &records, &look(Some(30)));
+        let narrow = rendered(&columns, &records, &style(Some(30)));
         assert_eq!(narrow, below);
         assert!(narrow.lines().all(|line| display_width(line) <= 30), "{narrow}");
     }
@@ -389,13 +389,13 @@ mod tests {
         let columns = [column("name", Unit::Text), column("args", Unit::List("strings"))];
         let records =
             [json!({"name": "a".repeat(30), "args": ["claude", "--print", "日本語".repeat(9)]})];
-        let text = rendered(&columns, &records, &look(Some(60)));
+        let text = rendered(&columns, &records, &style(Some(60)));
         assert!(
             text.contains(&"a".repeat(30)) && text.ends_with("claude --print 日本語日本語…\n"),
             "{text}"
         );
         assert!(text.lines().all(|line| display_width(line) <= 60), "{text}");
-        let text = rendered(&columns, &records, &look(Some(20)));
+        let text = rendered(&columns, &records, &style(Some(20)));
         assert!(text.contains(&"a".repeat(30)), "{text}");
     }
 
@@ -404,7 +404,7 @@ mod tests {
         let kind = column("kind", Unit::Word(&[("bad", Tone::Bad)]));
         let columns = [kind, column("n", Unit::Number)];
         let records = [json!({"kind": "bad", "n": 1}), json!({"kind": "other", "n": 2})];
-        let text = rendered(&columns, &records, &Look { colour: true, ..look(None) });
+        let text = rendered(&columns, &records, &TableStyle { colour: true, ..style(None) });
         assert_eq!(text, "KIND   N\n\u{1b}[31mbad\u{1b}[0m    1\nother  2\n");
     }
 }

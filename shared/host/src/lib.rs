@@ -1,5 +1,4 @@
-//! The operating system as agentutils sees it: the process table, tmux servers,
-//! registry files and their locks, signals.
+//! The operating system as agentutils sees it: the process table, tmux servers, signals.
 //!
 //! Everything here answers with what was seen, or says that it could not ask; the two
 //! are never the same value. What the answers mean is decided in `model`.
@@ -8,15 +7,6 @@ pub mod clock;
 mod command;
 pub mod machine;
 mod platform;
-#[cfg(all(feature = "proc", target_os = "linux"))]
-mod proc;
-pub mod processes;
-mod ps;
-pub mod registry;
-pub mod sessions;
+pub mod process;
 pub mod signal;
-pub mod source;
-mod table;
-mod tmux;
-
-pub use table::Table;
+pub mod tmux;

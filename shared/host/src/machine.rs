@@ -19,11 +19,11 @@ pub fn this_machine() -> io::Result<Machine> {
     Ok(Machine { host, boot_id, pid_ns })
 }
 
-/// The closing record of a look that begins now, on this machine, under a new id. Where
+/// The closing record of a scan that begins now, on this machine, under a new id. Where
 /// the machine cannot be told, it is a record of no machine, and the reason.
 pub fn begin(of: Of) -> (End, Option<String>) {
     let taken_at = clock::now();
-    // Keyed at random for each process, so that two looks never share an id.
+    // Keyed at random for each process, so that two scans never share an id.
     let id = RandomState::new().build_hasher().finish();
     let (machine, error) = match this_machine() {
         Ok(machine) => (machine, None),

@@ -11,7 +11,7 @@ use std::io;
 use std::process::Command;
 use std::time::Duration;
 
-use model::{proc_text, ps_text};
+use model::parse;
 use nix::errno::Errno;
 
 use crate::command::printed;
@@ -34,7 +34,7 @@ pub fn boot() -> io::Result<(String, String)> {
         // From sysctl(3), KERN_BOOTTIME. Set back with the clock: what was found before
         // that is then another boot's, and refused.
         let text = answer(Command::new("/usr/sbin/sysctl").args(["-n", "kern.boottime"]))?;
-        let second = ps_text::boot_second(&text)
+        let second = parse::ps::boot_second(&text)
             .ok_or_else(|| io::Error::other(format!("kern.boottime: not understood: {text}")))?;
         return Ok((second.to_string(), "none".to_owned()));
     }
@@ -45,7 +45,7 @@ pub fn boot() -> io::Result<(String, String)> {
     let namespace = namespace.to_string_lossy();
     let path = "/proc/sys/kernel/random/boot_id";
     let boot_id = fs::read_to_string(path).map_err(|error| with_path(path, error))?;
-    let inode = proc_text::link_inode(&namespace, "pid").map(|inode| inode.to_string());
+    let inode = parse::proc::link_inode(&namespace, "pid").map(|inode| inode.to_string());
     Ok((boot_id.trim().to_owned(), inode.unwrap_or_else(|| namespace.into_owned())))
 }
 
@@ -66,7 +66,7 @@ impl Services {
             return Ok(Services { jobs: HashMap::new() });
         }
         let text = answer(Command::new("/bin/launchctl").arg("list"))?;
-        let jobs = ps_text::launchd_jobs(&text).into_iter();
+        let jobs = parse::ps::launchd_jobs(&text).into_iter();
         Ok(Services { jobs: jobs.map(|(pid, label)| (pid, label.to_owned())).collect() })
     }
 
@@ -77,7 +77,9 @@ impl Services {
         }
         let path = format!("/proc/{pid}/cgroup");
         match fs::read_to_string(&path) {
-            Ok(text) => proc_text::service_unit(proc_text::cgroup_path(&text)?).map(str::to_owned),
+            Ok(text) => {
+                parse::proc::service_unit(parse::proc::cgroup_path(&text)?).map(str::to_owned)
+            }
             // It has ended, or this kernel has no control groups.
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) if error.raw_os_error() == Some(Errno::ESRCH as i32) => None,

@@ -7,19 +7,19 @@ use std::time::Duration;
 use model::record::ProcSource;
 use nix::sys::signal::Signal;
 
-use crate::source::Row;
+use crate::process::process_source::ProcessStat;
 
 /// A hold on one process.
 #[derive(Debug)]
-pub enum Held {
+pub enum ProcessHandle {
     /// By a descriptor that refers to this process and to no other (pidfd_open(2)).
     Pidfd(OwnedFd),
     /// By what it looked like: to be compared before every signal.
     Seen {
         /// Its pid.
         pid: i32,
-        /// Its row in the process table.
-        row: Box<Row>,
+        /// Its stat in the process table.
+        stat: Box<ProcessStat>,
         /// Its arguments.
         args: Vec<Vec<u8>>,
     },
@@ -27,7 +27,7 @@ pub enum Held {
 
 /// What became of a signal.
 #[derive(Debug)]
-pub enum Sent {
+pub enum SignalOutcome {
     /// It was sent.
     Reached,
     /// The process has ended: nobody was signalled.
@@ -38,44 +38,44 @@ pub enum Sent {
     Failed(io::Error),
 }
 
-/// What [`Means::hold`] says about a pid: the process that has it, none, or why it cannot
+/// What [`Terminator::hold`] says about a pid: the process that has it, none, or why it cannot
 /// be held.
-pub type Holding = io::Result<Option<Held>>;
+pub type HandleResult = io::Result<Option<ProcessHandle>>;
 
 /// A way of ending processes.
-pub trait Means {
+pub trait Terminator {
     /// Takes hold of the processes that have these pids now. Whether they are those that
     /// were meant must be checked *after* this.
     ///
     /// # Errors
     /// When the process table cannot be read.
-    fn hold(&self, pids: &[i32]) -> io::Result<Vec<Holding>>;
+    fn hold(&self, pids: &[i32]) -> io::Result<Vec<HandleResult>>;
 
     /// Sends a signal to each of these processes and to no others.
     ///
     /// # Errors
     /// When the process table cannot be read; then none has been signalled.
-    fn signal(&self, held: &[&Held], signal: Signal) -> io::Result<Vec<Sent>>;
+    fn signal(&self, held: &[&ProcessHandle], signal: Signal) -> io::Result<Vec<SignalOutcome>>;
 
     /// Waits until all of these have ended or the time is up. Returns, for each, whether it
     /// has ended. A process that is dead but not yet reaped counts as ended.
     ///
     /// # Errors
     /// When the system cannot be asked.
-    fn wait(&self, held: &[&Held], limit: Duration) -> io::Result<Vec<bool>>;
+    fn wait(&self, held: &[&ProcessHandle], limit: Duration) -> io::Result<Vec<bool>>;
 }
 
 /// The means for processes that were seen in `source`.
 ///
 /// # Errors
 /// When this build has no such source.
-pub fn means(source: ProcSource) -> io::Result<Box<dyn Means>> {
+pub fn terminator(source: ProcSource) -> io::Result<Box<dyn Terminator>> {
     match source {
-        ProcSource::Ps => Ok(Box::new(crate::ps::recheck::Recheck)),
+        ProcSource::Ps => Ok(Box::new(crate::process::ps::recheck::Recheck)),
         #[cfg(all(feature = "proc", target_os = "linux"))]
-        ProcSource::Proc => Ok(Box::new(crate::proc::pidfd::Pidfds)),
+        ProcSource::Proc => Ok(Box::new(crate::process::proc::pidfd::Pidfds)),
         #[cfg(not(all(feature = "proc", target_os = "linux")))]
-        ProcSource::Proc => Err(crate::source::no_proc()),
+        ProcSource::Proc => Err(crate::process::process_source::no_proc()),
     }
 }
 

@@ -205,7 +205,7 @@ mod tests {
         NameRule::new(&Names::Rule(DefaultRule::Default)).unwrap()
     }
 
-    fn look(rule: &NameRule, exe: &str, comm: &str, args: &[&str]) -> bool {
+    fn appears(rule: &NameRule, exe: &str, comm: &str, args: &[&str]) -> bool {
         let args: Vec<&[u8]> = args.iter().map(|arg| arg.as_bytes()).collect();
         rule.matches(Appearance { exe: (!exe.is_empty()).then_some(exe), comm, args: &args })
     }
@@ -234,7 +234,7 @@ mod tests {
             ("/bin/bash", "bash", &["/bin/bash", "/usr/local/bin/claude"]),
             ("/usr/bin/python3.11", "python3.11", &["python3.11", "/x/claude"]),
         ] {
-            assert!(look(&rule(), exe, comm, args), "{exe} {comm} {args:?}");
+            assert!(appears(&rule(), exe, comm, args), "{exe} {comm} {args:?}");
         }
     }
 
@@ -260,29 +260,29 @@ mod tests {
             ("/usr/bin/claude-squad", "claude-squad", &["claude-squad"]),
             ("/x/claude/versions/2/bin", "bin", &["bin"]),
         ] {
-            assert!(!look(&rule(), exe, comm, args), "{exe} {comm} {args:?}");
+            assert!(!appears(&rule(), exe, comm, args), "{exe} {comm} {args:?}");
         }
     }
 
     #[test]
     fn names_replace_or_add() {
         let only = NameRule::new(&Names::Only(vec!["demo".into()])).unwrap();
-        assert!(look(&only, "/x/demo", "demo", &["demo"]));
-        assert!(!look(&only, "/x/claude", "claude", &["claude"]));
-        assert!(!look(&only, "/x/claude/versions/2.1.30", "2.1.30", &["2.1.30"]));
+        assert!(appears(&only, "/x/demo", "demo", &["demo"]));
+        assert!(!appears(&only, "/x/claude", "claude", &["claude"]));
+        assert!(!appears(&only, "/x/claude/versions/2.1.30", "2.1.30", &["2.1.30"]));
         let also = NameRule::new(&Names::Also { also: vec!["demo".into()] }).unwrap();
-        assert!(look(&also, "/x/demo", "demo", &["demo"]));
-        assert!(look(&also, "/x/claude", "claude", &["claude"]));
+        assert!(appears(&also, "/x/demo", "demo", &["demo"]));
+        assert!(appears(&also, "/x/claude", "claude", &["claude"]));
     }
 
     #[test]
     fn a_name_cut_by_the_kernel_is_no_name() {
         let long = NameRule::new(&Names::Only(vec!["claude-for-tests-1".into()])).unwrap();
-        assert!(!look(&long, "", "claude-for-test", &[]));
-        assert!(look(&long, "/x/claude-for-tests-1", "claude-for-test", &[]));
+        assert!(!appears(&long, "", "claude-for-test", &[]));
+        assert!(appears(&long, "/x/claude-for-tests-1", "claude-for-test", &[]));
         let cut = NameRule::new(&Names::Only(vec!["claude-for-test".into()])).unwrap();
-        assert!(!look(&cut, "/x/claude-for-tests-1", "claude-for-test", &["y"]));
-        assert!(look(&cut, "", "claude-for-test", &["claude-for-test"]));
+        assert!(!appears(&cut, "/x/claude-for-tests-1", "claude-for-test", &["y"]));
+        assert!(appears(&cut, "", "claude-for-test", &["claude-for-test"]));
     }
 
     #[test]

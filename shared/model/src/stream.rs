@@ -1,7 +1,7 @@
-//! Reading a stream of records back into looks.
+//! Reading a stream of records back into scans.
 //!
 //! A shell pipe hides that the program before it failed. So a stream proves that it is
-//! whole: every look carries an id, its closing `end` carries the same id and the
+//! whole: every scan carries an id, its closing `end` carries the same id and the
 //! number of records, and anything that does not add up spoils the stream. The order of
 //! lines does not matter, so `cat`, `tee`, `sort` and `jq -c` may stand in between.
 
@@ -11,8 +11,8 @@ use foldhash::HashMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::record::Text;
 use crate::record::{Agent, End, Of, Process, Registry, Session};
-use crate::text::Text;
 
 /// A stream that is not one of records, and the line, from 1, where that shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl<'a, T> Sourced<'a, T> {
 
 /// One run of one lister.
 #[derive(Debug)]
-pub struct Look<'a> {
+pub struct Scan<'a> {
     /// Its closing record.
     pub end: End,
     /// Registry entries.
@@ -69,7 +69,7 @@ struct Head<'a> {
     #[serde(rename = "type", borrow)]
     kind: Text<'a>,
     #[serde(borrow)]
-    look: Option<Text<'a>>,
+    scan: Option<Text<'a>>,
 }
 
 impl<'a> Head<'a> {
@@ -77,10 +77,10 @@ impl<'a> Head<'a> {
     /// line need be read only once: as a record of that type, which shows whether it is one.
     fn leading(line: &'a str) -> Option<Head<'a>> {
         let (kind, rest) = line.strip_prefix("{\"type\":\"")?.split_once('"')?;
-        let (look, _) = rest.strip_prefix(",\"look\":\"")?.split_once('"')?;
+        let (scan, _) = rest.strip_prefix(",\"scan\":\"")?.split_once('"')?;
         let is_known = matches!(kind, "agent" | "registry" | "session" | "process" | "end");
-        let is_plain = is_known && !look.contains('\\');
-        is_plain.then(|| Head { kind: kind.into(), look: Some(look.into()) })
+        let is_plain = is_known && !scan.contains('\\');
+        is_plain.then(|| Head { kind: kind.into(), scan: Some(scan.into()) })
     }
 }
 
@@ -112,35 +112,35 @@ pub(crate) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
 ///
 /// # Errors
 /// [`Malformed`] for a line that is not a JSON object with a `type`, a record without a
-/// field it must have, a look without its `end` or with two, a count that does not add up.
-pub fn read(text: &str) -> Result<Vec<Look<'_>>, Malformed> {
-    let mut looks: Vec<Open<'_>> = Vec::new();
+/// field it must have, a scan without its `end` or with two, a count that does not add up.
+pub fn read(text: &str) -> Result<Vec<Scan<'_>>, Malformed> {
+    let mut scans: Vec<Open<'_>> = Vec::new();
     let mut known: HashMap<Text<'_>, usize> = HashMap::default();
     for (number, line) in lines(text) {
         let head = Head::leading(line).map_or_else(|| parse(number, line), Ok)?;
-        let Some(look) = head.look else {
+        let Some(scan) = head.scan else {
             let reason = match &*head.kind {
                 kind @ ("finding" | "action") => {
                     format!("a record of type {kind:?}: agentprune reads those")
                 }
                 kind @ ("agent" | "registry" | "session" | "process" | "end") => {
-                    format!("a record of type {kind:?} without a look: its fields were cut down")
+                    format!("a record of type {kind:?} without a scan: its fields were cut down")
                 }
                 _ => continue,
             };
             return Err(Malformed { line: number, reason });
         };
-        let at = *known.entry(look).or_insert_with(|| {
-            looks.push(Open::default());
-            looks.len() - 1
+        let at = *known.entry(scan).or_insert_with(|| {
+            scans.push(Open::default());
+            scans.len() - 1
         });
-        let open = &mut looks[at];
+        let open = &mut scans[at];
         match &*head.kind {
             "end" => {
                 let end: End = parse(number, line)?;
                 if open.end.replace(end).is_some() {
                     let reason =
-                        "a second end of the same look: was a file given twice?".to_owned();
+                        "a second end of the same scan: was a file given twice?".to_owned();
                     return Err(Malformed { line: number, reason });
                 }
                 continue;
@@ -153,7 +153,7 @@ pub fn read(text: &str) -> Result<Vec<Look<'_>>, Malformed> {
         }
         open.count += 1;
     }
-    looks.into_iter().map(close).collect()
+    scans.into_iter().map(close).collect()
 }
 
 fn sourced<'a, T: Deserialize<'a>>(
@@ -185,16 +185,16 @@ pub fn parse<'a, T: Deserialize<'a>>(number: usize, line: &'a str) -> Result<T, 
     })
 }
 
-fn close(open: Open<'_>) -> Result<Look<'_>, Malformed> {
+fn close(open: Open<'_>) -> Result<Scan<'_>, Malformed> {
     let whole = |reason| Malformed { line: 0, reason };
     let Some(end) = open.end else {
-        let reason = "a look has no end record: the program that wrote it was cut off, or a filter \
+        let reason = "a scan has no end record: the program that wrote it was cut off, or a filter \
                       dropped it (use -Q instead)";
         return Err(whole(reason.to_owned()));
     };
     if open.count != end.count {
         let reason = format!(
-            "the look at {} says {} records, {} came: something between dropped or doubled lines \
+            "the scan of {} says {} records, {} came: something between dropped or doubled lines \
              (use -Q to filter)",
             subject(end.of),
             end.count,
@@ -203,10 +203,10 @@ fn close(open: Open<'_>) -> Result<Look<'_>, Malformed> {
         return Err(whole(reason));
     }
     let Open { agents, registries, sessions, processes, .. } = open;
-    Ok(Look { end, agents, registries, sessions, processes })
+    Ok(Scan { end, agents, registries, sessions, processes })
 }
 
-/// What a look of this kind is at, as a word for messages.
+/// What a scan of this kind is at, as a word for messages.
 pub fn subject(of: Of) -> &'static str {
     match of {
         Of::Agents => "agents",
@@ -220,8 +220,8 @@ pub fn subject(of: Of) -> &'static str {
 mod tests {
     use super::*;
 
-    const END: &str = r#"{"type":"end","look":"L","of":"agents","complete":true,"filtered":false,"count":1,"host":"h","boot_id":"b","pid_ns":"n","taken_at":"2025-10-29T23:25:00Z"}"#;
-    const AGENT: &str = r#"{"type":"agent","look":"L","id":"a","status":null,"tmux_session":"agent_a","scope":"global","registry":"/r","new_field":[1]}"#;
+    const END: &str = r#"{"type":"end","scan":"L","of":"agents","complete":true,"filtered":false,"count":1,"host":"h","boot_id":"b","pid_ns":"n","taken_at":"2025-10-29T23:25:00Z"}"#;
+    const AGENT: &str = r#"{"type":"agent","scan":"L","id":"a","status":null,"tmux_session":"agent_a","scope":"global","registry":"/r","new_field":[1]}"#;
 
     fn reason(text: &str) -> String {
         read(text).unwrap_err().to_string()
@@ -230,15 +230,15 @@ mod tests {
     #[test]
     fn lines_in_any_order_make_a_look() {
         for text in [format!("{AGENT}\n{END}\n"), format!("{END}\n\n  {AGENT}")] {
-            let looks = read(&text).unwrap();
-            assert_eq!(looks[0].agents[0].record.id, "a".into());
-            assert_eq!(looks[0].agents[0].raw().get(), AGENT);
+            let scans = read(&text).unwrap();
+            assert_eq!(scans[0].agents[0].record.id, "a".into());
+            assert_eq!(scans[0].agents[0].raw().get(), AGENT);
         }
     }
 
     #[test]
     fn unknown_types_are_passed_over_but_counted() {
-        let news = r#"{"type":"news","look":"L"}"#;
+        let news = r#"{"type":"news","scan":"L"}"#;
         assert!(reason(&format!("{AGENT}\n{news}\n{END}")).contains("says 1 records, 2 came"));
         assert_eq!(read(&format!("{AGENT}\n{{\"type\":\"news\"}}\n{END}")).unwrap().len(), 1);
     }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 use jiff::SignedDuration;
-use model::ps_text::{Line, boot_second, launchd_jobs, lines};
+use model::parse::ps::{Line, boot_second, launchd_jobs, lines};
 
 const LINUX: &str = include_str!("fixtures/ps/linux.txt");
 const MACOS: &str = include_str!("fixtures/ps/macos.txt");

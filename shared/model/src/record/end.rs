@@ -1,11 +1,11 @@
-//! The record that closes a look, and what it says of how the look was taken.
+//! The record that closes a scan, and what it says of how the scan was taken.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::ProcSource;
 
-/// What a look was of.
+/// What a scan was of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Of {
@@ -19,7 +19,7 @@ pub enum Of {
     Findings,
 }
 
-/// Which tmux servers a look asked.
+/// Which tmux servers a scan asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Servers {
@@ -29,7 +29,7 @@ pub enum Servers {
     Named,
 }
 
-/// The users whose tmux servers a look listed.
+/// The users whose tmux servers a scan listed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Uids {
@@ -83,7 +83,7 @@ pub enum DefaultRule {
     Default,
 }
 
-/// The machine a look was taken on. Process and session ids mean something only there.
+/// The machine a scan was taken on. Process and session ids mean something only there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Machine {
     /// Host name.
@@ -94,18 +94,18 @@ pub struct Machine {
     pub pid_ns: String,
 }
 
-/// The record that closes a look. Without it, the look may have been cut off.
+/// The record that closes a scan. Without it, the scan may have been cut off.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct End {
-    /// The look it closes.
-    pub look: String,
+    /// The scan it closes.
+    pub scan: String,
     /// What was looked at.
     pub of: Of,
     /// False when something that should have been listed could not be.
     pub complete: bool,
     /// True when `-Q` left records out.
     pub filtered: bool,
-    /// Number of records of this look, this one not counted.
+    /// Number of records of this scan, this one not counted.
     pub count: u64,
     /// Why it is not complete, or what was left out.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -116,7 +116,7 @@ pub struct End {
     pub boot_id: String,
     /// Identity of the pid namespace.
     pub pid_ns: String,
-    /// The instant the look began.
+    /// The instant the scan began.
     pub taken_at: Timestamp,
     /// Sessions: the users whose servers were listed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -145,11 +145,11 @@ pub struct End {
 }
 
 impl End {
-    /// The end of a look of `of` that began at `taken_at`, complete and empty.
-    pub fn new(look: String, of: Of, machine: &Machine, taken_at: Timestamp) -> End {
+    /// The end of a scan of `of` that began at `taken_at`, complete and empty.
+    pub fn new(scan: String, of: Of, machine: &Machine, taken_at: Timestamp) -> End {
         let Machine { host, boot_id, pid_ns } = machine.clone();
         End {
-            look,
+            scan,
             of,
             complete: true,
             filtered: false,
@@ -170,7 +170,7 @@ impl End {
         }
     }
 
-    /// The machine the look was taken on.
+    /// The machine the scan was taken on.
     pub fn machine(&self) -> Machine {
         Machine {
             host: self.host.clone(),

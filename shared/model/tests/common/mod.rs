@@ -2,13 +2,13 @@
 //! goes through JSON text, so that reading it is tested too.
 
 use jiff::Timestamp;
-use model::drift::Options;
+use model::rules::Options;
 use serde_json::{Value, json};
 
 /// What one run of one lister wrote.
 #[derive(Clone, Debug)]
-pub struct Look {
-    /// Its closing record; look and count are put in by [`lines`].
+pub struct Scan {
+    /// Its closing record; scan and count are put in by [`lines`].
     pub end: Value,
     /// The records before it.
     pub records: Vec<Value>,
@@ -17,13 +17,13 @@ pub struct Look {
 /// The path of the global registry of the worlds.
 pub const GLOBAL: &str = "/w/registry/GLOBAL_REGISTRY.json";
 
-/// The instant so many seconds after the one at which most looks are taken.
+/// The instant so many seconds after the one at which most scans are taken.
 pub fn at(seconds: i64) -> String {
     Timestamp::from_second(1_761_780_300 + seconds).unwrap().to_string()
 }
 
-/// A complete look at `of` on the machine `host`, without records.
-pub fn look(of: &str, host: &str, taken_at: i64) -> Look {
+/// A complete scan at `of` on the machine `host`, without records.
+pub fn scan(of: &str, host: &str, taken_at: i64) -> Scan {
     let mut end = json!({
         "type": "end", "of": of, "complete": true, "filtered": false,
         "host": host, "boot_id": "boot", "pid_ns": "4026531836", "taken_at": at(taken_at),
@@ -42,7 +42,7 @@ pub fn look(of: &str, host: &str, taken_at: i64) -> Look {
         }
         _ => {}
     }
-    Look { end, records: Vec::new() }
+    Scan { end, records: Vec::new() }
 }
 
 /// An entry of [`GLOBAL`] without a status, its session as the orchestrator names it.
@@ -99,14 +99,14 @@ pub fn seen_by_ps(process: &mut Value) {
     }
 }
 
-/// The records of all looks with what ties them together, one JSON text each.
-pub fn lines(looks: &[Look]) -> Vec<String> {
+/// The records of all scans with what ties them together, one JSON text each.
+pub fn lines(scans: &[Scan]) -> Vec<String> {
     let mut lines = Vec::new();
-    for (number, look) in looks.iter().enumerate() {
-        let mut end = look.end.clone();
-        end["count"] = json!(look.records.len());
-        for mut record in look.records.iter().cloned().chain([end]) {
-            record["look"] = json!(format!("look {number}"));
+    for (number, scan) in scans.iter().enumerate() {
+        let mut end = scan.end.clone();
+        end["count"] = json!(scan.records.len());
+        for mut record in scan.records.iter().cloned().chain([end]) {
+            record["scan"] = json!(format!("scan {number}"));
             lines.push(record.to_string());
         }
     }
@@ -133,8 +133,9 @@ pub struct Outcome {
 /// # Errors
 /// Why the stream carries no conclusion at all.
 pub fn judge(text: &str, options: &Options) -> Result<Outcome, String> {
-    let looks = model::stream::read(text).map_err(|error| error.to_string())?;
-    let scenes = model::evidence::scenes(&looks).map_err(|error| error.to_string())?;
+    let scans = model::stream::read(text).map_err(|error| error.to_string())?;
+    let machine_states =
+        model::rules::evidence::machine_states(&scans).map_err(|error| error.to_string())?;
     let mut outcome = Outcome {
         text: String::new(),
         findings: Vec::new(),
@@ -142,8 +143,8 @@ pub fn judge(text: &str, options: &Options) -> Result<Outcome, String> {
         too_young: 0,
         notes: String::new(),
     };
-    for scene in &scenes {
-        let summary = model::drift::judge(scene, options, &mut |finding| {
+    for state in &machine_states {
+        let summary = model::rules::judge(state, options, &mut |finding| {
             outcome.text += &serde_json::to_string(finding).unwrap();
             outcome.text.push('\n');
         });

@@ -159,7 +159,7 @@ const GHOST_AND_ORPHAN: &[&str] = &["ghost_agent remove_entry agent_a", "orphan_
 fn count_mismatch() {
     fn base() -> World {
         let mut world = gone();
-        world.looks[AGENTS].records.remove(0);
+        world.scans[AGENTS].records.remove(0);
         world
     }
     check(

@@ -1,10 +1,10 @@
-//! What the looks must be like before a conclusion is drawn from them.
+//! What the scans must be like before a conclusion is drawn from them.
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::common::{Look, at};
+use crate::common::{Scan, at};
 
 /// A world in which something can be done about everything.
 fn everything() -> World {
@@ -32,24 +32,24 @@ type Proof = (&'static str, Change, &'static str, &'static str);
 fn conclusions_need_their_evidence() {
     let rows: &[Proof] = &[
         ("whole", |_| {}, "lzggoc", ""),
-        ("agents filtered", |w| filter(w, AGENTS), "lzgg", "look at agents was filtered"),
-        ("agents incomplete", |w| spoil(w, AGENTS), "lzggc", "look at agents is incomplete"),
-        ("no agents", |w| remove(w, AGENTS), "lz", "there is no look at agents"),
-        ("sessions filtered", |w| filter(w, SESSIONS), "zoc", "look at sessions was filtered"),
-        ("no sessions", |w| remove(w, SESSIONS), "c", "there is no look at sessions"),
-        ("processes filtered", |w| filter(w, PROCESSES), "lgoc", "look at processes was filtered"),
+        ("agents filtered", |w| filter(w, AGENTS), "lzgg", "scan of agents was filtered"),
+        ("agents incomplete", |w| spoil(w, AGENTS), "lzggc", "scan of agents is incomplete"),
+        ("no agents", |w| remove(w, AGENTS), "lz", "there is no scan of agents"),
+        ("sessions filtered", |w| filter(w, SESSIONS), "zoc", "scan of sessions was filtered"),
+        ("no sessions", |w| remove(w, SESSIONS), "c", "there is no scan of sessions"),
+        ("processes filtered", |w| filter(w, PROCESSES), "lgoc", "scan of processes was filtered"),
         (
             "processes incomplete",
             |w| spoil(w, PROCESSES),
             "lgoc",
-            "look at processes is incomplete",
+            "scan of processes is incomplete",
         ),
-        ("no processes", |w| remove(w, PROCESSES), "goc", "there is no look at processes"),
+        ("no processes", |w| remove(w, PROCESSES), "goc", "there is no scan of processes"),
         (
             "sessions before agents",
             |w| w.end(SESSIONS)["taken_at"] = json!(at(-1)),
             "lzoc",
-            "2 agents not judged: the look at sessions is older than the look at agents",
+            "2 agents not judged: the scan of sessions is older than the scan of agents",
         ),
         ("sessions after agents", |w| w.end(SESSIONS)["taken_at"] = json!(at(1)), "lzggoc", ""),
         (
@@ -117,7 +117,7 @@ fn spoil(world: &mut World, of: usize) {
 }
 
 fn remove(world: &mut World, of: usize) {
-    world.looks.remove(of);
+    world.scans.remove(of);
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn the_young_are_counted_not_judged() {
         (-1, -2, 1, "zggoc"),
         (-2, -1, 1, "lgoc"),
         (0, 0, 2, "goc"),
-        // The clock was set back between birth and look.
+        // The clock was set back between birth and scan.
         (3600, -600, 1, "zggoc"),
         (-600, 3600, 1, "lgoc"),
     ];
@@ -145,8 +145,8 @@ fn the_young_are_counted_not_judged() {
     world.options.min_age = SignedDuration::ZERO;
     assert_eq!(world.judge().too_young, 0);
     assert_eq!(world.judge().findings.len(), 6);
-    // A process born after the look at sessions may be in one that was not there yet; a
-    // session born after the look at processes may hold a Claude that was not.
+    // A process born after the scan of sessions may be in one that was not there yet; a
+    // session born after the scan of processes may hold a Claude that was not.
     let mut world = everything();
     world.first(PROCESSES)["started"] = json!(at(30));
     world.end(PROCESSES)["taken_at"] = json!(at(60));
@@ -161,15 +161,15 @@ fn the_young_are_counted_not_judged() {
 fn without_all_sessions_there_is_no_finding() {
     let mut world = everything();
     spoil(&mut world, SESSIONS);
-    world.looks.extend(everything().looks.into_iter().map(|look| on_host(look, "other")));
-    let error = common::judge(&lines(&world.looks).join("\n"), &world.options).unwrap_err();
-    assert_eq!(error, "the look at sessions on h is incomplete: permission denied");
+    world.scans.extend(everything().scans.into_iter().map(|scan| on_host(scan, "other")));
+    let error = common::judge(&lines(&world.scans).join("\n"), &world.options).unwrap_err();
+    assert_eq!(error, "the scan of sessions on h is incomplete: permission denied");
 }
 
-fn on_host(look: Look, host: &str) -> Look {
-    let mut look = look;
-    look.end["host"] = json!(host);
-    look
+fn on_host(scan: Scan, host: &str) -> Scan {
+    let mut scan = scan;
+    scan.end["host"] = json!(host);
+    scan
 }
 
 #[test]
@@ -179,15 +179,15 @@ fn hosts_boots_and_namespaces_are_kept_apart() {
         world.end(SESSIONS)[field] = json!("other");
         let outcome = world.judge();
         assert_eq!(kinds(&outcome), ["count_mismatch"], "{field}");
-        assert!(outcome.notes.contains("there is no look at sessions"), "{field}");
+        assert!(outcome.notes.contains("there is no scan of sessions"), "{field}");
     }
     // On `h` process 500 is in a pane; on `other` no server runs.
     let mut world = loose();
     world.first(SESSIONS)["panes"][0]["pid"] = json!(500);
-    let mut sessions = on_host(world.looks[SESSIONS].clone(), "other");
+    let mut sessions = on_host(world.scans[SESSIONS].clone(), "other");
     sessions.records.clear();
-    let processes = on_host(world.looks[PROCESSES].clone(), "other");
-    world.looks.extend([sessions, processes]);
+    let processes = on_host(world.scans[PROCESSES].clone(), "other");
+    world.scans.extend([sessions, processes]);
     let outcome = world.judge();
     assert_eq!(kinds(&outcome), ["leaked_process"]);
     assert_eq!(outcome.findings[0]["host"], "other");
@@ -195,8 +195,8 @@ fn hosts_boots_and_namespaces_are_kept_apart() {
 
 #[test]
 fn several_looks_at_one_machine_are_one() {
-    type Case = (&'static str, fn(&mut Look, &mut Look), &'static [&'static str]);
-    let rows: &[Case] = &[
+    type PlanItem = (&'static str, fn(&mut Scan, &mut Scan), &'static [&'static str]);
+    let rows: &[PlanItem] = &[
         ("the same twice", |_, _| {}, &["leaked_process kill_process "]),
         (
             "a pane on a second socket",
@@ -237,10 +237,10 @@ fn several_looks_at_one_machine_are_one() {
     ];
     for (what, change, expected) in rows {
         let mut world = loose();
-        let mut second = [world.looks[SESSIONS].clone(), world.looks[PROCESSES].clone()];
+        let mut second = [world.scans[SESSIONS].clone(), world.scans[PROCESSES].clone()];
         let [sessions, processes] = &mut second;
         change(sessions, processes);
-        world.looks.extend(second);
+        world.scans.extend(second);
         assert_findings(what, &world.judge(), expected);
     }
 }
@@ -261,7 +261,7 @@ fn a_finding_carries_what_it_rests_on() {
     assert_eq!(targets, expected);
     let about = ["process", "session", "agent", "agent", "session", "registry"];
     let records: Vec<Value> =
-        lines(&world.looks).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        lines(&world.scans).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     for (finding, about) in outcome.findings.iter().zip(about) {
         assert!(records.contains(&finding[about]), "{finding}");
         let evidence = json!({

@@ -10,17 +10,17 @@ mod evidence;
 mod process;
 mod session;
 
-use common::{GLOBAL, Look, Outcome, lines, look};
-use model::drift::Options;
+use common::{GLOBAL, Outcome, Scan, lines, scan};
+use model::rules::Options;
 use serde_json::{Value, json};
 
 const AGENTS: usize = 0;
 const SESSIONS: usize = 1;
 const PROCESSES: usize = 2;
 
-/// One look at each, and how they are judged.
+/// One scan at each, and how they are judged.
 struct World {
-    looks: Vec<Look>,
+    scans: Vec<Scan>,
     options: Options,
 }
 
@@ -29,27 +29,27 @@ type Row = (&'static str, Change, &'static [&'static str]);
 
 impl World {
     fn new(agents: Vec<Value>, sessions: Vec<Value>, processes: Vec<Value>) -> World {
-        let mut looks = ["agents", "sessions", "processes"].map(|of| look(of, "h", 0));
-        for (look, records) in looks.iter_mut().zip([agents, sessions, processes]) {
-            look.records = records;
+        let mut scans = ["agents", "sessions", "processes"].map(|of| scan(of, "h", 0));
+        for (scan, records) in scans.iter_mut().zip([agents, sessions, processes]) {
+            scan.records = records;
         }
-        World { looks: looks.into(), options: Options::default() }
+        World { scans: scans.into(), options: Options::default() }
     }
 
     fn end(&mut self, of: usize) -> &mut Value {
-        &mut self.looks[of].end
+        &mut self.scans[of].end
     }
 
     fn records(&mut self, of: usize) -> &mut Vec<Value> {
-        &mut self.looks[of].records
+        &mut self.scans[of].records
     }
 
     fn first(&mut self, of: usize) -> &mut Value {
-        &mut self.looks[of].records[0]
+        &mut self.scans[of].records[0]
     }
 
     fn judge(&self) -> Outcome {
-        common::judge(&lines(&self.looks).join("\n"), &self.options).unwrap()
+        common::judge(&lines(&self.scans).join("\n"), &self.options).unwrap()
     }
 }
 

@@ -1,19 +1,19 @@
 //! Random worlds. Names, ids, pids and terminals come from pools so small that they
-//! meet often; what is rare in life (a filtered look, a second host) is rare here.
+//! meet often; what is rare in life (a filtered scan, a second host) is rare here.
 
 use jiff::SignedDuration;
-use model::drift::Options;
+use model::rules::Options;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
 
-use crate::common::{self, Look, at, look};
+use crate::common::{self, Scan, at, scan};
 
-/// Looks, and how they are judged.
+/// Scans, and how they are judged.
 #[derive(Clone, Debug)]
 pub struct World {
     /// At most two of each kind, never two of a kind at the same instant.
-    pub looks: Vec<Look>,
+    pub scans: Vec<Scan>,
     /// The options of the judgement.
     pub options: Options,
 }
@@ -40,13 +40,13 @@ const IDS: [&str; 6] = ["a", "a.b", "b", "c", "#x", "é"];
 
 /// Any world.
 pub fn worlds() -> impl Strategy<Value = World> {
-    let looks = (
+    let scans = (
         both(agents(&[0, -5, 5]), agents(&[1, -4, 20])),
         both(sessions(&[0, 2, 5]), sessions(&[1, -4, 20])),
         both(processes(&[0, -5, 5]), processes(&[1, -4, 20])),
     )
         .prop_map(|(agents, sessions, processes)| [agents, sessions, processes].concat());
-    (looks, options()).prop_map(|(looks, options)| World { looks, options })
+    (scans, options()).prop_map(|(scans, options)| World { scans, options })
 }
 
 fn options() -> impl Strategy<Value = Options> {
@@ -65,9 +65,9 @@ fn rarely() -> impl Strategy<Value = bool> + Clone {
 }
 
 fn both(
-    first: impl Strategy<Value = Look>,
-    second: impl Strategy<Value = Look>,
-) -> impl Strategy<Value = Vec<Look>> {
+    first: impl Strategy<Value = Scan>,
+    second: impl Strategy<Value = Scan>,
+) -> impl Strategy<Value = Vec<Scan>> {
     let first = proptest::option::weighted(0.93, first);
     let second = proptest::option::weighted(0.2, second);
     (first, second).prop_map(|(first, second)| first.into_iter().chain(second).collect())
@@ -78,17 +78,17 @@ fn closed(
     taken_at: &[i64],
     incomplete: f64,
     records: impl Strategy<Value = Vec<Value>>,
-) -> impl Strategy<Value = Look> {
+) -> impl Strategy<Value = Scan> {
     let complete = proptest::bool::weighted(1.0 - incomplete);
     let filtered = proptest::bool::weighted(0.07);
     let host = select([vec!["h"; 19], vec!["other"]].concat());
     (select(taken_at.to_vec()), complete, filtered, host, records).prop_map(
         move |(taken_at, complete, filtered, host, records)| {
-            let mut look = look(of, host, taken_at);
-            look.end["complete"] = json!(complete);
-            look.end["filtered"] = json!(filtered);
-            look.records = records;
-            look
+            let mut scan = scan(of, host, taken_at);
+            scan.end["complete"] = json!(complete);
+            scan.end["filtered"] = json!(filtered);
+            scan.records = records;
+            scan
         },
     )
 }
@@ -97,7 +97,7 @@ fn some(values: Vec<Value>) -> impl Strategy<Value = Value> + Clone {
     select(values)
 }
 
-fn agents(taken_at: &[i64]) -> impl Strategy<Value = Look> {
+fn agents(taken_at: &[i64]) -> impl Strategy<Value = Scan> {
     let registries: Vec<_> = REGISTRIES.iter().map(|(path, scope)| entries(path, scope)).collect();
     closed("agents", taken_at, 0.07, registries.prop_map(|records| records.concat()))
 }
@@ -147,7 +147,7 @@ fn entry(
     })
 }
 
-fn sessions(taken_at: &[i64]) -> impl Strategy<Value = Look> {
+fn sessions(taken_at: &[i64]) -> impl Strategy<Value = Scan> {
     let records: Vec<_> = SESSIONS
         .iter()
         .map(|(server, id, age)| proptest::option::weighted(0.4, session(*server, id, *age)))
@@ -156,12 +156,12 @@ fn sessions(taken_at: &[i64]) -> impl Strategy<Value = Look> {
     let uids = some(vec![json!([1000]), json!([1000, 0]), json!("all"), json!([0])]);
     let servers = some(vec![json!("all"), json!("all"), json!("named")]);
     (closed("sessions", taken_at, 0.015, records), uids, servers).prop_map(
-        |(mut look, uids, servers)| {
-            let pids: Vec<Value> = look.records.iter().map(|s| s["server_pid"].clone()).collect();
-            look.end["uids"] = uids;
-            look.end["servers"] = servers;
-            look.end["server_pids"] = json!(pids);
-            look
+        |(mut scan, uids, servers)| {
+            let pids: Vec<Value> = scan.records.iter().map(|s| s["server_pid"].clone()).collect();
+            scan.end["uids"] = uids;
+            scan.end["servers"] = servers;
+            scan.end["server_pids"] = json!(pids);
+            scan
         },
     )
 }
@@ -212,12 +212,12 @@ pub fn pane() -> impl Strategy<Value = Value> {
     })
 }
 
-fn processes(taken_at: &[i64]) -> impl Strategy<Value = Look> {
+fn processes(taken_at: &[i64]) -> impl Strategy<Value = Scan> {
     let records: Vec<_> = PROCESSES
         .iter()
         .map(|(pid, start)| proptest::option::weighted(0.4, process(*pid, start)))
         .collect();
-    // One look sees a pid once.
+    // One scan sees a pid once.
     let records = records.prop_map(|records| {
         let mut seen: Vec<Value> = Vec::new();
         for record in records.into_iter().flatten() {

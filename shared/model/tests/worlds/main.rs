@@ -28,7 +28,7 @@ fn cases(least: u32) -> ProptestConfig {
 
 /// The findings of a world as the program has them, sorted; None if there can be none.
 fn rows(world: &World) -> Option<Vec<Row>> {
-    let outcome = common::judge(&lines(&world.looks).join("\n"), &world.options).ok()?;
+    let outcome = common::judge(&lines(&world.scans).join("\n"), &world.options).ok()?;
     let mut rows: Vec<Row> = outcome.findings.iter().map(oracle::row).collect();
     rows.sort();
     Some(rows)
@@ -41,12 +41,12 @@ fn acts(world: &World) -> BTreeSet<Row> {
 
 /// The records of one type, wherever they are.
 fn records<'w>(world: &'w mut World, kind: &str) -> Vec<&'w mut Value> {
-    let records = world.looks.iter_mut().flat_map(|look| &mut look.records);
+    let records = world.scans.iter_mut().flat_map(|scan| &mut scan.records);
     records.filter(|record| record["type"] == kind).collect()
 }
 
-fn shuffled(looks: &[common::Look]) -> impl Strategy<Value = Vec<String>> + use<> {
-    Just(lines(looks)).prop_shuffle()
+fn shuffled(scans: &[common::Scan]) -> impl Strategy<Value = Vec<String>> + use<> {
+    Just(lines(scans)).prop_shuffle()
 }
 
 proptest! {
@@ -54,7 +54,7 @@ proptest! {
 
     #[test]
     fn a_naive_implementation_finds_the_same(world in worlds()) {
-        prop_assert_eq!(rows(&world), oracle::findings(&lines(&world.looks), &world.options));
+        prop_assert_eq!(rows(&world), oracle::findings(&lines(&world.scans), &world.options));
     }
 }
 
@@ -64,7 +64,7 @@ proptest! {
     #[test]
     fn the_order_of_the_lines_does_not_matter(
         (world, one, other) in worlds().prop_flat_map(|world| {
-            let (one, other) = (shuffled(&world.looks), shuffled(&world.looks));
+            let (one, other) = (shuffled(&world.scans), shuffled(&world.scans));
             (Just(world), one, other)
         })
     ) {
@@ -79,10 +79,10 @@ proptest! {
     #[test]
     fn not_even_when_all_looks_are_taken_at_once(
         (world, one, other) in worlds().prop_flat_map(|mut world| {
-            for look in &mut world.looks {
-                look.end["taken_at"] = json!(common::at(0));
+            for scan in &mut world.scans {
+                scan.end["taken_at"] = json!(common::at(0));
             }
-            let (one, other) = (shuffled(&world.looks), shuffled(&world.looks));
+            let (one, other) = (shuffled(&world.scans), shuffled(&world.scans));
             (Just(world), one, other)
         })
     ) {
@@ -99,7 +99,7 @@ proptest! {
             "orphan_session", "count_mismatch", "defunct_process", "status_mismatch",
             "missing_in_global",
         ];
-        if let Ok(outcome) = common::judge(&lines(&world.looks).join("\n"), &world.options) {
+        if let Ok(outcome) = common::judge(&lines(&world.scans).join("\n"), &world.options) {
             let lines: BTreeSet<&str> = outcome.text.lines().collect();
             prop_assert_eq!(lines.len(), outcome.findings.len());
             let places: Vec<(&str, Option<usize>)> = outcome
@@ -117,24 +117,24 @@ proptest! {
     #[test]
     fn a_look_without_its_end_spoils_the_stream(world in worlds(), at in any::<Index>()) {
         let full: Vec<usize> =
-            (0..world.looks.len()).filter(|at| !world.looks[*at].records.is_empty()).collect();
+            (0..world.scans.len()).filter(|at| !world.scans[*at].records.is_empty()).collect();
         prop_assume!(!full.is_empty());
-        let id = format!("look {}", at.get(&full));
-        let mut lines = lines(&world.looks);
+        let id = format!("scan {}", at.get(&full));
+        let mut lines = lines(&world.scans);
         lines.retain(|line| {
             let line: Value = serde_json::from_str(line).unwrap();
-            line["type"] != "end" || line["look"] != id
+            line["type"] != "end" || line["scan"] != id
         });
         prop_assert!(common::judge(&lines.join("\n"), &world.options).is_err());
     }
 
     #[test]
     fn a_lost_line_spoils_the_stream(world in worlds(), at in any::<Index>()) {
-        let mut lines = lines(&world.looks);
+        let mut lines = lines(&world.scans);
         lines.retain(|line| !line.contains(r#""type":"end""#));
         prop_assume!(!lines.is_empty());
         let lost = at.get(&lines).clone();
-        let mut lines = common::lines(&world.looks);
+        let mut lines = common::lines(&world.scans);
         lines.remove(lines.iter().position(|line| *line == lost).unwrap());
         prop_assert!(common::judge(&lines.join("\n"), &world.options).is_err());
     }
@@ -143,12 +143,12 @@ proptest! {
     fn worse_evidence_never_adds_an_action(
         world in worlds(), at in any::<Index>(), filtered in any::<bool>(),
     ) {
-        prop_assume!(!world.looks.is_empty());
+        prop_assume!(!world.scans.is_empty());
         let before = acts(&world);
         let mut worse = world;
-        let at = at.index(worse.looks.len());
+        let at = at.index(worse.scans.len());
         let (field, value) = if filtered { ("filtered", true) } else { ("complete", false) };
-        worse.looks[at].end[field] = json!(value);
+        worse.scans[at].end[field] = json!(value);
         prop_assert!(acts(&worse).is_subset(&before));
     }
 
@@ -156,9 +156,9 @@ proptest! {
     fn older_looks_at_sessions_never_add_an_action(world in worlds()) {
         let before = acts(&world);
         let mut older = world;
-        for look in older.looks.iter_mut().filter(|look| look.end["of"] == "sessions") {
-            let taken_at: Timestamp = look.end["taken_at"].as_str().unwrap().parse().unwrap();
-            look.end["taken_at"] = json!(taken_at - SignedDuration::from_secs(5));
+        for scan in older.scans.iter_mut().filter(|scan| scan.end["of"] == "sessions") {
+            let taken_at: Timestamp = scan.end["taken_at"].as_str().unwrap().parse().unwrap();
+            scan.end["taken_at"] = json!(taken_at - SignedDuration::from_secs(5));
         }
         prop_assert!(acts(&older).is_subset(&before));
     }
@@ -168,11 +168,11 @@ proptest! {
         world in worlds(), added in session(801, "$99", 600), at in any::<Index>(),
     ) {
         let mut more = world.clone();
-        let mut looks: Vec<_> =
-            more.looks.iter_mut().filter(|look| look.end["of"] == "sessions").collect();
-        prop_assume!(!looks.is_empty());
-        let at = at.index(looks.len());
-        looks[at].records.push(added);
+        let mut scans: Vec<_> =
+            more.scans.iter_mut().filter(|scan| scan.end["of"] == "sessions").collect();
+        prop_assume!(!scans.is_empty());
+        let at = at.index(scans.len());
+        scans[at].records.push(added);
         let new: Vec<Row> = acts(&more).difference(&acts(&world)).cloned().collect();
         prop_assert!(new.iter().all(|row| row[3] == r#"801 "$99""#), "{:?}", new);
     }

@@ -1,8 +1,8 @@
 //! The rules a second time: nested loops over JSON, written from what the manual
-//! promises and without a look at how the program does it.
+//! promises and without a scan at how the program does it.
 
 use jiff::Timestamp;
-use model::drift::Options;
+use model::rules::Options;
 use serde_json::Value;
 
 /// Kind, action, target, and what tells two findings of the same target apart.
@@ -28,7 +28,7 @@ const INERT: [&str; 17] = [
     "coreutils",
 ];
 
-/// The findings of a stream of well-formed looks, sorted; None if it carries none at all.
+/// The findings of a stream of well-formed scans, sorted; None if it carries none at all.
 pub fn findings(lines: &[String], options: &Options) -> Option<Vec<Row>> {
     let lines: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     let ends: Vec<&Value> = lines.iter().filter(|line| line["type"] == "end").collect();
@@ -85,7 +85,7 @@ impl<'w> World<'w> {
     fn latest(&self, kind: &str, identity: &[&str]) -> Vec<(&'w Value, &'w Value)> {
         let mut all: Vec<(&Value, &Value)> = Vec::new();
         for line in self.lines.iter().filter(|line| line["type"] == kind) {
-            for end in self.ends.iter().filter(|end| end["look"] == line["look"]) {
+            for end in self.ends.iter().filter(|end| end["scan"] == line["scan"]) {
                 all.push((line, end));
             }
         }
@@ -112,25 +112,25 @@ impl<'w> World<'w> {
         self.latest("process", &["pid", "start_time"])
     }
 
-    fn looks(&self, of: &str) -> Vec<&'w Value> {
+    fn scans(&self, of: &str) -> Vec<&'w Value> {
         self.ends.iter().copied().filter(|end| end["of"] == of).collect()
     }
 
     fn whole(&self, of: &str) -> bool {
-        let looks = self.looks(of);
-        !looks.is_empty()
-            && looks.iter().all(|end| end["complete"] == true && end["filtered"] == false)
+        let scans = self.scans(of);
+        !scans.is_empty()
+            && scans.iter().all(|end| end["complete"] == true && end["filtered"] == false)
     }
 
     fn all_sessions_of(&self, uid: &Value) -> bool {
         let listed =
             |uids: &Value| *uids == "all" || uids.as_array().is_some_and(|uids| uids.contains(uid));
-        self.whole("sessions") && self.looks("sessions").iter().any(|end| listed(&end["uids"]))
+        self.whole("sessions") && self.scans("sessions").iter().any(|end| listed(&end["uids"]))
     }
 
-    /// By its own look, or by one of the others that the judgement needs.
+    /// By its own scan, or by one of the others that the judgement needs.
     fn young(&self, born: &Value, end: &Value, others: &str) -> bool {
-        let mut ends = self.looks(others);
+        let mut ends = self.scans(others);
         ends.push(end);
         ends.iter().any(|end| time(&end["taken_at"]) - time(born) < self.options.min_age.as_secs())
     }
@@ -182,9 +182,9 @@ impl<'w> World<'w> {
 
     /// One that lives and was not asked.
     fn of_another_server(&self, origin: &Value) -> bool {
-        let looks = self.looks("sessions");
+        let scans = self.scans("sessions");
         !origin.is_null()
-            && !looks.iter().any(|end| array(&end["server_pids"]).contains(&origin["server_pid"]))
+            && !scans.iter().any(|end| array(&end["server_pids"]).contains(&origin["server_pid"]))
     }
 
     fn judge_processes(&self, rows: &mut Vec<Row>) {
@@ -270,9 +270,9 @@ impl<'w> World<'w> {
             let known = owner
                 .is_some_and(|(registry, _)| self.all_sessions_of(&registry["owner_uid"]))
                 && self
-                    .looks("sessions")
+                    .scans("sessions")
                     .iter()
-                    .all(|look| time(&look["taken_at"]) >= time(&end["taken_at"]));
+                    .all(|scan| time(&scan["taken_at"]) >= time(&end["taken_at"]));
             if known && !lives && !wanted(agent).contains('#') {
                 let action = if task { "terminate_entry" } else { "remove_entry" };
                 rows.push([

@@ -1,0 +1,222 @@
+//! The process table as Linux shows it in `/proc`: everything a record has.
+
+mod file;
+mod output;
+pub mod pidfd;
+
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use jiff::{SignedDuration, Timestamp};
+use model::parse::{self, proc::Stat};
+use model::record::{Namespace, ProcSource, Stdout};
+use nix::errno::Errno;
+use nix::time::{ClockId, clock_gettime};
+use nix::unistd::{SysconfVar, sysconf};
+
+use crate::clock;
+use crate::process::process_source::{Owner, ProcessMap, ProcessStat, Source};
+use crate::process::process_table::own_pid;
+
+/// The short name of a tmux server: tmux sets it when it has become one.
+const TMUX_SERVER: &str = "tmux: server";
+
+/// Processes that take in others whose parent is gone, besides pid 1. The kernel shows
+/// nowhere that a process asked for this (`PR_SET_CHILD_SUBREAPER`), so they are known
+/// by name: service managers, and the init programs of containers.
+const REAPERS: [&str; 12] = [
+    "systemd",
+    "init",
+    "tini",
+    "dumb-init",
+    "docker-init",
+    "catatonit",
+    "s6-svscan",
+    "runsvdir",
+    "conmon",
+    "containerd-shim",
+    "launchd",
+    "openrc-init",
+];
+
+/// What turns the kernel's numbers into records.
+#[derive(Debug)]
+struct Proc {
+    taken_at: Timestamp,
+    since_boot: SignedDuration,
+    ticks_per_second: u64,
+    page_size: u64,
+    /// What was last read.
+    buffer: RefCell<Vec<u8>>,
+}
+
+/// Reads the table. Processes that end meanwhile are not in it, nor are most threads of the
+/// kernel.
+///
+/// # Errors
+/// When `/proc` cannot be listed, or shows not even the process that asks.
+pub fn read() -> io::Result<(Box<dyn Source>, ProcessMap)> {
+    let mut pids = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        pids.extend(entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()));
+    }
+    let mut buffer = Vec::new();
+    let of_kernel = kernel_threads(&mut buffer);
+    pids.retain(|pid| !of_kernel.contains(pid));
+    let mut stats = Vec::with_capacity(pids.len());
+    for pid in pids {
+        match read_stat(pid, &mut buffer) {
+            Ok(stat) => stats.extend(stat.map(|stat| (pid, stat))),
+            // Where /proc hides other users' processes (hidepid), they are none of ours.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let own = own_pid();
+    if !stats.iter().any(|(pid, _)| *pid == own) {
+        return Err(io::Error::other(
+            "/proc does not show this process: is it mounted for this pid namespace?",
+        ));
+    }
+    let since_boot = clock_gettime(ClockId::CLOCK_BOOTTIME)?;
+    let proc = Proc {
+        taken_at: clock::now(),
+        since_boot: SignedDuration::new(since_boot.tv_sec(), since_boot.tv_nsec() as i32),
+        ticks_per_second: configured(SysconfVar::CLK_TCK)?,
+        page_size: configured(SysconfVar::PAGE_SIZE)?,
+        buffer: RefCell::new(buffer),
+    };
+    let processes = stats.into_iter().map(|(pid, stat)| (pid, proc.stat(stat)));
+    let processes: HashMap<i32, ProcessStat> = processes.collect();
+    Ok((Box::new(proc), processes))
+}
+
+impl Proc {
+    fn stat(&self, stat: Stat) -> ProcessStat {
+        ProcessStat {
+            ppid: stat.ppid,
+            pgid: stat.pgid,
+            sid: Some(stat.sid),
+            tty: parse::proc::tty_name(stat.tty_nr),
+            state: stat.state,
+            is_kernel: stat.kernel_thread,
+            start: stat.start_ticks,
+            started: self.started(&stat),
+            rss_bytes: stat.rss_pages * self.page_size,
+            cpu_seconds: stat.cpu_ticks as f64 / self.ticks_per_second as f64,
+            name: stat.comm,
+        }
+    }
+
+    /// When a process started, by the clock of now.
+    fn started(&self, stat: &Stat) -> Timestamp {
+        let milliseconds = stat.start_ticks * 1000 / self.ticks_per_second;
+        let after_boot = SignedDuration::from_millis(milliseconds as i64);
+        let age = SignedDuration::from_millis((self.since_boot - after_boot).as_millis() as i64);
+        self.taken_at - age
+    }
+}
+
+impl Source for Proc {
+    fn kind(&self) -> ProcSource {
+        ProcSource::Proc
+    }
+
+    fn reapers(&self) -> &'static [&'static str] {
+        &REAPERS
+    }
+
+    fn is_tmux_server(&self, stat: &ProcessStat) -> bool {
+        stat.name == TMUX_SERVER
+    }
+
+    fn now(&self, pid: i32) -> io::Result<Option<ProcessStat>> {
+        Ok(read_stat(pid, &mut self.buffer.borrow_mut())?.map(|stat| self.stat(stat)))
+    }
+
+    fn owner(&self, pid: i32) -> Owner {
+        let mut buffer = self.buffer.borrow_mut();
+        let Ok(status) = file::read(pid, "status", &mut buffer) else { return Owner::default() };
+        let (uid, depth) = parse::proc::status(&String::from_utf8_lossy(status));
+        let namespace =
+            depth.map(|depth| if depth == 1 { Namespace::Own } else { Namespace::Foreign });
+        Owner { uid, namespace }
+    }
+
+    fn args(&self, pid: i32) -> Vec<Vec<u8>> {
+        let mut buffer = self.buffer.borrow_mut();
+        let cmdline = file::read(pid, "cmdline", &mut buffer).unwrap_or_default();
+        parse::proc::cmdline(cmdline).into_iter().map(<[u8]>::to_vec).collect()
+    }
+
+    fn exe(&self, pid: i32) -> Option<String> {
+        file::link(pid, "exe").ok()
+    }
+
+    /// `TMUX` is `socket,server pid,session number`; `TMUX_PANE` is `%3`.
+    fn origin(&self, pid: i32) -> Option<(i32, Option<String>)> {
+        let mut buffer = self.buffer.borrow_mut();
+        let environ = file::read(pid, "environ", &mut buffer).unwrap_or_default();
+        let text = |name| parse::proc::environ(environ, name).map(String::from_utf8_lossy);
+        let server_pid = text("TMUX")?.rsplit(',').nth(1)?.parse().ok()?;
+        Some((server_pid, text("TMUX_PANE").map(|pane| pane.into_owned())))
+    }
+
+    fn outputs(&self, pids: &[i32], all: &ProcessMap) -> Vec<(Option<Stdout>, Option<i32>)> {
+        output::outputs(pids, all)
+    }
+
+    /// A path that a server was given relative means one in its own folder.
+    fn listening_sockets(&self, pid: i32) -> Vec<PathBuf> {
+        let listening = fs::read("/proc/net/unix").unwrap_or_default();
+        let listening = String::from_utf8_lossy(&listening);
+        let listening: HashMap<u64, &str> =
+            parse::proc::listening_sockets(&listening).into_iter().collect();
+        let folder = fs::read_link(file::path(pid, "cwd")).unwrap_or_default();
+        let sockets = open_sockets(pid).filter_map(|inode| listening.get(&inode));
+        sockets.map(|socket| folder.join(socket)).collect()
+    }
+}
+
+/// The threads of the kernel, most of what runs on a quiet machine, from one file: all are
+/// children of `kthreadd`. So is what the kernel starts by itself, for a core dump say, which
+/// is neither Claude nor a tmux server. Empty where the kernel has no such file (proc(5),
+/// `CONFIG_PROC_CHILDREN`), or pid 2 is something else, as in a container.
+///
+/// To be asked after the pids were listed: a pid that is in both is that of a thread, or
+/// what had it before has ended.
+fn kernel_threads(buffer: &mut Vec<u8>) -> HashSet<i32> {
+    const KTHREADD: i32 = 2;
+    let is_kthreadd = |stat: &Stat| stat.kernel_thread && stat.ppid == 0;
+    if !matches!(read_stat(KTHREADD, buffer), Ok(Some(stat)) if is_kthreadd(&stat)) {
+        return HashSet::new();
+    }
+    let children = fs::read_to_string("/proc/2/task/2/children").unwrap_or_default();
+    children.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+}
+
+fn open_sockets(pid: i32) -> impl Iterator<Item = u64> {
+    let links = fs::read_dir(file::path(pid, "fd")).into_iter().flatten().flatten();
+    links.filter_map(|entry| {
+        parse::proc::link_inode(&fs::read_link(entry.path()).ok()?.to_string_lossy(), "socket")
+    })
+}
+
+fn configured(variable: SysconfVar) -> io::Result<u64> {
+    sysconf(variable)?
+        .map(|value| value as u64)
+        .ok_or_else(|| io::Error::other("sysconf says nothing"))
+}
+
+/// None when the process has ended; that it could not be asked about is an error.
+fn read_stat(pid: i32, buffer: &mut Vec<u8>) -> io::Result<Option<Stat>> {
+    match file::read(pid, "stat", buffer) {
+        Ok(text) => Ok(parse::proc::stat(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) if error.raw_os_error() == Some(Errno::ESRCH as i32) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

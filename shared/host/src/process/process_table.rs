@@ -1,0 +1,95 @@
+//! The process table: who is whose child, under which name.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+
+use model::record::ProcSource;
+
+use crate::process::process_source::{ProcessMap, ProcessStat, Source, read};
+
+/// One reading of the process table.
+#[derive(Debug)]
+pub struct Table {
+    /// Where it was read.
+    pub source: Box<dyn Source>,
+    processes: ProcessMap,
+}
+
+impl Table {
+    /// Reads the table. Processes that end meanwhile are not in it.
+    ///
+    /// # Errors
+    /// When the source cannot be read, or shows not even the process that asks.
+    pub fn read(source: ProcSource) -> io::Result<Table> {
+        let (source, processes) = read(source)?;
+        Ok(Table { source, processes })
+    }
+
+    /// All processes, by pid.
+    pub fn processes(&self) -> &ProcessMap {
+        &self.processes
+    }
+
+    /// All processes, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (i32, &ProcessStat)> {
+        self.processes.iter().map(|(pid, stat)| (*pid, stat))
+    }
+
+    /// One process.
+    pub fn get(&self, pid: i32) -> Option<&ProcessStat> {
+        self.processes.get(&pid)
+    }
+
+    /// Parent, its parent, … up to pid 1 or the edge of the pid namespace.
+    pub fn ancestors(&self, pid: i32) -> Vec<i32> {
+        let mut ancestors = Vec::new();
+        let mut at = pid;
+        while let Some(stat) = self.processes.get(&at) {
+            // While the table was read, a pid may have been taken anew: no circles.
+            if stat.ppid <= 0 || ancestors.contains(&stat.ppid) {
+                break;
+            }
+            ancestors.push(stat.ppid);
+            at = stat.ppid;
+        }
+        ancestors
+    }
+
+    /// The children of each process.
+    pub fn children(&self) -> HashMap<i32, Vec<i32>> {
+        let mut children: HashMap<i32, Vec<i32>> = HashMap::new();
+        for (pid, stat) in self.iter() {
+            children.entry(stat.ppid).or_default().push(pid);
+        }
+        children
+    }
+
+    /// The processes that are living tmux servers.
+    pub fn tmux_servers(&self) -> HashSet<i32> {
+        let is_server = |stat: &ProcessStat| !stat.is_dead() && self.source.is_tmux_server(stat);
+        self.iter().filter(|(_, stat)| is_server(stat)).map(|(pid, _)| pid).collect()
+    }
+
+    /// Whether the tmux server that was seen is one now. What a server has just forked for a
+    /// pane goes by its name too, until it becomes a shell. One that cannot be looked at
+    /// may well be.
+    pub fn is_still_tmux_server(&self, pid: i32) -> bool {
+        let is_still = |now: ProcessStat| {
+            !now.is_dead()
+                && self.get(pid).is_none_or(|before| now.may_be(before))
+                && self.source.is_tmux_server(&now)
+        };
+        self.source.now(pid).map_or(true, |now| now.is_some_and(is_still))
+    }
+
+    /// The process that asks and its ancestors.
+    pub fn own_line(&self) -> HashSet<i32> {
+        let own = own_pid();
+        self.ancestors(own).into_iter().chain([own]).collect()
+    }
+}
+
+/// The pid of this process.
+pub fn own_pid() -> i32 {
+    std::process::id() as i32
+}

@@ -1,0 +1,5 @@
+//! Reading the texts of other programs and of the kernel, apart from asking for them.
+
+pub mod proc;
+pub mod ps;
+pub mod tmux;

@@ -1,0 +1,87 @@
+//! Reading action records back, to undo what was done to registries.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::plan::{Origins, PlannedAction};
+use crate::record::RemovedEntry;
+use crate::record::Text;
+use crate::record::{ActionKind, Finding, Outcome};
+use crate::record::{Agent, Registry};
+use crate::stream::{Malformed, lines, parse};
+
+/// What is to be undone in one registry.
+#[derive(Debug, Default)]
+pub struct Undo<'a> {
+    /// The entries to put back, in the order in which they were taken.
+    pub entries: Vec<(PlannedAction<'a>, RemovedEntry<'a>)>,
+    /// Counters that were set: what they were, and what the entries made then.
+    pub counters: HashMap<String, (i64, i64)>,
+}
+
+#[derive(Deserialize)]
+struct Done<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Text<'a>,
+    action: Option<ActionKind>,
+    result: Option<Outcome>,
+    #[serde(borrow)]
+    entry: Option<RemovedEntry<'a>>,
+    #[serde(borrow)]
+    finding: Option<&'a RawValue>,
+}
+
+/// Reads action records, such as a log, and finds what was done to registries, by path.
+/// What was planned, what was put back since, and what was done to processes and sessions,
+/// is passed over.
+///
+/// # Errors
+/// [`Malformed`] for a line that is not a record, and for an input without any action.
+pub fn read(text: &str) -> Result<BTreeMap<String, Undo<'_>>, Malformed> {
+    let mut undos: BTreeMap<String, Undo<'_>> = BTreeMap::new();
+    let mut origins = Origins::default();
+    let mut actions = 0;
+    for (number, line) in lines(text) {
+        let done: Done<'_> = parse(number, line)?;
+        let (true, Some(raw)) = (&*done.kind == "action", done.finding) else { continue };
+        actions += 1;
+        if done.result != Some(Outcome::Done) {
+            continue;
+        }
+        let finding: Finding<'_> = parse(number, raw.get())?;
+        let origin = origins.of(&finding).map_err(|error| Malformed { line: number, ..error })?;
+        let agent = || parse::<Agent<'_>>(number, finding.agent.map_or("null", RawValue::get));
+        match (done.entry, done.action, finding.registry) {
+            (Some(entry), _, _) => {
+                let agent = agent()?;
+                let undo = undos.entry(agent.registry.to_string()).or_default();
+                let Finding { target, reason, .. } = finding;
+                let (kind, raw) = (ActionKind::RestoreEntry, raw.get());
+                undo.entries.push((PlannedAction { kind, target, reason, origin, raw }, entry));
+            }
+            (None, Some(ActionKind::RestoreEntry), _) => {
+                let agent = agent()?;
+                if let Some(undo) = undos.get_mut(&*agent.registry) {
+                    undo.entries.retain(|(_, entry)| entry.id != agent.id);
+                }
+            }
+            (None, Some(ActionKind::SetCounters), Some(registry)) => {
+                let registry: Registry = parse(number, registry.get())?;
+                let undo = undos.entry(registry.path).or_default();
+                undo.counters.extend(registry.counters.into_iter().filter_map(
+                    |(name, counter)| Some((name, (counter.stored?, counter.computed))),
+                ));
+            }
+            _ => {}
+        }
+    }
+    if actions == 0 {
+        let reason = "no action records: undoing needs what agentprune --yes or its --log wrote";
+        return Err(Malformed { line: 0, reason: reason.to_owned() });
+    }
+    // Counters alone are not put back: wrong ones serve nobody.
+    undos.retain(|_, undo| !undo.entries.is_empty());
+    Ok(undos)
+}

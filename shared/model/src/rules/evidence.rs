@@ -1,0 +1,177 @@
+//! What the scans of one machine prove.
+//!
+//! "There is no such session" can be said only after a scan that would have seen it:
+//! complete, not filtered, of the right user, and not older than what is judged. This
+//! module turns scans into the questions that the rules ask.
+
+use std::collections::BTreeSet;
+
+use foldhash::HashMap;
+use itertools::Itertools;
+use jiff::Timestamp;
+
+use crate::record::{
+    Agent, End, Machine, Names, Of, ProcSource, Process, Registry, Servers, Session,
+};
+use crate::stream::{Malformed, Scan, Sourced, subject};
+
+/// Everything that was seen of one machine.
+#[derive(Debug)]
+pub struct MachineState<'s, 'a> {
+    /// The machine.
+    pub machine: Machine,
+    /// Registry entries, each once, with the end of their scan, in no order: there may be
+    /// very many.
+    pub agents: Vec<(&'s Sourced<'a, Agent<'a>>, &'s End)>,
+    /// Registries with the end of their scan.
+    pub registries: Vec<(&'s Sourced<'a, Registry>, &'s End)>,
+    /// Sessions, each once, with the end of their scan.
+    pub sessions: Vec<(&'s Sourced<'a, Session>, &'s End)>,
+    /// Processes, each once, with the end of their scan.
+    pub processes: Vec<(&'s Sourced<'a, Process>, &'s End)>,
+    /// The ends of all scans.
+    pub ends: Vec<&'s End>,
+}
+
+/// Sorts scans by machine.
+///
+/// # Errors
+/// [`Malformed`] when a scan of sessions is incomplete: then nothing can be concluded,
+/// because every agent and every process might be in a session that was not seen.
+pub fn machine_states<'s, 'a>(
+    scans: &'s [Scan<'a>],
+) -> Result<Vec<MachineState<'s, 'a>>, Malformed> {
+    if let Some(scan) = scans.iter().find(|l| l.end.of == Of::Sessions && !l.end.complete) {
+        let why = scan.end.error.as_deref().unwrap_or("no reason given");
+        let reason = format!("the scan of sessions on {} is incomplete: {why}", scan.end.host);
+        return Err(Malformed { line: 0, reason });
+    }
+    let by_machine = scans.iter().into_group_map_by(|scan| scan.end.machine());
+    Ok(by_machine
+        .into_iter()
+        .sorted_by(|(a, _), (b, _)| a.cmp(b))
+        .map(|(machine, scans)| state(machine, &scans))
+        .collect())
+}
+
+fn state<'s, 'a>(machine: Machine, scans: &[&'s Scan<'a>]) -> MachineState<'s, 'a> {
+    // Of what two scans saw, the later one knows better. All else is sorted only so that
+    // the output does not depend on the order of the lines.
+    let newest_first = || {
+        scans.iter().copied().sorted_by_key(|l| (std::cmp::Reverse(l.end.taken_at), &l.end.scan))
+    };
+    MachineState {
+        machine,
+        agents: agents(newest_first()),
+        registries: newest_first()
+            .flat_map(|scan| by_line(&scan.registries).map(move |registry| (registry, &scan.end)))
+            .unique_by(|(registry, _)| &registry.record.path)
+            .collect(),
+        sessions: newest_first()
+            .flat_map(|scan| by_line(&scan.sessions).map(move |session| (session, &scan.end)))
+            .unique_by(|(s, _)| (s.record.server_pid, &s.record.id, s.record.created))
+            .collect(),
+        processes: newest_first()
+            .flat_map(|scan| by_line(&scan.processes).map(move |process| (process, &scan.end)))
+            .unique_by(|(process, _)| (process.record.pid, &process.record.start_time))
+            .collect(),
+        ends: newest_first().map(|scan| &scan.end).collect(),
+    }
+}
+
+/// The entries of these scans, each as the first of them saw it; of those that one scan
+/// has twice, the first by its line.
+fn agents<'s, 'a: 's>(
+    scans: impl Iterator<Item = &'s Scan<'a>> + Clone,
+) -> Vec<(&'s Sourced<'a, Agent<'a>>, &'s End)> {
+    let count = scans.clone().map(|scan| scan.agents.len()).sum();
+    let mut agents: Vec<(&Sourced<'_, Agent<'_>>, &End)> = Vec::with_capacity(count);
+    let mut known: HashMap<(&str, &str), usize> = HashMap::default();
+    known.reserve(count);
+    for scan in scans {
+        let first = agents.len();
+        for agent in &scan.agents {
+            let at =
+                *known.entry((&agent.record.registry, &agent.record.id)).or_insert(agents.len());
+            if at == agents.len() {
+                agents.push((agent, &scan.end));
+            } else if at >= first && agent.line < agents[at].0.line {
+                agents[at].0 = agent;
+            }
+        }
+    }
+    agents
+}
+
+fn by_line<'s, 'a, T>(records: &'s [Sourced<'a, T>]) -> impl Iterator<Item = &'s Sourced<'a, T>> {
+    records.iter().sorted_by_key(|record| record.line)
+}
+
+impl MachineState<'_, '_> {
+    /// The ends of the scans of one kind.
+    pub fn scans(&self, of: Of) -> impl Iterator<Item = &End> {
+        self.ends.iter().copied().filter(move |end| end.of == of)
+    }
+
+    /// Why "nobody has it" cannot be concluded from the scans of this kind; None if it can.
+    pub fn gap(&self, of: Of) -> Option<String> {
+        let what = subject(of);
+        if self.scans(of).next().is_none() {
+            return Some(format!("there is no scan of {what}"));
+        }
+        if self.scans(of).any(|end| !end.complete) {
+            return Some(format!("the scan of {what} is incomplete"));
+        }
+        self.scans(of).any(|end| end.filtered).then(|| format!("the scan of {what} was filtered"))
+    }
+
+    /// Why it cannot be said of a session of `uid` that it is not there. `since`: the
+    /// scan must not be older than this, because the orchestrator makes the session
+    /// first and the entry then.
+    pub fn session_gap(&self, uid: u32, since: Option<Timestamp>) -> Option<String> {
+        if let Some(gap) = self.gap(Of::Sessions) {
+            return Some(gap);
+        }
+        let of_uid = |end: &&End| end.uids.as_ref().is_some_and(|uids| uids.include(uid));
+        if !self.scans(Of::Sessions).any(|end| of_uid(&end)) {
+            return Some(format!("the sessions of uid {uid} were not looked at"));
+        }
+        self.scans(Of::Sessions)
+            .any(|end| since.is_some_and(|since| end.taken_at < since))
+            .then(|| "the scan of sessions is older than the scan of agents".to_owned())
+    }
+
+    /// The servers that answered.
+    pub fn server_pids(&self) -> BTreeSet<i32> {
+        self.scans(Of::Sessions).flat_map(|end| end.server_pids.iter().flatten().copied()).collect()
+    }
+
+    /// Which servers were asked: all, if one scan asked all.
+    pub fn servers(&self) -> Option<Servers> {
+        let asked = |servers| self.scans(Of::Sessions).any(|end| end.servers == Some(servers));
+        [Servers::All, Servers::Named].into_iter().find(|servers| asked(*servers))
+    }
+
+    /// Their sockets.
+    pub fn sockets(&self) -> Vec<String> {
+        let sockets = self.scans(Of::Sessions).flat_map(|end| end.sockets.iter().flatten());
+        sockets.cloned().sorted().dedup().collect()
+    }
+
+    /// Which names counted as Claude.
+    pub fn names(&self) -> Option<Names> {
+        self.scans(Of::Processes).find_map(|end| end.names.clone())
+    }
+
+    /// Where the process table was read: by the scans of processes, else by those at
+    /// sessions.
+    pub fn proc_source(&self) -> Option<ProcSource> {
+        let ends = self.scans(Of::Processes).chain(self.scans(Of::Sessions));
+        ends.into_iter().find_map(|end| end.proc_source)
+    }
+
+    /// The instant of the earliest scan.
+    pub fn taken_at(&self) -> Timestamp {
+        self.ends.iter().map(|end| end.taken_at).min().unwrap_or_default()
+    }
+}

@@ -1,0 +1,316 @@
+//! The lossless edit: entries leave as spans of the text, counters and marks are written
+//! over theirs, and every other byte is the byte that was there.
+
+use std::ops::Range;
+
+use foldhash::{HashMap, HashSet};
+
+use super::corrupt::Corrupt;
+use super::members::Members;
+use super::scan::{Entry, Layout, scan};
+use super::{Change, Slot, Tally, apply, counter_changes};
+use model::record::{RemovedEntry, Text};
+
+/// Why a marked entry is over.
+const REASON: &str = "session_not_found";
+
+/// What to change in a registry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Edit<'e> {
+    /// Ids of entries to remove. Every entry of such an id goes: an earlier one left
+    /// behind would come to life.
+    pub remove: HashSet<&'e str>,
+    /// Ids of entries to mark as terminated.
+    pub mark: HashSet<&'e str>,
+    /// The time to mark them with, as the registry spells times.
+    pub now: &'e str,
+}
+
+/// A text after an edit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edited<'t> {
+    /// The new text.
+    pub text: String,
+    /// The entries taken out or marked.
+    pub taken: Vec<RemovedEntry<'t>>,
+}
+
+/// Applies an edit, and sets the counters to what the entries amount to then. Counters
+/// that a task registry lacks stay out of it; a global registry that loses entries gets
+/// both, as the guide's own snippet writes them.
+///
+/// With nothing to change, the text is the one that came in.
+///
+/// # Errors
+/// [`Corrupt`] as for [`scan`].
+pub fn edit<'t>(text: &'t str, edit: &Edit<'_>) -> Result<Edited<'t>, Corrupt> {
+    let layout = scan(text)?;
+    let fate = |entry: Entry<'_>| {
+        if edit.remove.contains(&*entry.id) {
+            Fate::Goes
+        } else if edit.mark.contains(&*entry.id) {
+            Fate::Marked
+        } else {
+            Fate::Stays
+        }
+    };
+    let fates: Vec<Fate> = layout.entries(text).map(fate).collect();
+    edit_each(text, &layout, &fates, edit.now)
+}
+
+/// What becomes of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It stays as it is.
+    Stays,
+    /// It is removed.
+    Goes,
+    /// It is marked as terminated.
+    Marked,
+}
+
+/// The same for a text that was scanned, by what becomes of each entry in it. If one goes,
+/// so must every other of its id: an earlier one left behind would come to life. `now`: the
+/// time to mark with, as the registry spells times.
+///
+/// # Errors
+/// [`Corrupt`] when an entry cannot be marked.
+pub fn edit_each<'t>(
+    text: &'t str,
+    layout: &Layout,
+    fates: &[Fate],
+    now: &str,
+) -> Result<Edited<'t>, Corrupt> {
+    let mut slots = Slot::all(text, layout);
+    let places = Places::new(text, layout, &slots);
+
+    let mut changes = removals(layout, &slots, fates);
+    let mut taken = Vec::new();
+    for (at, slot) in slots.iter().enumerate() {
+        match fates[at] {
+            Fate::Stays => {}
+            Fate::Goes => taken.push(places.take(at, None)),
+            Fate::Marked => {
+                let marked = marked(text, slot, now)?;
+                changes.push((slot.span.clone(), marked.clone().into()));
+                taken.push(places.take(at, Some(marked)));
+            }
+        }
+    }
+    for (slot, fate) in slots.iter_mut().zip(fates) {
+        if *fate == Fate::Marked {
+            (slot.active, slot.completed) = (false, false);
+        }
+    }
+    let mut fate = fates.iter();
+    slots.retain(|_| fate.next() != Some(&Fate::Goes));
+    let values = Tally::of(&slots).values(layout.scope);
+    // The new text needs the room.
+    drop(slots);
+    changes.extend(counter_changes(text, layout, values, fates.contains(&Fate::Goes)));
+    Ok(Edited { text: apply(text, changes), taken })
+}
+
+fn removals(layout: &Layout, slots: &[Slot<'_>], fates: &[Fate]) -> Vec<Change<'static>> {
+    let goes = |fate: &Fate| *fate == Fate::Goes;
+    if fates.iter().all(goes) {
+        let inside = layout.agents.start + 1..layout.agents.end - 1;
+        return if slots.is_empty() { Vec::new() } else { vec![(inside, "".into())] };
+    }
+    let mut changes = Vec::new();
+    let mut at = 0;
+    while at < slots.len() {
+        if !goes(&fates[at]) {
+            at += 1;
+            continue;
+        }
+        let run = fates[at..].iter().take_while(|fate| goes(fate)).count();
+        // A run at the head goes up to the next entry, so that this takes its place;
+        // any other goes from the end of the entry before, and takes the comma along.
+        let cut = match at.checked_sub(1) {
+            None => slots[0].span.start..slots[run].span.start,
+            Some(before) => slots[before].span.end..slots[at + run - 1].span.end,
+        };
+        changes.push((cut, "".into()));
+        at += run;
+    }
+    changes
+}
+
+/// Where the entries of a text stand.
+struct Places<'p, 't> {
+    text: &'t str,
+    agents: Range<usize>,
+    slots: &'p [Slot<'t>],
+    /// How many entries of the same id stand before, by position, where there are any.
+    copies: HashMap<usize, usize>,
+}
+
+impl<'p, 't> Places<'p, 't> {
+    fn new(text: &'t str, layout: &Layout, slots: &'p [Slot<'t>]) -> Places<'p, 't> {
+        let mut seen: HashSet<&str> = HashSet::default();
+        seen.reserve(slots.len());
+        let again: Vec<usize> =
+            (0..slots.len()).filter(|at| !seen.insert(&slots[*at].id)).collect();
+        let mut counts: HashMap<&str, usize> = HashMap::default();
+        let count = |at: usize| {
+            let count = counts.entry(&slots[at].id).or_default();
+            *count += 1;
+            (at, *count)
+        };
+        let copies = again.into_iter().map(count).collect();
+        Places { text, agents: layout.agents.clone(), slots, copies }
+    }
+
+    fn take(&self, at: usize, replaced_by: Option<String>) -> RemovedEntry<'t> {
+        let Places { text, slots, .. } = *self;
+        let span = slots[at].span.clone();
+        let before = at.checked_sub(1);
+        let gap_start = before.map_or(self.agents.start + 1, |before| slots[before].span.end);
+        let gap_end = slots.get(at + 1).map_or(self.agents.end - 1, |next| next.span.start);
+        let copy = |at: usize| self.copies.get(&at).copied().unwrap_or(0);
+        RemovedEntry {
+            id: Text(slots[at].id.clone()),
+            text: text[span.clone()].into(),
+            copy: copy(at),
+            after: before.map(|before| Text(slots[before].id.clone())),
+            after_copy: before.map_or(0, copy),
+            gap_before: text[gap_start..span.start].into(),
+            gap_behind: text[span.end..gap_end].into(),
+            replaced_by: replaced_by.map(Text::from),
+        }
+    }
+}
+
+/// The text of an entry with the fields of one that has ended.
+fn marked(text: &str, slot: &Slot<'_>, now: &str) -> Result<String, Corrupt> {
+    let entry = &text[slot.span.clone()];
+    // In an object, the entry begins with its key.
+    let value =
+        entry.find('{').filter(|_| entry.starts_with('{')).unwrap_or_else(|| value_of(entry));
+    let members = Members::read(entry, value)?;
+    let quoted = |value: &str| serde_json::Value::from(value).to_string();
+    let fields = [
+        ("status", quoted("terminated")),
+        ("termination_reason", quoted(REASON)),
+        ("terminated_at", quoted(now)),
+        ("last_update", quoted(now)),
+    ];
+    let mut changes: Vec<Change<'_>> = Vec::new();
+    let mut added = Vec::new();
+    for (name, value) in fields {
+        match members.last_named(name) {
+            Some(span) => changes.push((span, value.into())),
+            None => added.push((name, value)),
+        }
+    }
+    changes.extend(members.addition(entry, &added));
+    Ok(apply(entry, changes))
+}
+
+/// Where the value of a member begins, behind its key.
+fn value_of(member: &str) -> usize {
+    let mut key = serde_json::Deserializer::from_str(member).into_iter::<serde::de::IgnoredAny>();
+    let _ = key.next();
+    let behind_key = key.byte_offset();
+    behind_key + member[behind_key..].find('{').unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn remove(text: &str, ids: &[&str]) -> String {
+        edit(text, &Edit { remove: ids.iter().copied().collect(), ..Edit::default() }).unwrap().text
+    }
+
+    fn mark(text: &str, id: &str) -> String {
+        edit(text, &Edit { mark: [id].into_iter().collect(), now: "NOW", ..Edit::default() })
+            .unwrap()
+            .text
+    }
+
+    #[test]
+    fn every_position_of_a_small_object() {
+        let text = "{\"agents\": { \"a\":{} ,\t\"b\" : {\"x\": 1.10},\n\"c\":{}\r\n}}";
+        for (ids, agents) in [
+            (&["a"][..], "{ \"b\" : {\"x\": 1.10},\n\"c\":{}\r\n}"),
+            (&["b"], "{ \"a\":{},\n\"c\":{}\r\n}"),
+            (&["c"], "{ \"a\":{} ,\t\"b\" : {\"x\": 1.10}\r\n}"),
+            (&["a", "b"], "{ \"c\":{}\r\n}"),
+            (&["b", "c"], "{ \"a\":{}\r\n}"),
+            (&["a", "c"], "{ \"b\" : {\"x\": 1.10}\r\n}"),
+            (&["a", "b", "c"], "{}"),
+        ] {
+            let result = remove(text, ids);
+            assert!(result.starts_with(&format!("{{\"agents\": {agents}")), "{ids:?}: {result}");
+        }
+    }
+
+    #[test]
+    fn nothing_to_do_changes_nothing() {
+        let text = "{\"agents\": {\"a\": {}}, \"total_agents_spawned\": 1 , \"active_agents\":1}\n";
+        assert_eq!(remove(text, &["z"]), text);
+        assert_eq!(mark(text, "z"), text);
+        assert_eq!(remove("{\"agents\": {}}", &[]), "{\"agents\": {}}");
+    }
+
+    #[test]
+    fn counters_are_written_over_theirs() {
+        let text = "{\"active_agents\":\"many\",\"agents\":{\"a\":{\"status\":\"completed\"},\"b\":{}},\"total_agents_spawned\": 95 }";
+        assert_eq!(
+            remove(text, &[]),
+            "{\"active_agents\":1,\"agents\":{\"a\":{\"status\":\"completed\"},\"b\":{}},\"total_agents_spawned\": 2 }"
+        );
+    }
+
+    #[test]
+    fn missing_counters_are_added_as_the_snippet_would() {
+        let text = "{\n  \"v\": 1,\n  \"agents\": {\n    \"a\": {}\n  }\n}";
+        assert_eq!(
+            remove(text, &["a"]),
+            "{\n  \"v\": 1,\n  \"agents\": {},\n  \"total_agents_spawned\": 0,\n  \"active_agents\": 0\n}"
+        );
+        let only = "{\n  \"agents\": {\n    \"a\": {}\n  }\n}";
+        assert_eq!(
+            remove(only, &["a"]),
+            "{\n  \"agents\": {},\n  \"total_agents_spawned\": 0,\n  \"active_agents\": 0\n}"
+        );
+        assert_eq!(remove("{\"agents\": [{\"id\": \"a\"}]}", &["a"]), "{\"agents\": []}");
+    }
+
+    #[test]
+    fn all_entries_of_an_id_go_and_the_last_one_counts() {
+        let text =
+            "{\"agents\":{\"a\":{},\"b\":{},\"a\":{\"status\":\"completed\"}},\"active_agents\":9}";
+        assert_eq!(remove(text, &[]).matches("\"active_agents\":1").count(), 1);
+        let edited =
+            edit(text, &Edit { remove: ["a"].into_iter().collect(), ..Edit::default() }).unwrap();
+        assert!(edited.text.starts_with("{\"agents\":{\"b\":{}}"), "{}", edited.text);
+        assert_eq!(edited.taken.len(), 2);
+        assert_eq!(edited.taken[1].after.as_deref(), Some("b"));
+    }
+
+    #[test]
+    fn marks_go_where_the_fields_are_and_behind_the_last_one() {
+        let text = r#"{"agents": [{"id": "a", "status" : "working", "n": {"status": 1}}, {}], "active_count": 1, "completed_count": 0}"#;
+        assert_eq!(
+            mark(text, "a"),
+            r#"{"agents": [{"id": "a", "status" : "terminated", "n": {"status": 1}, "termination_reason": "session_not_found", "terminated_at": "NOW", "last_update": "NOW"}, {}], "active_count": 0, "completed_count": 0}"#
+        );
+        let keyed = "{\"agents\": {\"a{\": {}}}";
+        assert_eq!(
+            mark(keyed, "a{"),
+            "{\"agents\": {\"a{\": {\"status\": \"terminated\",\"termination_reason\": \"session_not_found\",\"terminated_at\": \"NOW\",\"last_update\": \"NOW\"}}}"
+        );
+    }
+
+    #[test]
+    fn a_mark_keeps_the_layout_of_the_entry() {
+        let text = "{\n  \"agents\": [\n    {\n      \"id\": \"a\",\n      \"last_update\": \"x\"\n    }\n  ]\n}";
+        assert_eq!(
+            mark(text, "a"),
+            "{\n  \"agents\": [\n    {\n      \"id\": \"a\",\n      \"last_update\": \"NOW\",\n      \"status\": \"terminated\",\n      \"termination_reason\": \"session_not_found\",\n      \"terminated_at\": \"NOW\"\n    }\n  ]\n}"
+        );
+    }
+}

@@ -1,0 +1,320 @@
+//! Writing a registry in place, under its lock.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Instant;
+
+use super::scan::scan;
+use jiff::Timestamp;
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
+
+use super::journal;
+use super::lock::{HALF_WRITTEN, Lock, RETRY, RegistryError};
+
+/// How many bytes are compared, or padded, at a time. A multiple of the block in which
+/// [`super::write_state::judge`] looks for what an interruption has left.
+const CHUNK: usize = 1 << 16;
+
+/// Whether the old content is kept beside the registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// As `<registry>.bak-<UTC time>`, and of such files this many.
+    Backups(usize),
+    /// No entry went, so nothing is kept.
+    Nothing,
+}
+
+/// What an edit left behind.
+#[derive(Debug)]
+pub struct Written {
+    /// The old content.
+    pub backup: Option<PathBuf>,
+    /// Why the journal, or an older backup, could not be removed.
+    pub left: Option<io::Error>,
+}
+
+impl Lock {
+    /// Replaces the content `old` by `new`, in the same file.
+    ///
+    /// First a journal is on disk, then the new content is written over the old, padded
+    /// with spaces to its length, so that a reader without a lock never sees a short file;
+    /// then the padding is cut off. Signals that would end the program wait until it is
+    /// over.
+    ///
+    /// # Errors
+    /// [`RegistryError`] when writing fails, or when somebody was seen to write without
+    /// the lock: then their bytes stay, as long as they are a registry.
+    pub fn replace(
+        &self,
+        old: &str,
+        new: &str,
+        kept: Kept,
+        now: Timestamp,
+    ) -> Result<Written, RegistryError> {
+        // Whatever went wrong before: what is no registry is not written.
+        scan(new).map_err(|corrupt| {
+            let reason = format!("refused to write what is not a registry: {corrupt}");
+            RegistryError::new(&self.path, reason)
+        })?;
+        let _waiting = SignalsWait::begin();
+        let (old, new) = (old.as_bytes(), new.as_bytes());
+        let unchanged = |error: io::Error| {
+            RegistryError::new(&self.path, format!("{error}; nothing was changed"))
+        };
+        let (backup, keep) = match kept {
+            Kept::Backups(count) if count > 0 => {
+                (Some(self.back_up(old, now).map_err(unchanged)?), count)
+            }
+            _ => (None, 0),
+        };
+        let begun = journal::begin(&self.path, old, new).map_err(Interrupted::Before);
+        let written = begun.and_then(|()| self.write(old, new));
+        let mut left = Ok(());
+        // While the file may be torn the journal must stay.
+        if !matches!(written, Err(Interrupted::Torn(_))) {
+            left = journal::end(&self.path);
+        }
+        match &backup {
+            Some(_) if written.is_ok() => left = left.and(self.drop_backups(keep)),
+            Some(backup) if !matches!(written, Err(Interrupted::Torn(_))) => {
+                let _ = fs::remove_file(backup);
+            }
+            _ => {}
+        }
+        let reason = match written {
+            Ok(()) => return Ok(Written { backup, left: left.err() }),
+            Err(Interrupted::Before(error)) => return Err(unchanged(error)),
+            Err(Interrupted::Foreign(what)) => {
+                format!("somebody wrote to it without taking its lock; {what}")
+            }
+            Err(Interrupted::Torn(error)) => format!(
+                "{error} in the middle of writing; \
+                 the next run puts it right, or agentprune --recover"
+            ),
+        };
+        Err(RegistryError::new(&self.path, reason))
+    }
+
+    fn write(&self, old: &[u8], new: &[u8]) -> Result<(), Interrupted> {
+        // The time too: comparing takes a while, and what was compared may change.
+        let before = self.written_at().map_err(Interrupted::Before)?;
+        let is_ours = self.holds(old, 0).map_err(Interrupted::Before)?;
+        if !is_ours || self.written_at().map_err(Interrupted::Before)? != before {
+            return Err(Interrupted::Foreign("that was kept, nothing was changed"));
+        }
+        match self.put(old, new) {
+            Ok(true) => Ok(()),
+            Ok(false) => self.give_way(new),
+            // A disk that has no room for a longer text has room for what was there.
+            Err(error) => match self.overwrite(old) {
+                Ok(()) => Err(Interrupted::Before(error)),
+                Err(_) => Err(Interrupted::Torn(error)),
+            },
+        }
+    }
+
+    fn written_at(&self) -> io::Result<(i64, i64)> {
+        self.file.metadata().map(|metadata| (metadata.mtime(), metadata.mtime_nsec()))
+    }
+
+    /// Writes the new content over the old. Whether that is what the file held at each
+    /// step.
+    fn put(&self, old: &[u8], new: &[u8]) -> io::Result<bool> {
+        self.write_padded(new, old.len())?;
+        if !self.holds(new, old.len().saturating_sub(new.len()))? {
+            return Ok(false);
+        }
+        self.file.set_len(new.len() as u64)?;
+        self.file.sync_all()?;
+        self.holds(new, 0)
+    }
+
+    /// Writes at the beginning of the file, with spaces behind up to `length`. Text and
+    /// spaces of one block go in one call: what an interruption leaves is whole blocks.
+    fn write_padded(&self, content: &[u8], length: usize) -> io::Result<()> {
+        let mut at = content.len() - content.len() % CHUNK;
+        self.file.write_all_at(&content[..at], 0)?;
+        let mut chunk = content[at..].to_vec();
+        let length = length.max(content.len());
+        while at < length {
+            chunk.resize(CHUNK.min(length - at), b' ');
+            self.file.write_all_at(&chunk, at as u64)?;
+            at += chunk.len();
+            chunk.clear();
+        }
+        Ok(())
+    }
+
+    /// Somebody writes without the lock. They get a second to finish; if they leave a
+    /// registry, it stays. If they do not, their writing and ours have hit each other, and
+    /// ours is written again.
+    fn give_way(&self, new: &[u8]) -> Result<(), Interrupted> {
+        let deadline = Instant::now() + HALF_WRITTEN;
+        loop {
+            let bytes = self.bytes()?;
+            // A file that was cut short and then made longer has zeros at its end.
+            let end = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |at| at + 1);
+            if std::str::from_utf8(&bytes[..end]).is_ok_and(|text| scan(text).is_ok()) {
+                if end < bytes.len() {
+                    self.file.set_len(end as u64)?;
+                }
+                return Err(Interrupted::Foreign("that was kept"));
+            }
+            if Instant::now() >= deadline {
+                self.overwrite(new)?;
+                return Err(Interrupted::Foreign("what they wrote was not whole and is lost"));
+            }
+            thread::sleep(RETRY);
+        }
+    }
+
+    /// Makes `content` the content, whatever was there.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(super) fn overwrite(&self, content: &[u8]) -> io::Result<()> {
+        self.write_padded(content, self.file.metadata()?.len() as usize)?;
+        self.file.set_len(content.len() as u64)?;
+        self.file.sync_all()
+    }
+
+    /// Whether the file holds these bytes and then as many spaces.
+    fn holds(&self, content: &[u8], spaces: usize) -> io::Result<bool> {
+        let mut file: &File = &self.file;
+        if file.metadata()?.len() != (content.len() + spaces) as u64 {
+            return Ok(false);
+        }
+        file.rewind()?;
+        let mut buffer = vec![0; CHUNK];
+        let mut at = 0;
+        loop {
+            let count = file.read(&mut buffer)?;
+            if count == 0 {
+                return Ok(at == content.len() + spaces);
+            }
+            let (text, padding) =
+                buffer[..count].split_at(count.min(content.len().saturating_sub(at)));
+            let expected = content.get(at.min(content.len())..).unwrap_or_default();
+            if !expected.starts_with(text) || padding.iter().any(|&byte| byte != b' ') {
+                return Ok(false);
+            }
+            at += count;
+        }
+    }
+
+    /// Writes the old content beside the registry.
+    fn back_up(&self, old: &[u8], now: Timestamp) -> io::Result<PathBuf> {
+        let backup = beside(&self.path, &format!("bak-{}", stamp(now)));
+        create(&self.path, &backup, &[old])?;
+        Ok(backup)
+    }
+
+    /// Removes the oldest of the contents that were kept.
+    fn drop_backups(&self, keep: usize) -> io::Result<()> {
+        let mut backups = siblings(&self.path, "bak-")?;
+        backups.sort();
+        backups.iter().rev().skip(keep).try_for_each(fs::remove_file)
+    }
+}
+
+/// Why a write did not come to its end.
+enum Interrupted {
+    /// It could not be done; the old content is there.
+    Before(io::Error),
+    /// Somebody wrote without the lock; what became of that.
+    Foreign(&'static str),
+    /// The file may be neither old nor new.
+    Torn(io::Error),
+}
+
+impl From<io::Error> for Interrupted {
+    fn from(error: io::Error) -> Self {
+        Interrupted::Torn(error)
+    }
+}
+
+/// A point in time as part of a file's name; such names sort by it.
+pub(super) fn stamp(now: Timestamp) -> String {
+    now.strftime("%Y%m%dT%H%M%S.%6fZ").to_string()
+}
+
+/// `<registry>.<ending>`
+pub(super) fn beside(registry: &Path, ending: &str) -> PathBuf {
+    let mut path = OsString::from(registry);
+    path.push(".");
+    path.push(ending);
+    PathBuf::from(path)
+}
+
+/// Makes a file beside the registry, with its mode and owner, so that it appears whole or
+/// not at all and is on disk when this returns.
+pub(super) fn create(registry: &Path, path: &Path, parts: &[&[u8]]) -> io::Result<()> {
+    let metadata = fs::metadata(registry)?;
+    let prefix = beside(registry, "prune-tmp-");
+    let mut file = tempfile::Builder::new()
+        .prefix(prefix.file_name().unwrap_or_default())
+        .tempfile_in(folder_of(registry))?;
+    for part in parts {
+        file.write_all(part)?;
+    }
+    file.as_file().set_permissions(metadata.permissions())?;
+    // Only root can give a file away; anybody else keeps what is theirs.
+    let _ = std::os::unix::fs::fchown(file.as_file(), Some(metadata.uid()), Some(metadata.gid()));
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    sync_folder(registry)
+}
+
+/// Removes what a write that was killed has left of files that never appeared. Whoever
+/// has the exclusive lock is alone in making them.
+pub(super) fn sweep(registry: &Path) {
+    for path in siblings(registry, "prune-tmp-").unwrap_or_default() {
+        let _ = fs::remove_file(path);
+    }
+}
+
+fn siblings(registry: &Path, ending: &str) -> io::Result<Vec<PathBuf>> {
+    let prefix = beside(registry, ending);
+    let is_sibling = |path: &PathBuf| {
+        path.as_os_str().as_encoded_bytes().starts_with(prefix.as_os_str().as_encoded_bytes())
+    };
+    Ok(fs::read_dir(folder_of(registry))?.flatten().map(|e| e.path()).filter(is_sibling).collect())
+}
+
+fn folder_of(registry: &Path) -> &Path {
+    registry.parent().unwrap_or(Path::new("/"))
+}
+
+/// Waits until the names in the registry's folder are on disk.
+pub(super) fn sync_folder(registry: &Path) -> io::Result<()> {
+    File::open(folder_of(registry))?.sync_all()
+}
+
+/// Keeps the signals that end a program waiting, as long as it lives.
+#[derive(Debug)]
+pub struct SignalsWait {
+    before: Option<SigSet>,
+}
+
+impl SignalsWait {
+    /// From now on they wait.
+    pub fn begin() -> SignalsWait {
+        let mut signals = SigSet::empty();
+        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT] {
+            signals.add(signal);
+        }
+        SignalsWait { before: signals.thread_swap_mask(SigmaskHow::SIG_BLOCK).ok() }
+    }
+}
+
+impl Drop for SignalsWait {
+    fn drop(&mut self) {
+        if let Some(before) = &self.before {
+            let _ = before.thread_set_mask();
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! `agentdiff`: the judgement about what the listers saw, as JSON Lines.
+//!
+//! A pure function of its input: it knows neither the operating system nor the clock nor
+//! the time zone. The rules are those of `model::rules`.
+
+pub mod args;
+mod report;
+
+use std::process::ExitCode;
+
+use self::args::Arguments;
+use cli::{Failure, Input, Printer, Program};
+use model::record::{End, Machine, Of, Record};
+use model::rules::evidence::{MachineState, machine_states};
+use model::rules::{Summary, judge};
+use model::stream::{Malformed, read};
+
+const PROGRAM: Program = Program::new("agentdiff");
+
+/// Runs the program on the arguments of this process.
+pub fn main() -> ExitCode {
+    PROGRAM.main(run)
+}
+
+fn run(arguments: Arguments) -> Result<u8, Failure> {
+    if arguments.output.layout.list_fields {
+        return arguments.output.layout.list();
+    }
+    let layout = &arguments.output.layout;
+    let mut printer = Printer::new(&arguments.output)?;
+    if layout.table && layout.fields.is_empty() {
+        printer = printer.keeping();
+    }
+    let judged = text(&arguments).and_then(|text| {
+        let scans = read(&text).map_err(malformed)?;
+        if scans.is_empty() {
+            let reason = "no records: the listers wrote nothing; feed it with \
+                          { lsagents; lssessions; lsclaude; } | agentdiff";
+            return Err(Failure::Trouble(reason.to_owned()));
+        }
+        let machine_states = machine_states(&scans).map_err(malformed)?;
+        findings(&machine_states, &arguments, &mut printer)
+    });
+    let status = match judged {
+        Ok(status) => status,
+        Err(Failure::Trouble(reason)) => {
+            PROGRAM.say(&reason);
+            // A reader must see that there was a judgement, and that it failed.
+            if !arguments.quiet {
+                let mut end = end_of(&[]);
+                end.complete = false;
+                end.error = Some(reason);
+                printer.set_incomplete();
+                printer.end(&Record::End(&end))?;
+                printer.finish()?;
+            }
+            return Err(Failure::Said(2));
+        }
+        Err(failure) => return Err(failure),
+    };
+    Ok(status)
+}
+
+fn text(arguments: &Arguments) -> Result<String, Failure> {
+    let input = Input::new(
+        &arguments.files,
+        "lister records",
+        "{ lsagents; lssessions; lsclaude; } | agentdiff",
+    )?;
+    input.text()
+}
+
+fn malformed(malformed: Malformed) -> Failure {
+    Failure::Trouble(format!("input: {malformed}; no conclusion is drawn"))
+}
+
+fn findings(
+    machine_states: &[MachineState<'_, '_>],
+    arguments: &Arguments,
+    printer: &mut Printer,
+) -> Result<u8, Failure> {
+    let options = arguments.options();
+    // No clock is asked: ages are those at the time of the last scan.
+    if let Some(now) = machine_states.iter().flat_map(|s| &s.ends).map(|end| end.taken_at).max() {
+        printer.set_now(now);
+    }
+    let mut all = Summary::default();
+    let mut written = Ok(());
+    for state in machine_states {
+        let summary = judge(state, &options, &mut |finding| {
+            if written.is_ok() && !arguments.quiet {
+                written = printer.record(&Record::Finding(finding));
+            }
+        });
+        say(machine_states.len() > 1, &state.machine, &summary, &options.min_age);
+        all.actionable += summary.actionable;
+        all.too_young += summary.too_young;
+        for (kind, count) in summary.counts {
+            *all.counts.entry(kind).or_default() += count;
+        }
+    }
+    written?;
+    if !arguments.quiet {
+        let mut end = end_of(machine_states);
+        end.filtered = printer.filters();
+        end.count = printer.count();
+        let words = all.counts.iter().map(|(kind, count)| (kind.word().to_owned(), *count));
+        end.findings = Some(words.collect());
+        end.too_young = Some(all.too_young);
+        end.error = incomplete(machine_states);
+        if end.error.is_some() {
+            printer.set_incomplete();
+        }
+        if let Some(findings) = printer.take() {
+            printer.text(&report::report(&findings, &end, printer.style()))?;
+        }
+        printer.end(&Record::End(&end))?;
+        printer.finish()?;
+    }
+    Ok(match (incomplete(machine_states), all.actionable) {
+        (Some(reason), _) => {
+            PROGRAM.say(&format!("{reason}; what could be read was judged"));
+            2
+        }
+        (None, 0) => 0,
+        (None, _) => 1,
+    })
+}
+
+fn say(several: bool, machine: &Machine, summary: &Summary, min_age: &jiff::SignedDuration) {
+    let host = if several { format!("{}: ", machine.host) } else { String::new() };
+    for note in &summary.notes {
+        PROGRAM.say(&format!("{host}{note}"));
+    }
+    if summary.too_young > 0 {
+        let (young, seconds) = (summary.too_young, min_age.as_secs_f64());
+        PROGRAM
+            .say(&format!("{host}{young} too young to judge (under {seconds} s; see --min-age)"));
+    }
+}
+
+/// What the listers could not read, if anything.
+fn incomplete(machine_states: &[MachineState<'_, '_>]) -> Option<String> {
+    let ends = machine_states.iter().flat_map(|state| &state.ends).filter(|end| !end.complete);
+    let reasons: Vec<&str> =
+        ends.map(|end| end.error.as_deref().unwrap_or("a scan is incomplete")).collect();
+    (!reasons.is_empty()).then(|| reasons.join("; "))
+}
+
+/// The end of the findings, of the machine that was judged first, as old as the oldest scan.
+fn end_of(machine_states: &[MachineState<'_, '_>]) -> End {
+    let machine = machine_states.first().map(|state| state.machine.clone()).unwrap_or_default();
+    let taken_at = machine_states.iter().map(MachineState::taken_at).min().unwrap_or_default();
+    End::new("findings".to_owned(), Of::Findings, &machine, taken_at)
+}

@@ -1,0 +1,146 @@
+//! `agentprune`: acts on the findings of `agentdiff`, and on no others.
+//!
+//! It does not know why something was found; it verifies it again, by identity, at the
+//! moment of acting.
+
+pub mod args;
+mod confirm;
+mod descendants;
+mod processes;
+mod progress;
+mod recheck;
+mod registries;
+mod report;
+mod sessions;
+mod undo;
+
+use std::process::ExitCode;
+
+use self::args::Arguments;
+use self::progress::Progress;
+use self::report::Report;
+use cli::{Failure, Input, Printer, Program};
+use itertools::Itertools;
+use model::plan::Plan;
+use model::record::Machine;
+use model::record::Outcome;
+
+const PROGRAM: Program = Program::new("agentprune");
+
+/// Runs the program on the arguments of this process.
+pub fn main() -> ExitCode {
+    PROGRAM.main(run)
+}
+
+fn run(arguments: Arguments) -> Result<u8, Failure> {
+    if arguments.output.list_fields {
+        return arguments.output.list();
+    }
+    let printer = Printer::unfiltered(&arguments.output);
+    if !arguments.recover.is_empty() {
+        return recover(&arguments);
+    }
+    let (what, how) = match arguments.undo {
+        true => ("action records", "agentprune --undo LOG"),
+        false => ("findings", "agentdiff … | agentprune"),
+    };
+    let text = Input::new(&arguments.files, what, how)?.text()?;
+    let log = arguments.log.as_deref();
+    let progress = Progress::new(arguments.quiet, arguments.verbose);
+    let mut report = Report::new(printer, log, arguments.quiet, progress)?;
+    let machine = host::machine::this_machine()
+        .map_err(|error| Failure::Trouble(format!("this machine: {error}")))?;
+    let carried_out = match arguments.undo {
+        true => undo::undo(&text, &machine, &arguments, &mut report),
+        false => prune(&text, &machine, &arguments, &mut report),
+    };
+    // What was done is reported even when the rest could not be.
+    let reported = report.finish(carried_out.is_err());
+    carried_out?;
+    reported?;
+    if !arguments.quiet {
+        say_counts(&report, arguments.yes || arguments.interactive);
+    }
+    Ok(u8::from(report.has_failures()))
+}
+
+fn prune(
+    text: &str,
+    machine: &Machine,
+    arguments: &Arguments,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let mut plan = model::plan::read(text)
+        .map_err(|malformed| Failure::Trouble(format!("input: {malformed}; nothing was done")))?;
+    check_ends(&plan)?;
+    if let Some(how) = arguments.ghosts {
+        let entries = plan.registries.values_mut().flat_map(|items| &mut items.entries);
+        entries.for_each(|item| item.action.kind = how.kind());
+    }
+    for (action, reason) in plan.take_foreign(machine) {
+        report.record(&action, Outcome::Refused, reason);
+    }
+    if let Some(source) = arguments.proc_source {
+        for (action, reason) in plan.take_seen_otherwise(source) {
+            report.record(&action, Outcome::Refused, reason);
+        }
+    }
+    if confirm::acts(arguments, plan.actions())? {
+        act(&plan, arguments, report)
+    } else {
+        plan.actions().try_for_each(|action| report.record_dry_run(action))
+    }
+}
+
+/// Puts right what interrupted writes have left of the registries named.
+fn recover(arguments: &Arguments) -> Result<u8, Failure> {
+    let mut progress = Progress::new(arguments.quiet, arguments.verbose);
+    for path in &arguments.recover {
+        let target = path.canonicalize().unwrap_or_else(|_| path.clone());
+        let interrupted = registry::json::journal_of(&target).exists();
+        registries::lock(path, arguments.lock_timeout, &mut progress).map_err(Failure::trouble)?;
+        if !interrupted && !arguments.quiet {
+            PROGRAM.say(&format!("{}: no interrupted write", path.display()));
+        }
+    }
+    Ok(0)
+}
+
+/// A judgement that failed must not read as "nothing to do".
+fn check_ends(plan: &Plan<'_>) -> Result<(), Failure> {
+    if let Some(end) = plan.ends.iter().find(|end| !end.complete) {
+        let why = end.error.as_deref().unwrap_or("no reason given");
+        return Err(Failure::Trouble(format!(
+            "input: agentdiff could not judge: {why}; nothing was done"
+        )));
+    }
+    for error in plan.ends.iter().filter_map(|end| end.error.as_deref()) {
+        PROGRAM.say(&format!("input: not everything was judged: {error}"));
+    }
+    let promised: u64 = plan.ends.iter().map(|end| end.count).sum();
+    if plan.ends.is_empty() {
+        PROGRAM.say("input: findings without an end record: acting on those that came");
+    } else if promised != plan.findings {
+        let came = plan.findings;
+        PROGRAM.say(&format!("input: {came} findings of {promised} came: acting on those"));
+    }
+    Ok(())
+}
+
+fn act(plan: &Plan<'_>, arguments: &Arguments, report: &mut Report) -> Result<(), Failure> {
+    processes::end(&plan.processes, arguments, report)?;
+    sessions::end(&plan.sessions, report)?;
+    for (path, items) in &plan.registries {
+        registries::clean(path, items, arguments, report)?;
+    }
+    Ok(())
+}
+
+fn say_counts(report: &Report, acted: bool) {
+    let counts = report.counts().iter().map(|(word, count)| format!("{word} {count}")).join(", ");
+    match (acted, counts.is_empty()) {
+        (_, true) => PROGRAM.say("nothing to do"),
+        (true, false) => PROGRAM.say(&counts),
+        (false, false) => PROGRAM.say(&format!("{counts}; nothing done, repeat with --yes")),
+    }
+}

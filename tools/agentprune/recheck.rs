@@ -1,0 +1,101 @@
+//! Looking again, in the way in which a finding was found.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use cli::Failure;
+use host::tmux::{Choice, Scan, scan};
+use jiff::SignedDuration;
+use model::claude::NameRule;
+use model::record::Evidence;
+use model::record::{DefaultRule, Names, ProcSource, Process, Servers, Session};
+use model::rules::{Options, Panes, with_claude};
+
+/// What there is now, seen as a finding's evidence was.
+pub struct Recheck {
+    /// tmux, and the process table.
+    pub tmux: Scan,
+    /// The processes that are Claude.
+    pub processes: Vec<Process>,
+    /// How to judge. Age is no matter any more: what was old enough has not grown younger.
+    pub options: Options,
+}
+
+/// The servers that the evidence rests on.
+pub fn choice(evidence: &Evidence) -> Choice {
+    match evidence.servers {
+        Some(Servers::Named) => Choice::Known {
+            sockets: evidence.sockets.iter().map(PathBuf::from).collect(),
+            server_pids: evidence.server_pids.clone(),
+        },
+        Some(Servers::All) | None => Choice::All,
+    }
+}
+
+/// Where the evidence was seen: there, processes are looked for again.
+pub fn source(evidence: &Evidence) -> ProcSource {
+    evidence.proc_source.unwrap_or(host::process::USUAL)
+}
+
+/// Scans at tmux again.
+///
+/// # Errors
+/// When it cannot be asked as a whole: then nothing may be concluded.
+pub fn sessions(evidence: &Evidence, limit: Duration) -> Result<Scan, Failure> {
+    let seen = scan(&choice(evidence), limit, source(evidence))
+        .map_err(|error| Failure::Trouble(format!("process table: {error}")))?;
+    if seen.trouble.is_empty() { Ok(seen) } else { Err(Failure::Trouble(seen.trouble.join("; "))) }
+}
+
+impl Recheck {
+    /// Scans at tmux and at processes again.
+    ///
+    /// # Errors
+    /// When one of them cannot be asked.
+    pub fn scan(evidence: &Evidence, limit: Duration) -> Result<Recheck, Failure> {
+        let tmux = sessions(evidence, limit)?;
+        let names = evidence.names.clone().unwrap_or(Names::Rule(DefaultRule::Default));
+        let rule = NameRule::new(&names).map_err(Failure::Trouble)?;
+        let trouble = |error| Failure::Trouble(format!("process table: {error}"));
+        let processes = host::process::claude(&tmux.table, &rule, false).map_err(trouble)?;
+        let options = Options {
+            prefix: evidence.prefix.clone(),
+            min_age: SignedDuration::ZERO,
+            outside_tmux: evidence.outside_tmux,
+            busy: evidence.busy,
+            stale_after: None,
+        };
+        Ok(Recheck { tmux, processes, options })
+    }
+
+    /// The panes that were seen.
+    pub fn panes(&self) -> Panes<'_> {
+        Panes::new(&self.tmux.sessions, self.tmux.server_pids.iter().copied().collect())
+    }
+
+    /// A session by its identity.
+    pub fn session(&self, of: &Session) -> Option<&Session> {
+        find(&self.tmux.sessions, of)
+    }
+
+    /// Whether a living Claude is in a session.
+    pub fn has_claude(&self, session: &Session) -> bool {
+        let with_claude = with_claude(&self.panes(), &self.processes);
+        with_claude.contains(&(session.server_pid, session.id.as_str()))
+    }
+
+    /// Whether this program runs in a session: below one of its panes, or started there.
+    pub fn runs_here(&self, session: &Session) -> bool {
+        let own_line = self.tmux.table.own_line();
+        let pane = std::env::var("TMUX_PANE").unwrap_or_default();
+        let tmux = std::env::var("TMUX").unwrap_or_default();
+        let same_server = tmux.rsplit(',').nth(1) == Some(&session.server_pid.to_string());
+        session.panes.iter().any(|p| own_line.contains(&p.pid) || same_server && p.id == pane)
+    }
+}
+
+/// The session among these that is the one meant: by server, id and birth, never by name.
+pub fn find<'s>(sessions: &'s [Session], of: &Session) -> Option<&'s Session> {
+    let identity = |s: &Session| (s.server_pid, s.created, s.id.clone());
+    sessions.iter().find(|session| identity(session) == identity(of))
+}

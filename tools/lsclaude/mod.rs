@@ -1,0 +1,77 @@
+//! `lsclaude`: the processes that are Claude, as JSON Lines.
+//!
+//! It knows the process table and what Claude is; it knows neither registries nor tmux.
+
+pub mod args;
+
+use std::env;
+use std::process::ExitCode;
+
+use self::args::Arguments;
+use cli::{Failure, Printer, Program, ScanWriter};
+use host::process::Table;
+use model::claude::{NameRule, base_name};
+use model::record::{DefaultRule, Names, Of, Record};
+
+const PROGRAM: Program = Program::new("lsclaude");
+
+/// Runs the program on the arguments of this process.
+pub fn main() -> ExitCode {
+    PROGRAM.main(run)
+}
+
+fn run(arguments: Arguments) -> Result<u8, Failure> {
+    if arguments.output.layout.list_fields {
+        return arguments.output.layout.list();
+    }
+    let names = names(&arguments);
+    let rule = NameRule::new(&names);
+    let printer = Printer::new(&arguments.output)?;
+    let (mut end, no_machine) = host::machine::begin(Of::Processes);
+    let source = arguments.proc_source.unwrap_or(host::process::USUAL);
+    end.names = Some(names);
+    end.proc_source = Some(source);
+    let mut scan = ScanWriter::new(PROGRAM, printer, end);
+    let seen = |rule: &NameRule| {
+        let table = Table::read(source)?;
+        host::process::claude(&table, rule, arguments.full)
+    };
+    match (no_machine, rule.map(|rule| seen(&rule))) {
+        (None, Ok(Ok(processes))) => {
+            for mut process in processes {
+                process.scan.clone_from(&scan.end.scan);
+                scan.record(&Record::Process(&process))?;
+            }
+        }
+        (Some(error), _) | (None, Err(error)) => scan.trouble(error),
+        (None, Ok(Err(error))) => scan.trouble(format!("process table: {error}")),
+    }
+    scan.finish()
+}
+
+/// The names asked for. Without `--name`, that of `CLAUDE_EXECUTABLE` is added.
+fn names(arguments: &Arguments) -> Names {
+    if !arguments.name.is_empty() {
+        return Names::Only(arguments.name.clone());
+    }
+    let mut also = arguments.also_name.clone();
+    also.extend(executable().filter(|name| name != "claude" && !also.contains(name)));
+    if also.is_empty() { Names::Rule(DefaultRule::Default) } else { Names::Also { also } }
+}
+
+/// The base name of `CLAUDE_EXECUTABLE` when that is a single word; a command line with
+/// arguments names nothing, nor does an interpreter.
+fn executable() -> Option<String> {
+    let executable = env::var("CLAUDE_EXECUTABLE").ok()?;
+    let name = base_name(&executable).to_owned();
+    if executable.is_empty() || executable.contains(char::is_whitespace) {
+        return None;
+    }
+    match NameRule::new(&Names::Only(vec![name.clone()])) {
+        Ok(_) => Some(name),
+        Err(reason) => {
+            PROGRAM.say(&format!("CLAUDE_EXECUTABLE is passed over: {reason}"));
+            None
+        }
+    }
+}
