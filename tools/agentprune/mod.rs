@@ -21,9 +21,8 @@ use self::progress::Progress;
 use self::report::Report;
 use cli::{Failure, Input, Printer, Program};
 use itertools::Itertools;
-use model::plan::Plan;
+use model::plan::{Plan, Run};
 use model::record::Machine;
-use model::record::Outcome;
 
 const PROGRAM: Program = Program::new("agentprune");
 
@@ -77,13 +76,9 @@ fn prune(
         let entries = plan.registries.values_mut().flat_map(|items| &mut items.entries);
         entries.for_each(|item| item.action.kind = how.kind());
     }
-    for (action, reason) in plan.take_foreign(machine) {
-        report.record(&action, Outcome::Refused, reason);
-    }
-    if let Some(source) = arguments.proc_source {
-        for (action, reason) in plan.take_seen_otherwise(source) {
-            report.record(&action, Outcome::Refused, reason);
-        }
+    let run = Run { machine: machine.clone(), source: arguments.proc_source };
+    for (action, outcome, reason) in plan.settle(&run) {
+        report.record(&action, outcome, reason);
     }
     if confirm::acts(arguments, plan.actions())? {
         act(&plan, arguments, report)

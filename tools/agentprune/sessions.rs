@@ -1,6 +1,5 @@
 //! Ending zombie sessions.
 
-use std::collections::HashSet;
 use std::thread;
 use std::time::Duration;
 
@@ -26,17 +25,7 @@ const MOVED: &str = "it changed at the moment of ending it, so tmux left it";
 /// # Errors
 /// When tmux or the process table cannot be asked, or output cannot be written.
 pub fn end(items: &[PlanItem<'_, Session>], report: &mut Report) -> Result<(), Failure> {
-    let mut seen = HashSet::new();
-    let mut once = Vec::with_capacity(items.len());
-    for item in items {
-        let Session { server_pid, created, id, .. } = &item.subject;
-        if seen.insert((server_pid, created, id)) {
-            once.push(item);
-        } else {
-            report.record(&item.action, Outcome::Gone, "given twice");
-        }
-    }
-    for (evidence, items) in &once.into_iter().chunk_by(|item| &item.action.origin.evidence) {
+    for (evidence, items) in &items.iter().chunk_by(|item| &item.action.origin.evidence) {
         end_together(evidence, items, report)?;
     }
     Ok(())

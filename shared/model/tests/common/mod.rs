@@ -134,8 +134,7 @@ pub struct Outcome {
 /// Why the stream carries no conclusion at all.
 pub fn judge(text: &str, options: &Options) -> Result<Outcome, String> {
     let scans = model::stream::read(text).map_err(|error| error.to_string())?;
-    let machine_states =
-        model::rules::evidence::machine_states(&scans).map_err(|error| error.to_string())?;
+    let machine_states = model::rules::machine_states(&scans).map_err(|error| error.to_string())?;
     let mut outcome = Outcome {
         text: String::new(),
         findings: Vec::new(),
