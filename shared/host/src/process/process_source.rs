@@ -9,7 +9,7 @@ use std::io;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use model::record::{Namespace, ProcSource, Stdout};
+use model::record::{Mounts, Namespace, ProcSource, Stdout};
 
 /// What every source shows of a process.
 #[derive(Clone, Debug, PartialEq)]
@@ -100,6 +100,16 @@ pub trait Source: fmt::Debug {
     /// Where the standard output of each of these processes leads, and who reads it.
     fn outputs(&self, pids: &[i32], _all: &ProcessMap) -> Vec<(Option<Stdout>, Option<i32>)> {
         vec![(None, None); pids.len()]
+    }
+
+    /// Its effective and supplementary groups.
+    fn groups(&self, _pid: i32) -> Option<Vec<u32>> {
+        None
+    }
+
+    /// What it has mounted.
+    fn mounts(&self, _pid: i32) -> Option<Mounts> {
+        None
     }
 
     /// The sockets on which a process listens, as far as they have a path.

@@ -14,7 +14,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 
 pub use action::{Action, ActionKind, Outcome, RemovedEntry};
-pub use end::{AllUsers, DefaultRule, End, Machine, Names, Of, Servers, Uids};
+pub use end::{
+    DefaultRule, End, Machine, Mount, Mounts, Names, Of, SameNamespace, Servers, UnaskedServer,
+    WhyUnasked,
+};
 
 pub use finding::{Evidence, Finding, Kind};
 pub use status::is_active;
