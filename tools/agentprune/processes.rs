@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use cli::Failure;
-use host::signal::{ProcessHandle, SignalOutcome, Terminator, room, terminator};
+use host::signal::{ProcessHandle, SignalOutcome, Terminator, capacity, terminator};
 use itertools::Itertools;
 use model::plan::PlanItem;
 use model::record::Outcome;
@@ -55,7 +55,7 @@ pub fn end(
             report.record(&item.action, Outcome::Gone, "given twice");
         }
     }
-    let room = room().map_err(Failure::trouble)?;
+    let room = capacity().map_err(Failure::trouble)?;
     for (source, items) in &once.into_iter().chunk_by(|item| source_of(item)) {
         let items: Vec<_> = items.collect();
         items

@@ -2,7 +2,6 @@
 
 mod file;
 mod output;
-pub mod pidfd;
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -18,8 +17,8 @@ use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{SysconfVar, sysconf};
 
 use crate::clock;
-use crate::process::process_source::{Owner, ProcessMap, ProcessStat, Source};
-use crate::process::process_table::own_pid;
+use crate::process::process_source::{Owner, Source};
+use crate::process::stat::{ProcessMap, ProcessStat, own_pid};
 
 /// The short name of a tmux server: tmux sets it when it has become one.
 const TMUX_SERVER: &str = "tmux: server";
