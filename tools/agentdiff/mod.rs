@@ -151,5 +151,7 @@ fn incomplete(machine_states: &[MachineState<'_, '_>]) -> Option<String> {
 fn end_of(machine_states: &[MachineState<'_, '_>]) -> End {
     let machine = machine_states.first().map(|state| state.machine.clone()).unwrap_or_default();
     let taken_at = machine_states.iter().map(MachineState::taken_at).min().unwrap_or_default();
-    End::new("findings".to_owned(), Of::Findings, &machine, taken_at)
+    let ends = machine_states.iter().flat_map(|state| &state.ends);
+    let uid = ends.map(|end| end.uid).next().unwrap_or_else(host::user::uid);
+    End::new("findings".to_owned(), Of::Findings, &machine, uid, taken_at)
 }

@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use cli::Failure;
-use host::signal::{ProcessHandle, SignalOutcome, Terminator, room, terminator};
+use host::signal::{ProcessHandle, SignalOutcome, Terminator, capacity, terminator};
 use itertools::Itertools;
 use model::plan::PlanItem;
 use model::record::Outcome;
@@ -45,7 +45,7 @@ pub fn end(
     arguments: &Arguments,
     report: &mut Report,
 ) -> Result<(), Failure> {
-    let room = room().map_err(Failure::trouble)?;
+    let room = capacity().map_err(Failure::trouble)?;
     for (source, items) in &items.iter().chunk_by(|item| source_of(item)) {
         let items: Vec<_> = items.collect();
         items

@@ -197,7 +197,7 @@ fn verdict(
     if (found.scope == Scope::Task || marks) && !entry.is_active {
         return Err((Outcome::Gone, "the entry is over already".to_owned()));
     }
-    if tmux.servers == Servers::All && !tmux.uids.include(owner_uid) {
+    if tmux.servers == Servers::All && tmux.uid != owner_uid {
         let reason =
             format!("the registry is uid {owner_uid}'s, whose tmux cannot be asked from here");
         return Err((Outcome::Refused, reason));

@@ -20,11 +20,12 @@ mod removed_entry;
 mod session;
 mod status;
 mod text;
+mod unasked;
 
 pub use action::{Action, Outcome};
 pub use action_kind::ActionKind;
 pub use agent::{Agent, Scope};
-pub use end::{AllUsers, DefaultRule, End, Machine, Names, Of, Servers, Uids};
+pub use end::{DefaultRule, End, Machine, Names, Of, Servers};
 pub use evidence::Evidence;
 pub use finding::Finding;
 pub use kind::{Facts, Kind, Severity};
@@ -37,3 +38,4 @@ pub use removed_entry::RemovedEntry;
 pub use session::{Pane, Session};
 pub use status::is_active;
 pub use text::Text;
+pub use unasked::{Mount, Mounts, SameNamespace, UnaskedServer, WhyUnasked};

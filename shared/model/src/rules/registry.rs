@@ -207,7 +207,7 @@ mod tests {
         let end = |scan: &str, of: &str, count: usize| {
             json!({"type": "end", "scan": scan, "of": of, "complete": true, "filtered": false,
                 "count": count, "host": "h", "boot_id": "b", "pid_ns": "n",
-                "taken_at": "2025-10-09T00:00:00Z", "uids": [1], "server_pids": [9]})
+                "taken_at": "2025-10-09T00:00:00Z", "uid": 1, "server_pids": [9]})
         };
         lines.push(end("A", "agents", entries.len() + 2));
         lines.push(end("S", "sessions", 0));

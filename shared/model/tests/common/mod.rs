@@ -26,11 +26,10 @@ pub fn at(seconds: i64) -> String {
 pub fn scan(of: &str, host: &str, taken_at: i64) -> Scan {
     let mut end = json!({
         "type": "end", "of": of, "complete": true, "filtered": false,
-        "host": host, "boot_id": "boot", "pid_ns": "4026531836", "taken_at": at(taken_at),
+        "host": host, "boot_id": "boot", "pid_ns": "4026531836", "taken_at": at(taken_at), "uid": 1000,
     });
     match of {
         "sessions" => {
-            end["uids"] = json!([1000]);
             end["servers"] = json!("all");
             end["sockets"] = json!(["/tmp/tmux-1000/default"]);
             end["server_pids"] = json!([801]);
