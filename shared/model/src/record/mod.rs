@@ -34,7 +34,7 @@ pub use proc_source::ProcSource;
 pub use process::{Namespace, Process, Stdout, TmuxOrigin};
 pub use record::Record;
 pub use registry::{Counter, Registry};
-pub use removed_entry::RemovedEntry;
+pub use removed_entry::{JsonEntry, RemovedEntry, RowState, SqliteEntry};
 pub use session::{Pane, Session};
 pub use status::is_active;
 pub use text::Text;
