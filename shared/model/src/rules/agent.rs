@@ -64,7 +64,7 @@ pub fn agent_verdict<'s>(
 
 pub(super) fn judge(context: &mut RuleContext<'_, '_>) {
     let state = context.state;
-    let owners = context.owners();
+    let files = context.files();
     let servers = state.server_pids().len();
     let seen = counted(context.agent_sessions.count(), "session", "sessions");
     let mut gap_of_scan: HashMap<(&str, &str), Option<String>> = HashMap::default();
@@ -94,10 +94,15 @@ pub(super) fn judge(context: &mut RuleContext<'_, '_>) {
             AgentVerdict::Ghost(zombie) => zombie,
         };
         let gap = gap_of_scan.entry((registry, &end.scan)).or_insert_with(|| {
-            match owners.get(&**registry) {
-                Some(uid) => state.session_gap(*uid, Some(end.taken_at)),
-                None => Some(format!("there is no record of registry {registry}")),
-            }
+            let Some(file) = files.get(&**registry) else {
+                return Some(format!("there is no record of registry {registry}"));
+            };
+            let unasked = || match context.options.ignore_unasked {
+                true => None,
+                false => state.unasked_gap(file),
+            };
+            let owner = state.owner_gap(file.owner_uid);
+            owner.or_else(|| state.session_gap(Some(end.taken_at))).or_else(unasked)
         });
         match gap {
             Some(gap) => gaps.push(gap.clone()),
@@ -110,7 +115,7 @@ pub(super) fn judge(context: &mut RuleContext<'_, '_>) {
             let wanted = agent.record.tmux_session.as_deref();
             let reason = match zombie {
                 Some(session) => format!("session is a zombie: {}", session.name),
-                None if servers == 0 => no_server(owners.get(registry), entries),
+                None if servers == 0 => no_server(state.uid, entries),
                 None => format!("no tmux session {} among {seen}", wanted_name(id, wanted)),
             };
             let action = match agent.record.scope {
@@ -152,8 +157,7 @@ impl<'c, 'a> Ghost<'c, 'a> {
     }
 }
 
-fn no_server(uid: Option<&u32>, entries: usize) -> String {
-    let uid = uid.copied().unwrap_or_default();
+fn no_server(uid: u32, entries: usize) -> String {
     let entries = match entries {
         1 => "the only entry is a ghost".to_owned(),
         n => format!("all {n} entries are ghosts"),
