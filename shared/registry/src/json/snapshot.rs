@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use model::record::{Agent, Counter, Registry, Scope, Text};
 
 use super::counters::Tally;
-use super::layout::Entry;
+use super::entry::Entry;
 use super::lock::FileContent;
 use crate::clock::instant;
 use crate::seam::Snapshot;
