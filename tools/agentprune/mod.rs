@@ -6,6 +6,7 @@
 pub mod args;
 mod confirm;
 mod descendants;
+mod ghosts;
 mod processes;
 mod progress;
 mod recheck;

@@ -46,8 +46,8 @@ pub fn agent_verdict<'s>(
     sessions: &Sessions<'s>,
     zombies: &HashSet<(i32, &str)>,
 ) -> AgentVerdict<'s> {
-    // An entry of a task registry that is over stays there as a record of it.
-    if entry.id.is_empty() || entry.scope == Scope::Task && !entry.is_active {
+    // Only a global registry is rid of entries that are over: elsewhere they are its records.
+    if entry.id.is_empty() || entry.scope != Scope::Global && !entry.is_active {
         return AgentVerdict::Over;
     }
     let sessions = sessions.as_deref().unwrap_or_default();
@@ -109,7 +109,7 @@ pub(super) fn judge(context: &mut RuleContext<'_, '_>) {
             None => ghosts.push(Ghost::new(agent, zombie)),
         }
     }
-    for (registry, (entries, mut ghosts)) in judged {
+    for (entries, mut ghosts) in judged.into_values() {
         ghosts.sort_unstable_by_key(|ghost| ghost.order());
         for Ghost { id, agent, zombie, .. } in ghosts {
             let wanted = agent.record.tmux_session.as_deref();
