@@ -1,5 +1,6 @@
 //! The world in which the other tests take place.
 
+use std::env;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::process::{Command, Stdio};
@@ -147,6 +148,40 @@ fn what_holds_a_stand_in_shows() {
         let expected = if of_held { "parent " } else { "to a file" };
         assert!(reason.contains(expected), "{reason}");
     }
+}
+
+/// What nohup and the `&` of a script do to `make test`. The test runs anew below a shell
+/// that does the same.
+#[test]
+fn children_take_signals_as_by_default_whatever_the_parent_ignores() {
+    const IGNORED: &str = "trap '' HUP INT QUIT TERM TSTP; exec \"$@\"";
+    if env::var_os("AGENTUTILS_IGNORED").is_none() {
+        let own = env::current_exe().unwrap();
+        let mut shell = Command::new("sh");
+        shell.args(["-c", IGNORED, "sh"]).arg(own).args(["--exact", "--nocapture"]);
+        shell.arg("harness::children_take_signals_as_by_default_whatever_the_parent_ignores");
+        let ran = shell.env("AGENTUTILS_IGNORED", "1").output().unwrap();
+        let out = String::from_utf8_lossy(&ran.stdout);
+        let err = String::from_utf8_lossy(&ran.stderr);
+        assert!(ran.status.success() && out.contains("1 passed"), "{out}{err}");
+        return;
+    }
+    use Signal::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
+    let world = World::new();
+    for pid in [world.leaked(&[]).pid, world.session("some", "sleep 3600")] {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:\t")).unwrap();
+        let ignored = u64::from_str_radix(ignored, 16).unwrap();
+        for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP] {
+            assert_eq!(ignored >> (signal as i32 - 1) & 1, 0, "{signal}: {status}");
+        }
+    }
+    let standin = world.leaked(&[]);
+    kill(Pid::from_raw(standin.pid), SIGHUP).unwrap();
+    wait_until(|| "the stand-in to end", || !alive(standin.pid));
+    // This process ignores them as before.
+    kill(Pid::this(), SIGHUP).unwrap();
+    kill(Pid::this(), SIGTERM).unwrap();
 }
 
 #[test]

@@ -13,6 +13,7 @@
 #![allow(dead_code, unused_imports)]
 
 mod case;
+mod dispositions;
 mod marked;
 mod mess;
 mod private;
@@ -89,6 +90,7 @@ impl World {
     }
 
     fn at(path: PathBuf) -> World {
+        dispositions::default_for_children();
         for subfolder in ["bin", "logs", "ready", "tmux", ".agent-workspace/registry"] {
             fs::create_dir_all(path.join(subfolder)).expect("a folder of the world");
         }
