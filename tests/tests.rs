@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod agreement;
+mod architecture;
 mod case;
 mod completions;
 mod evidence;
