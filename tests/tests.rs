@@ -9,6 +9,7 @@ mod completions;
 mod evidence;
 mod examples;
 mod harness;
+mod hazards;
 mod hosts;
 mod identity;
 mod input;
