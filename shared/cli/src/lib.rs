@@ -13,6 +13,7 @@ mod source;
 mod table;
 mod terminal;
 mod units;
+mod user;
 
 pub use args::{LayoutArgs, OutputArgs};
 pub use diagnostics::{Failure, Program};
@@ -26,3 +27,4 @@ pub use source::proc_source;
 pub use table::{Cell, TableStyle, cell, cut, escaped, filled, painted, render};
 pub use terminal::{rewrites, width};
 pub use units::{bytes, seconds};
+pub use user::UserArgs;
