@@ -24,4 +24,5 @@ mod terminal;
 mod tmux;
 mod twice;
 mod unattended;
+mod users;
 mod world;
