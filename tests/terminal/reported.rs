@@ -169,9 +169,9 @@ fn h26_when_the_reader_has_gone_no_further_action_begins() {
         let process = leftovers.leaked;
         let says = match logged {
             true => "agentprune: 1 results could not be printed; they are in log\n".to_owned(),
-            false => format!(
-                "agentprune: done: kill_process: process {process}: ended after SIGTERM\n"
-            ),
+            false => {
+                format!("agentprune: done: kill_process: process {process}: ended after SIGTERM\n")
+            }
         };
         assert_eq!(ran.err, format!("{says}agentprune: stopped; not done: 3 of 4\n"));
         let done = ("kill_process".to_owned(), "done".to_owned());

@@ -175,12 +175,8 @@ impl Report {
             return;
         }
         let action = Action { entry, ..action_record(action, result, reason) };
-        let says = format!(
-            "{}: {}: {}: {reason}",
-            word(result),
-            action.action.word(),
-            action.target
-        );
+        let says =
+            format!("{}: {}: {}: {reason}", word(result), action.action.word(), action.target);
         self.progress.step(&says);
         // Each for itself: one is there for when the other fails.
         let logged = self.append(&action);
