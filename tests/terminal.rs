@@ -1,5 +1,5 @@
-//! Hazards around terminals and shells: output that nobody takes, a Ctrl-C, names that
-//! would steer a terminal, paths that a shell would expand.
+//! Hazards around terminals: output that nobody reads, a Ctrl-C, names that would steer a
+//! terminal.
 
 mod reported;
 
@@ -69,7 +69,7 @@ fn ended(output: std::process::Output) -> Ran {
 }
 
 #[test]
-fn h26_output_that_nobody_takes_and_an_interrupt_leave_no_half_action() {
+fn h26_output_that_nobody_takes_ends_a_run_and_an_interrupt_leaves_no_half_action() {
     closed_early();
     no_space_left();
     interrupted();
@@ -135,8 +135,8 @@ fn interrupted() {
     let stubborn = world.leaked(&[("STANDIN_IGNORE", "TERM")]);
     let (_, findings) = saved(&world, &[]);
     let files = || {
-        let folder = fs::read_dir(world.global_path().parent().unwrap()).unwrap();
-        let files = folder.map(|file| file.unwrap().path());
+        let directory = fs::read_dir(world.global_path().parent().unwrap()).unwrap();
+        let files = directory.map(|file| file.unwrap().path());
         files.map(|path| (fs::read(&path).unwrap(), path)).collect::<Vec<_>>()
     };
     let before = files();
