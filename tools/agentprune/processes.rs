@@ -4,11 +4,10 @@
 //! that, the signal reaches the process that was judged, or none: by a pidfd surely, without
 //! one as far as looking immediately before the signal can tell.
 
-use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use cli::Failure;
-use host::signal::{ProcessHandle, SignalOutcome, Terminator, room, terminator};
+use host::signal::{ProcessHandle, SignalOutcome, Terminator, capacity, terminator};
 use itertools::Itertools;
 use model::plan::PlanItem;
 use model::record::Outcome;
@@ -46,17 +45,8 @@ pub fn end(
     arguments: &Arguments,
     report: &mut Report,
 ) -> Result<(), Failure> {
-    let mut seen = HashSet::new();
-    let mut once = Vec::with_capacity(items.len());
-    for item in items {
-        if seen.insert((item.subject.pid, &item.subject.start_time)) {
-            once.push(item);
-        } else {
-            report.record(&item.action, Outcome::Gone, "given twice");
-        }
-    }
-    let room = room().map_err(Failure::trouble)?;
-    for (source, items) in &once.into_iter().chunk_by(|item| source_of(item)) {
+    let room = capacity().map_err(Failure::trouble)?;
+    for (source, items) in &items.iter().chunk_by(|item| source_of(item)) {
         let items: Vec<_> = items.collect();
         for items in items.chunks(room) {
             report.deliver()?;

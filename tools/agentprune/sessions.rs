@@ -1,6 +1,5 @@
 //! Ending zombie sessions.
 
-use std::collections::HashSet;
 use std::thread;
 use std::time::Duration;
 
@@ -25,17 +24,7 @@ const MOVED: &str = "it changed at the moment of ending it, so tmux left it";
 /// # Errors
 /// When tmux or the process table cannot be asked, or output cannot be written.
 pub fn end(items: &[PlanItem<'_, Session>], report: &mut Report) -> Result<(), Failure> {
-    let mut seen = HashSet::new();
-    let mut once = Vec::with_capacity(items.len());
     for item in items {
-        let Session { server_pid, created, id, .. } = &item.subject;
-        if seen.insert((server_pid, created, id)) {
-            once.push(item);
-        } else {
-            report.record(&item.action, Outcome::Gone, "given twice");
-        }
-    }
-    for item in once {
         report.deliver()?;
         end_one(item, report)?;
     }
@@ -79,7 +68,7 @@ fn end_one(item: &PlanItem<'_, Session>, report: &mut Report) -> Result<(), Fail
 /// The session of the finding, as it is now, if it is still a zombie. What tmux is told to
 /// end is put together from this: words of the input never get into its commands.
 fn judge<'s>(found: &Session, recheck: &'s Recheck) -> Result<&'s Session, (Outcome, String)> {
-    if recheck.tmux.servers == Servers::All && !recheck.tmux.uids.include(found.uid) {
+    if recheck.tmux.servers == Servers::All && recheck.tmux.uid != found.uid {
         let reason = format!("it is uid {}'s, whose tmux cannot be asked from here", found.uid);
         return Err((Outcome::Refused, reason));
     }

@@ -132,9 +132,10 @@ impl MachineState<'_, '_> {
         if let Some(gap) = self.gap(Of::Sessions) {
             return Some(gap);
         }
-        let of_uid = |end: &&End| end.uids.as_ref().is_some_and(|uids| uids.include(uid));
-        if !self.scans(Of::Sessions).any(|end| of_uid(&end)) {
-            return Some(format!("the sessions of uid {uid} were not looked at"));
+        if !self.scans(Of::Sessions).any(|end| end.uid == uid) {
+            return Some(format!(
+                "the sessions of uid {uid} were not listed; as root, give --user {uid} to every program"
+            ));
         }
         self.scans(Of::Sessions)
             .any(|end| since.is_some_and(|since| end.taken_at < since))
