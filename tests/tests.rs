@@ -3,11 +3,13 @@
 #![cfg(test)]
 
 mod agreement;
+mod architecture;
 mod case;
 mod completions;
 mod evidence;
 mod examples;
 mod harness;
+mod hazards;
 mod hosts;
 mod identity;
 mod input;

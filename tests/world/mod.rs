@@ -13,6 +13,7 @@
 #![allow(dead_code, unused_imports)]
 
 mod case;
+mod dispositions;
 mod marked;
 mod mess;
 mod private;
@@ -22,6 +23,7 @@ mod screen;
 mod sessions;
 mod skip;
 mod tools;
+mod user;
 
 pub use case::GuideCase;
 pub use mess::{AGENTS, Identity, Mess, living, of_kind};
@@ -31,6 +33,7 @@ pub use registry::{Entry, Json, Registry};
 pub use sessions::Live;
 pub use skip::skip;
 pub use tools::{COMMANDS, Ran, TOOLS, records, run, through};
+pub use user::{TEAM, User, privately_with_users};
 
 use std::cell::{Cell, RefCell};
 use std::env;
@@ -57,13 +60,15 @@ pub struct World {
     path: PathBuf,
     name: String,
     socket: PathBuf,
+    /// Whose world it is, if not that of who runs the tests.
+    owner: Option<User>,
     /// What the tools are given to read the process table from.
     source: Option<&'static str>,
     starts: Cell<u32>,
     children: RefCell<Vec<Child>>,
     guard: Child,
     // Removed last, after everything that might still write to it.
-    _folder: TempDir,
+    _folder: Option<TempDir>,
 }
 
 impl World {
@@ -79,6 +84,13 @@ impl World {
             .tempdir_in(base)
             .expect("a temporary folder for the world");
         let path = folder.path().canonicalize().expect("the world's folder");
+        let mut world = World::at(path);
+        world._folder = Some(folder);
+        world
+    }
+
+    fn at(path: PathBuf) -> World {
+        dispositions::default_for_children();
         for subfolder in ["bin", "logs", "ready", "tmux", ".agent-workspace/registry"] {
             fs::create_dir_all(path.join(subfolder)).expect("a folder of the world");
         }
@@ -86,12 +98,13 @@ impl World {
             guard: guard(&path),
             name: unique_name(),
             socket: path.join("socket"),
+            owner: None,
             // A build without /proc reads ps anyway.
             source: (!cfg!(feature = "proc")).then_some("ps"),
             path,
             starts: Cell::new(0),
             children: RefCell::default(),
-            _folder: folder,
+            _folder: None,
         };
         place(&standin(), &world.executable());
         world
@@ -110,6 +123,28 @@ impl World {
         // tmux refuses a folder that others can open.
         DirBuilder::new().mode(0o700).create(&folder).expect("a folder of the world");
         world.socket = folder.join("default");
+        world
+    }
+
+    /// The world of another user of [`privately_with_users`]: everything in it is theirs and
+    /// runs as them, in none but their own group. Its directory is their home, and names are
+    /// as in [`World::with_default_names`], without a `TMUX_TMPDIR`.
+    ///
+    /// # Panics
+    /// As [`World::new`].
+    pub fn of(user: &User) -> World {
+        let mut world = World::at(user.home.clone());
+        world.name = "claude".to_owned();
+        place(&standin(), &world.executable());
+        let sockets = PathBuf::from(format!("/tmp/tmux-{}", user.uid));
+        if !sockets.exists() {
+            // tmux refuses a directory that others can open.
+            DirBuilder::new().mode(0o700).create(&sockets).expect("a directory for the socket");
+            user.own(&sockets);
+        }
+        world.socket = sockets.join("default");
+        user.own(&world.path);
+        world.owner = Some(user.clone());
         world
     }
 
@@ -155,12 +190,22 @@ impl World {
             ("PATH", self.search_path()),
             ("HOME", self.path.clone().into()),
             ("SHELL", "/bin/sh".into()),
-            ("TMUX_TMPDIR", self.path.join("tmux").into()),
             ("LANG", "C.UTF-8".into()),
             ("TZ", "UTC".into()),
             ("STANDIN_WORLD", self.path.clone().into()),
         ]);
+        match &self.owner {
+            Some(user) => command.uid(user.uid).gid(user.uid),
+            None => command.env("TMUX_TMPDIR", self.path.join("tmux")),
+        };
         command
+    }
+
+    /// Gives a path that a test has made in this world to the user whose world it is.
+    fn give(&self, path: &Path) {
+        if let Some(user) = &self.owner {
+            user.own(path);
+        }
     }
 
     /// The tools under test, the stand-in, and what the machine has.

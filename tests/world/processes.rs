@@ -68,6 +68,7 @@ impl World {
     pub fn ready(&self) -> Ready {
         let folder = self.path.join("ready").join(self.next().to_string());
         fs::create_dir(&folder).expect("a folder of the world");
+        self.give(&folder);
         Ready { folder }
     }
 

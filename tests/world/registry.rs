@@ -236,6 +236,7 @@ impl World {
     pub fn write_global(&self, registry: &Registry) -> String {
         let text = registry.global();
         fs::write(self.global_path(), &text).expect("a registry of the world");
+        self.give(&self.global_path());
         text
     }
 
@@ -245,6 +246,7 @@ impl World {
         fs::create_dir_all(&folder).expect("a folder of the world");
         let path = folder.join("AGENT_REGISTRY.json");
         fs::write(&path, registry.task(task)).expect("a registry of the world");
+        self.give(&folder);
         path
     }
 }

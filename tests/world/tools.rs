@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{World, built, place};
+use super::{World, built, dispositions, place};
 
 /// The programs and the scripts.
 pub const COMMANDS: [&str; 7] = [
@@ -203,6 +203,7 @@ pub fn through(wrapper: &[&str], command: &Command) -> Command {
 /// # Panics
 /// When it cannot be run, or takes too long: then it is killed.
 pub fn run(command: &mut Command, input: &str) -> Ran {
+    dispositions::default_for_children();
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let mut stdin = child.stdin.take().expect("a pipe");

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, ValueHint};
-use cli::{Findings, OutputArgs, seconds};
+use cli::{Findings, OutputArgs, UserArgs, seconds};
 use jiff::SignedDuration;
 use model::parse::tmux::AGENT_PREFIX;
 use model::rules::Options;
@@ -54,7 +54,17 @@ pub struct Arguments {
 
     #[command(flatten)]
     #[allow(missing_docs)]
+    pub user: UserArgs,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
     pub output: OutputArgs<Findings>,
+}
+
+impl AsRef<UserArgs> for Arguments {
+    fn as_ref(&self) -> &UserArgs {
+        &self.user
+    }
 }
 
 impl Arguments {

@@ -9,6 +9,7 @@ mod report;
 use std::process::ExitCode;
 
 use self::args::Arguments;
+use crate::start;
 use cli::{Failure, Input, Printer, Program};
 use model::record::{End, Machine, Of, Record};
 
@@ -19,7 +20,7 @@ const PROGRAM: Program = Program::new("agentdiff");
 
 /// Runs the program on the arguments of this process.
 pub fn main() -> ExitCode {
-    PROGRAM.main(run)
+    start(PROGRAM, run)
 }
 
 fn run(arguments: Arguments) -> Result<u8, Failure> {

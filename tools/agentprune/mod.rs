@@ -20,6 +20,7 @@ use std::process::ExitCode;
 use self::args::Arguments;
 use self::progress::Progress;
 use self::report::Report;
+use crate::start;
 use cli::{Failure, Input, Printer, Program};
 use itertools::Itertools;
 use model::plan::{Plan, Run};
@@ -30,7 +31,7 @@ const PROGRAM: Program = Program::new("agentprune");
 
 /// Runs the program on the arguments of this process.
 pub fn main() -> ExitCode {
-    PROGRAM.main(run)
+    start(PROGRAM, run)
 }
 
 fn run(arguments: Arguments) -> Result<u8, Failure> {

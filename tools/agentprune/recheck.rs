@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cli::Failure;
+use host::environment::var;
 use host::tmux::{Choice, Scan, scan};
 use jiff::SignedDuration;
 use model::claude::NameRule;
@@ -87,8 +88,9 @@ impl Recheck {
     /// Whether this program runs in a session: below one of its panes, or started there.
     pub fn runs_here(&self, session: &Session) -> bool {
         let own_line = self.tmux.table.own_line();
-        let pane = std::env::var("TMUX_PANE").unwrap_or_default();
-        let tmux = std::env::var("TMUX").unwrap_or_default();
+        let text = |name| var(name).and_then(|value| value.into_string().ok());
+        let pane = text("TMUX_PANE").unwrap_or_default();
+        let tmux = text("TMUX").unwrap_or_default();
         let same_server = tmux.rsplit(',').nth(1) == Some(&session.server_pid.to_string());
         session.panes.iter().any(|p| own_line.contains(&p.pid) || same_server && p.id == pane)
     }
