@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use self::graph::{Crate, Graph};
-use crate::recipe::sources;
+use crate::manual_recipes::sources;
 
 const CRATES: [Crate; 5] = [
     of("model", "model", "shared/model/src/lib.rs", &[]),
@@ -163,6 +163,7 @@ fn an_edge_is_named_with_its_file_and_line() {
         ("use crate::b;\nfn f() { g(b::Thing) }\n", 2),
         ("pub use super::b::Thing;\n", 1),
         ("use crate::b::*;\n", 1),
+        ("mod own {\n  use super::super::b::Thing;\n}\n", 2),
         ("use crate::b as c;\nfn f(x: &[c::Thing]) {}\n", 2),
     ] {
         let wrong =
@@ -172,6 +173,7 @@ fn an_edge_is_named_with_its_file_and_line() {
     }
     let innocent = "// use crate::b::Thing;\nconst T: &str = \"crate::b::Thing\";\n\
                     #[cfg(test)]\nmod tests { use crate::b::Thing; }\nuse std::fs;\n\
+                    mod own { use super::T; pub fn f() {} }\nfn g() { own::f(); self::own::f() }\n\
                     fn f<'b>(b: &'b str) { b.Thing() }\n";
     let files = [both, ("one/a.rs", innocent), ("one/b.rs", "pub struct Thing;\n")];
     assert_eq!(wrong_with(&files, map), [""; 0]);
