@@ -9,7 +9,7 @@ use crate::world::{Ran, Registry, World, alive, records, wait_until};
 /// files of these names; and that Claude.
 fn family(world: &World, command: &str, names: &[&str]) -> (i32, Vec<i32>) {
     // Each has a folder of its own.
-    let folder = world.ready().folder().join("family");
+    let folder = world.ready().directory().join("family");
     fs::create_dir(&folder).unwrap();
     let command = format!("cd '{}'; {command}", folder.display());
     let claude = world.leaked(&[("STANDIN_REAPS", &command)]).pid;
