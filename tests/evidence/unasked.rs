@@ -180,7 +180,7 @@ fn works(world: &World, user: &User) -> PathBuf {
         tmux.env(name, value.unwrap_or_default());
     }
     tmux.args(["-f", "/dev/null", "-S"]).arg(&socket).args(["new-session", "-d", "-s", "team"]);
-    tmux.arg("-e").arg(format!("STANDIN_READY={}", ready.folder().display()));
+    tmux.arg("-e").arg(format!("STANDIN_READY={}", ready.directory().display()));
     user.run(tmux.args(["exec claude --print"]), "").ok();
     ready.wait();
     socket

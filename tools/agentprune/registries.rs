@@ -36,6 +36,7 @@ pub fn clean(
     report: &mut Report,
 ) -> Result<(), Failure> {
     for attempt in 1.. {
+        report.deliver()?;
         let locked = match lock(Path::new(path), wait, &mut report.progress) {
             Ok(locked) => locked,
             Err(error) => {
@@ -62,7 +63,7 @@ pub fn clean(
         match ghosts::judge(&items.entries, of_items, locked.file()) {
             Ok(verdicts) => {
                 drop(states);
-                return write(&*locked, items, &groups, verdicts, arguments, report);
+                return write(locked, items, &groups, verdicts, arguments, report);
             }
             Err(_) if attempt < TRIES => {
                 drop(states);
@@ -162,7 +163,7 @@ impl<'p> Groups<'p> {
 }
 
 fn write(
-    locked: &dyn Locked,
+    locked: Box<dyn Locked>,
     items: &RegistryItems<'_>,
     groups: &Groups<'_>,
     verdicts: Vec<Verdict>,
@@ -201,7 +202,7 @@ fn write(
             return Ok(());
         }
     };
-    say_notes(locked, &applied.notes);
+    say_notes(&*locked, &applied.notes);
     if let Some(backup) = applied.backup {
         report.note(&format!("old content of the registry kept: {}", backup.display()));
     }
@@ -216,6 +217,8 @@ fn write(
         false => (Outcome::Gone, "the counters agree with the entries"),
     };
     counters.into_iter().for_each(|action| report.record(action, result, reason));
+    drop(locked);
+    report.settle();
     Ok(())
 }
 
