@@ -203,7 +203,7 @@ fn another_users(new: fn() -> World) {
     stranger.args(["--reuid", "12345", "--regid", "12345", "--clear-groups"]);
     stranger.arg(open_to_others(&world)).arg("--yes");
     let ran = run(&mut stranger, &findings).expect(&[1]);
-    assert_result(&ran, standin.pid, "refused", "it belongs to uid 0");
+    assert_result(&ran, standin.pid, "refused", "found for uid 0, this run is for uid 12345");
     assert!(alive(standin.pid));
 }
 

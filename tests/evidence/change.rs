@@ -162,7 +162,7 @@ fn elsewhere_or_under_another_pid(world: World) {
         ("found for uid 4711, this run is for uid ", 4, |finding| {
             finding["evidence"]["uid"] = 4711.into();
         }),
-        ("it belongs to uid 4711", 3, |finding| {
+        ("it belongs to uid 4711", 2, |finding| {
             for (about, owner) in
                 [("process", "uid"), ("session", "uid"), ("registry", "owner_uid")]
             {
