@@ -37,7 +37,7 @@ fn h34_another_user_sees_no_ghosts_among_the_living() {
 /// Registry, server and processes are root's; uid 12345 may read the registry.
 fn the_stranger_on_roots() {
     let world = World::new();
-    let mess = world.mess();
+    let sample = world.sample();
     for (path, mode) in [
         (world.path().to_owned(), 0o755),
         (world.global_path(), 0o666),
@@ -71,7 +71,7 @@ fn the_stranger_on_roots() {
     // Root's findings in his hands: he cannot look again, so he may not act.
     let mut prune = world.tool("agentprune");
     prune.arg("--yes");
-    let ran = as_owner(&prune, &mess.findings).expect(&[2]);
+    let ran = as_owner(&prune, &sample.findings).expect(&[2]);
     assert!(ran.err.contains("the socket is uid 0's"), "{}", ran.err);
     let scan = all(&world).map(|mut lister| run(&mut lister, "").ok().out).concat();
     let findings = world.diff(&scan, &[]).expect(&[1]).out;
@@ -82,14 +82,14 @@ fn the_stranger_on_roots() {
         assert_eq!(action["result"], "refused", "{action}");
         assert!(action["reason"].as_str().unwrap().contains("uid 0"), "{action}");
     }
-    world.assert_untouched(&mess, "a stranger");
-    assert!(alive(mess.leaked.pid));
+    world.assert_untouched(&sample, "a stranger");
+    assert!(alive(sample.leaked.pid));
 }
 
 /// A typo in `-S` or `-L`.
 fn a_server_that_was_named_wrong() {
     let world = World::new();
-    let mess = world.mess();
+    let sample = world.sample();
     let socket = world.socket().to_str().unwrap();
     let typo = format!("{socket}s");
     let long = format!("/tmp/{}", "x".repeat(200));
@@ -111,5 +111,5 @@ fn a_server_that_was_named_wrong() {
         assert_eq!(judged.records().len(), 1, "{wrong:?}: {}", judged.out);
         world.prune(&judged.out, &["--yes"]).expect(&[2]);
     }
-    world.assert_untouched(&mess, "a typo");
+    world.assert_untouched(&sample, "a typo");
 }

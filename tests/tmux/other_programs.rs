@@ -37,7 +37,7 @@ fn h43_a_tmux_of_any_name_on_any_socket_is_found() {
                 start.args(["-f", "/dev/null", "-S"]).arg(&socket).args(arguments);
                 run(&mut start, "").ok().out
             };
-            let ready_in = format!("STANDIN_READY={}", ready.folder().display());
+            let ready_in = format!("STANDIN_READY={}", ready.directory().display());
             let (session, command) = (format!("agent_{name}"), world.agent_command(name));
             start(&["new-session", "-d", "-s", &session, "-e", &ready_in, &command]);
             claudes.push(ready.wait().pid);

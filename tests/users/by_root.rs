@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::json;
 
 use super::{by_root, executable, listers_for, tool, tool_for};
-use crate::recipe::recipes;
+use crate::manual_recipes::recipes;
 use crate::world::{
     AGENTS, Entry, Live, Registry, User, World, living, of_kind, privately_with_users, records,
     run, wait_until,

@@ -12,8 +12,8 @@ use self::args::Arguments;
 use crate::start;
 use cli::{Failure, Input, Printer, Program};
 use model::record::{End, Machine, Of, Record};
-use model::rules::evidence::{MachineState, machine_states};
-use model::rules::{Summary, judge};
+
+use model::rules::{MachineState, Summary, judge, machine_states};
 use model::stream::{Malformed, read};
 
 const PROGRAM: Program = Program::new("agentdiff");
