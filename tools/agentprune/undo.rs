@@ -42,7 +42,7 @@ pub fn undo(
                 report.record(action, Outcome::Refused, reason.as_str());
             }
         } else {
-            put_back(Path::new(&path), undo, &mut wait, report)?;
+            put_back(Path::new(&path), undo, arguments, &mut wait, report)?;
         }
     }
     Ok(())
@@ -51,13 +51,14 @@ pub fn undo(
 fn put_back(
     path: &Path,
     undo: Undo<'_>,
+    arguments: &Arguments,
     wait: &mut WaitBudget,
     report: &mut Report,
 ) -> Result<(), Failure> {
     let (actions, entries): (Vec<PlannedAction<'_>>, Vec<RemovedEntry<'_>>) =
         undo.entries.into_iter().unzip();
     let counters = undo.counters.iter().map(|(name, values)| (name.as_str(), *values)).collect();
-    let locked = match lock(path, wait, &mut report.progress) {
+    let locked = match lock(path, arguments.max_size, wait, &mut report.progress) {
         Ok(locked) => locked,
         Err(error) => {
             fail(&actions, &error, report);
