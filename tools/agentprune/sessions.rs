@@ -1,15 +1,12 @@
 //! Ending zombie sessions.
 
-use std::collections::HashSet;
 use std::thread;
 use std::time::Duration;
 
 use cli::Failure;
 use host::tmux::{TMUX_LIMIT, kill};
-use itertools::Itertools;
 use model::plan::PlanItem;
-use model::record::{Evidence, Outcome};
-use model::record::{Servers, Session};
+use model::record::{Outcome, Session};
 use model::rules::{SessionVerdict, session_verdict};
 
 use super::recheck::{self, Recheck};
@@ -26,62 +23,42 @@ const MOVED: &str = "it changed at the moment of ending it, so tmux left it";
 /// # Errors
 /// When tmux or the process table cannot be asked, or output cannot be written.
 pub fn end(items: &[PlanItem<'_, Session>], report: &mut Report) -> Result<(), Failure> {
-    let mut seen = HashSet::new();
-    let mut once = Vec::with_capacity(items.len());
     for item in items {
-        let Session { server_pid, created, id, .. } = &item.subject;
-        if seen.insert((server_pid, created, id)) {
-            once.push(item);
-        } else {
-            report.record(&item.action, Outcome::Gone, "given twice");
-        }
-    }
-    for (evidence, items) in &once.into_iter().chunk_by(|item| &item.action.origin.evidence) {
-        end_together(evidence, items, report)?;
+        report.deliver()?;
+        end_one(item, report)?;
     }
     Ok(())
 }
 
-fn end_together<'p, 'a: 'p>(
-    evidence: &Evidence,
-    items: impl Iterator<Item = &'p PlanItem<'a, Session>>,
-    report: &mut Report,
-) -> Result<(), Failure> {
+/// Each is judged immediately before it is ended: what ended before it took time.
+fn end_one(item: &PlanItem<'_, Session>, report: &mut Report) -> Result<(), Failure> {
+    let evidence = &item.action.origin.evidence;
     let recheck = Recheck::scan(evidence, TMUX_LIMIT)?;
-    // What became of each if it is gone by the next scan, and if it is not.
-    let mut open = Vec::new();
-    for item in items {
-        match judge(&item.subject, &recheck) {
-            Ok(session) => {
-                report.planned(&item.action)?;
-                open.push(match kill(session) {
-                    Ok(()) => (item, Outcome::Done, Outcome::Skipped, MOVED.to_owned()),
-                    Err(error) => (item, Outcome::Gone, Outcome::Failed, error.to_string()),
-                });
+    // What became of it if it is gone by the next scan, and if it is not.
+    let (if_gone, if_there, reason) = match judge(&item.subject, &recheck) {
+        Ok(session) => {
+            report.all_planned([&item.action])?;
+            match kill(session) {
+                Ok(()) => (Outcome::Done, Outcome::Skipped, MOVED.to_owned()),
+                Err(error) => (Outcome::Gone, Outcome::Failed, error.to_string()),
             }
-            Err((Outcome::Skipped, reason)) => {
-                open.push((item, Outcome::Gone, Outcome::Skipped, reason));
-            }
-            Err((result, reason)) => report.record(&item.action, result, reason),
         }
-    }
-    if open.is_empty() {
-        return Ok(());
-    }
-    if open.iter().any(|(_, if_gone, ..)| *if_gone == Outcome::Gone) {
+        Err((Outcome::Skipped, reason)) => (Outcome::Gone, Outcome::Skipped, reason),
+        Err((result, reason)) => {
+            report.record(&item.action, result, reason);
+            return Ok(());
+        }
+    };
+    if if_gone == Outcome::Gone {
         thread::sleep(ENDING);
     }
     let after = recheck::sessions(evidence, TMUX_LIMIT);
-    for (item, if_gone, if_there, reason) in open {
-        let there =
-            after.as_ref().map(|scan| recheck::find(&scan.sessions, &item.subject).is_some());
-        match there {
-            Ok(false) => report.record(&item.action, if_gone, "session ended"),
-            Ok(true) => report.record(&item.action, if_there, reason),
-            Err(_) => {
-                let reason = "tmux could not be asked what became of it";
-                report.record(&item.action, Outcome::Failed, reason);
-            }
+    match after.as_ref().map(|scan| recheck::find(&scan.sessions, &item.subject).is_some()) {
+        Ok(false) => report.record(&item.action, if_gone, "session ended"),
+        Ok(true) => report.record(&item.action, if_there, reason),
+        Err(_) => {
+            let reason = "tmux could not be asked what became of it";
+            report.record(&item.action, Outcome::Failed, reason);
         }
     }
     after.map(|_| ())
@@ -90,10 +67,6 @@ fn end_together<'p, 'a: 'p>(
 /// The session of the finding, as it is now, if it is still a zombie. What tmux is told to
 /// end is put together from this: words of the input never get into its commands.
 fn judge<'s>(found: &Session, recheck: &'s Recheck) -> Result<&'s Session, (Outcome, String)> {
-    if recheck.tmux.servers == Servers::All && !recheck.tmux.uids.include(found.uid) {
-        let reason = format!("it is uid {}'s, whose tmux cannot be asked from here", found.uid);
-        return Err((Outcome::Refused, reason));
-    }
     let Some(session) = recheck.session(found) else {
         return Err((Outcome::Gone, "no such session".to_owned()));
     };
@@ -103,7 +76,11 @@ fn judge<'s>(found: &Session, recheck: &'s Recheck) -> Result<&'s Session, (Outc
     if session.windows != found.windows {
         return Err((Outcome::Skipped, "it has other windows than it had".to_owned()));
     }
-    match session_verdict(session, recheck.has_claude(session), &recheck.options) {
+    let has_claude = recheck.has_claude(session);
+    match session_verdict(session, has_claude, recheck.tmux.uid, &recheck.options) {
+        SessionVerdict::Foreign => {
+            Err((Outcome::Skipped, format!("it belongs to uid {} now", session.uid)))
+        }
         SessionVerdict::Zombie(_) => Ok(session),
         SessionVerdict::Live => Err((Outcome::Skipped, "Claude is in it".to_owned())),
         SessionVerdict::Busy(reason) => Err((Outcome::Skipped, reason)),

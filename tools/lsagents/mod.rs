@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use self::args::Arguments;
+use crate::start;
 use cli::{Failure, Printer, Program, ScanWriter};
 use model::record::Of;
 use registry::{Found, WaitBudget, Which, find};
@@ -21,7 +22,7 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Runs the program on the arguments of this process.
 pub fn main() -> ExitCode {
-    PROGRAM.main(run)
+    start(PROGRAM, run)
 }
 
 fn run(arguments: Arguments) -> Result<u8, Failure> {

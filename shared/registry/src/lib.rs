@@ -11,6 +11,7 @@ mod find;
 pub mod json;
 mod open;
 mod place;
+mod registry_file;
 mod seam;
 mod signals;
 mod wait;

@@ -2,11 +2,11 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use model::record::RegistryFile;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
@@ -14,6 +14,7 @@ use super::journal;
 use super::layout::Layout;
 use crate::error::RegistryError;
 use crate::place::Place;
+use crate::registry_file::registry_file;
 use crate::wait::WaitBudget;
 
 /// How long a text that is not whole JSON is given to become so: some writers take no
@@ -27,8 +28,8 @@ pub(super) const RETRY: Duration = Duration::from_millis(20);
 pub(super) struct FileContent {
     /// Absolute path, without symbolic links.
     pub path: PathBuf,
-    /// Who owns the file.
-    pub owner_uid: u32,
+    /// Who may write the file, and where it can be seen.
+    pub facts: RegistryFile,
     /// Its text.
     pub text: String,
     /// What stands where in it.
@@ -50,7 +51,7 @@ pub(super) fn read(
     loop {
         let lock = Lock::take(place, FlockArg::LockSharedNonblock, max_size, wait)?;
         let text = lock.text();
-        let (path, owner_uid) = (place.path().to_owned(), lock.owner_uid);
+        let (path, facts) = (place.path().to_owned(), lock.facts.clone());
         // A live write would have the lock: this journal is that of a dead one, and a
         // mixture of two registries may well parse.
         if journal::is_there(place).map_err(|error| lock.error(error))? {
@@ -62,7 +63,7 @@ pub(super) fn read(
         }
         drop(lock);
         match text.and_then(|text| whole(place, text)) {
-            Ok((text, layout)) => return Ok(FileContent { path, owner_uid, text, layout }),
+            Ok((text, layout)) => return Ok(FileContent { path, facts, text, layout }),
             Err(error) if Instant::now() >= deadline || !wait.pause() => return Err(error),
             Err(_) => {}
         }
@@ -74,8 +75,8 @@ pub(super) fn read(
 pub(super) struct Lock {
     /// Where it is.
     pub place: Rc<Place>,
-    /// Who owns the file.
-    pub owner_uid: u32,
+    /// Who may write it, and where it can be seen.
+    pub facts: RegistryFile,
     /// How many bytes of a file are read at most.
     pub max_size: u64,
     /// The file itself.
@@ -110,8 +111,8 @@ impl Lock {
             file = match Flock::lock(file, mode) {
                 Ok(file) => {
                     if place.leads_to(&file).map_err(|e| error(&e))? {
-                        let owner_uid = file.metadata().map_err(|e| error(&e))?.uid();
-                        return Ok(Lock { place: place.clone(), owner_uid, max_size, file });
+                        let facts = registry_file(&file, place.path()).map_err(|e| error(&e))?;
+                        return Ok(Lock { place: place.clone(), facts, max_size, file });
                     }
                     // Somebody put another file in its place while this one was locked.
                     if !wait.pause() {

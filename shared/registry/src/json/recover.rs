@@ -61,13 +61,13 @@ impl Lock {
     /// both are as they were.
     pub(super) fn recover(&self, now: Timestamp) -> Result<Option<Recovered>, RegistryError> {
         let place = &*self.place;
-        sweep(place, self.owner_uid);
+        sweep(place, self.facts.owner_uid);
         let path = journal::path(place);
         let unreadable = |reason: String| {
             let hint = "if it is not agentprune's, remove it";
             RegistryError::new(&path, format!("{reason}; {hint}"))
         };
-        let bytes = journal::bytes(place, self.owner_uid, self.max_size)
+        let bytes = journal::bytes(place, self.facts.owner_uid, self.max_size)
             .map_err(|error| unreadable(error.to_string()))?;
         let Some(bytes) = bytes else { return Ok(None) };
         let (old, new) = journal::contents(&bytes).map_err(unreadable)?;

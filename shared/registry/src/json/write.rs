@@ -88,7 +88,7 @@ impl Lock {
         }
         match &backup {
             Some(_) if written.is_ok() => {
-                left = left.and(drop_backups(&self.place, self.owner_uid, keep));
+                left = left.and(drop_backups(&self.place, self.facts.owner_uid, keep));
             }
             Some(backup) if !matches!(written, Err(Interrupted::Torn(_))) => {
                 let _ = self.place.directory.remove(backup);
