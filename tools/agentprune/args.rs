@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum, ValueHint};
-use cli::{Actions, LayoutArgs, UserArgs, proc_source, seconds};
+use cli::{Actions, LayoutArgs, UserArgs, proc_source, seconds, size};
 use model::record::ActionKind;
 use model::record::ProcSource;
 
@@ -83,6 +83,10 @@ pub struct Arguments {
     /// How long to wait for the locks of registries, of all of them together
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = seconds)]
     pub lock_timeout: Duration,
+
+    /// Read no registry that is larger than this
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
+    pub max_size: u64,
 
     /// How many old contents to keep beside each registry when entries change
     #[arg(long, value_name = "N", default_value_t = 5)]

@@ -27,6 +27,6 @@ pub use scan::ScanWriter;
 pub use source::proc_source;
 pub use table::{Cell, TableStyle, cell, cut, escaped, filled, painted, render};
 pub use terminal::{rewrites, width};
-pub use units::{bytes, seconds};
+pub use units::{bytes, seconds, size};
 pub use user::UserArgs;
 pub use word::{Tone, Word};

@@ -20,6 +20,30 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(number * unit).map_err(|_| "longer than any time".to_owned())
 }
 
+/// Reads `4096`, `512K`, `1.5MiB`, `1G`, `2TB`: without a unit, bytes; units are powers of
+/// 1024.
+///
+/// # Errors
+/// A sentence for anything else.
+pub fn size(text: &str) -> Result<u64, String> {
+    const UNITS: [&str; 5] = ["", "k", "m", "g", "t"];
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = text[digits.len()..].to_ascii_lowercase();
+    let letter = unit.strip_suffix("ib").or(unit.strip_suffix('b')).unwrap_or(&unit);
+    let power = UNITS
+        .iter()
+        .position(|known| *known == letter)
+        .ok_or_else(|| format!("unknown unit {unit:?}: use K, M, G or T"))?;
+    let number: f64 =
+        digits.parse().map_err(|_| "not a size such as 4096, 64M or 1G".to_owned())?;
+    let bytes = number * 1024_f64.powi(power as i32);
+    if (0.0..u64::MAX as f64).contains(&bytes) {
+        Ok(bytes as u64)
+    } else {
+        Err("larger than any file".to_owned())
+    }
+}
+
 /// A number of bytes as people read it: `512 B`, `1.5 KiB`, `21 MiB`.
 pub fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
@@ -64,6 +88,24 @@ pub fn duration(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_that_people_write() {
+        for (text, expected) in [
+            ("0", Ok(0)),
+            ("4096", Ok(4096)),
+            ("64k", Ok(65_536)),
+            ("1.5MiB", Ok(1_572_864)),
+            ("1G", Ok(1 << 30)),
+            ("2tb", Ok(2 << 40)),
+            ("10B", Ok(10)),
+        ] {
+            assert_eq!(size(text), expected, "{text}");
+        }
+        for text in ["", "x", "1X", "-1", "1e30", "1iB2", "nan"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn units() {
