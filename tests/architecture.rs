@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use self::graph::{Crate, Graph};
-use crate::recipe::sources;
+use crate::manual_recipes::sources;
 
 const CRATES: [Crate; 5] = [
     of("model", "model", "shared/model/src/lib.rs", &[]),
@@ -112,6 +112,7 @@ fn disagreements(graph: &Graph, map: &Map) -> Vec<String> {
         let way: Vec<String> = circle.iter().map(|edge| graph.line(edge)).collect();
         wrong.push(format!("a circle: {}", way.join(" -> ")));
     }
+    wrong.extend(graph.strays.iter().map(|file| format!("{file}: no module declares it")));
     wrong.extend(graph.unresolved.iter().map(|path| format!("{path}: leads nowhere")));
     wrong
 }
@@ -140,7 +141,9 @@ fn the_sources_agree_with_the_code_map_and_have_no_circles() {
 fn wrong_with(files: &[(&str, &str)], map: &str) -> Vec<String> {
     let directory = tempfile::tempdir().unwrap();
     let usual = [("one/lib.rs", "pub mod a;\n"), ("one/a.rs", ""), ("two/lib.rs", "")];
-    for (path, text) in usual.iter().chain(files) {
+    let is_directory = files.iter().any(|(path, _)| *path == "one/a/mod.rs");
+    let usual = usual.iter().filter(|(path, _)| !(is_directory && *path == "one/a.rs"));
+    for (path, text) in usual.chain(files) {
         let path = directory.path().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
@@ -163,6 +166,7 @@ fn an_edge_is_named_with_its_file_and_line() {
         ("use crate::b;\nfn f() { g(b::Thing) }\n", 2),
         ("pub use super::b::Thing;\n", 1),
         ("use crate::b::*;\n", 1),
+        ("mod own {\n  use super::super::b::Thing;\n}\n", 2),
         ("use crate::b as c;\nfn f(x: &[c::Thing]) {}\n", 2),
     ] {
         let wrong =
@@ -172,6 +176,7 @@ fn an_edge_is_named_with_its_file_and_line() {
     }
     let innocent = "// use crate::b::Thing;\nconst T: &str = \"crate::b::Thing\";\n\
                     #[cfg(test)]\nmod tests { use crate::b::Thing; }\nuse std::fs;\n\
+                    mod own { use super::T; pub fn f() {} }\nfn g() { own::f(); self::own::f() }\n\
                     fn f<'b>(b: &'b str) { b.Thing() }\n";
     let files = [both, ("one/a.rs", innocent), ("one/b.rs", "pub struct Thing;\n")];
     assert_eq!(wrong_with(&files, map), [""; 0]);
@@ -188,6 +193,8 @@ fn what_is_on_the_map_only_is_named() {
     assert_eq!(wrong_with(&[], "one:\ntwo:\n"), ["one::a is not on the map"]);
     let wrong = wrong_with(&[("one/a.rs", "use crate::c::Gone;\n")], "one:\none::a:\ntwo:\n");
     assert_eq!(wrong, ["one/a.rs:1: crate::c::Gone: leads nowhere"]);
+    let wrong = wrong_with(&[("one/a/b.rs", "")], "one:\none::a:\ntwo:\n");
+    assert_eq!(wrong, ["one/a/b.rs: no module declares it"]);
 }
 
 #[test]

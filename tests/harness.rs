@@ -1,4 +1,4 @@
-//! The world in which the other tests take place.
+//! What the other tests rely on: worlds, stand-ins, users, signals, and the bench.
 
 use std::env;
 use std::fs;
@@ -42,7 +42,7 @@ fn a_stand_in_dies_of_the_signals_it_does_not_ignore() {
 }
 
 #[test]
-fn a_stand_in_ends_by_itself() {
+fn a_stand_in_ends_after_its_time_and_with_its_world() {
     let world = World::new();
     let brief = world.leaked(&[("STANDIN_SECONDS", "1")]);
     wait_until(|| "a stand-in to end by the clock", || !alive(brief.pid));
@@ -95,7 +95,7 @@ fn worlds_do_not_see_each_other() {
 }
 
 #[test]
-fn a_registry_is_what_python_writes() {
+fn a_registry_is_byte_for_byte_what_python_writes() {
     let entries = [Entry::new("a-1-2").set("status", "completed"), Entry::new("b-1-2")];
     let registry = Registry::new(entries);
     let odd = Json::object([
@@ -128,7 +128,7 @@ fn the_guides_case_is_as_the_guide_says() {
 }
 
 #[test]
-fn what_holds_a_stand_in_shows() {
+fn the_holder_of_a_stand_in_is_reported() {
     let world = World::new();
     world.write_global(&Registry::default());
     let held = world.held_by_script();
@@ -222,9 +222,9 @@ fn other_users_are_real_and_their_worlds_are_their_own() {
     });
 }
 
-/// Its own checks are that all contenders do the same work.
+/// The bench checks this itself before each race.
 #[test]
-fn the_bench_runs() {
+fn in_every_race_of_the_bench_all_contenders_do_the_same_work() {
     let bench = built().join("examples/bench");
     let output = Command::new(bench).arg("--quick").output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use regex::Regex;
 
-use crate::recipe::sources;
+use crate::manual_recipes::sources;
 
 /// The numbers in the names of tests below a directory: 22 for `fn h22_…`.
 fn tested(directory: &Path, found: &mut BTreeSet<u32>) {

@@ -55,23 +55,23 @@ impl Source {
     /// Reads a file.
     ///
     /// # Panics
-    /// When it cannot be read, is no Rust, or has a module in braces that is no test.
+    /// When it cannot be read, or is no Rust.
     pub fn read(path: &Path) -> Source {
         let text = fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         let tokens: TokenStream =
             text.parse().unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let mut source = Source::default();
-        source.scan(&tokens.into_iter().collect::<Vec<_>>(), true, path);
+        source.scan(&tokens.into_iter().collect::<Vec<_>>(), true);
         source
     }
 
-    fn scan(&mut self, tokens: &[TokenTree], top: bool, file: &Path) {
+    fn scan(&mut self, tokens: &[TokenTree], top: bool) {
         let mut at = 0;
         let mut is_test = false;
         while at < tokens.len() {
             if let Some((attribute, next)) = attribute(tokens, at) {
                 is_test |= attribute.to_string().replace(' ', "") == "cfg(test)";
-                self.scan_attribute(&attribute, file);
+                self.scan_attribute(&attribute);
                 at = next;
                 continue;
             }
@@ -85,12 +85,12 @@ impl Source {
                     self.scan_use(tokens, at)
                 }
                 TokenTree::Ident(word) if word == "mod" && top => {
-                    assert!(
-                        is_punct(tokens.get(at + 2), ';'),
-                        "{}: a module in braces: give it a file",
-                        file.display()
-                    );
-                    self.modules.push(tokens[at + 1].to_string());
+                    let name = tokens[at + 1].to_string();
+                    if let Some(TokenTree::Group(body)) = tokens.get(at + 2) {
+                        self.scan_inline(name, body.stream());
+                    } else {
+                        self.modules.push(name);
+                    }
                     at + 3
                 }
                 TokenTree::Ident(word) => {
@@ -101,12 +101,36 @@ impl Source {
                     self.scan_path(tokens, at)
                 }
                 TokenTree::Group(group) => {
-                    self.scan(&group.stream().into_iter().collect::<Vec<_>>(), false, file);
+                    self.scan(&group.stream().into_iter().collect::<Vec<_>>(), false);
                     at + 1
                 }
                 _ => at + 1,
             };
         }
+    }
+
+    /// A module in braces is part of its file: what refers to it stays in the file, and `super`
+    /// in it means the file.
+    fn scan_inline(&mut self, name: String, body: TokenStream) {
+        let mut inner = Source::default();
+        inner.scan(&body.into_iter().collect::<Vec<_>>(), true);
+        let outward = |path: &mut Vec<String>| {
+            if path[0] == "super" {
+                path[0] = if path.get(1).is_some_and(|next| next == "super") {
+                    path.remove(1)
+                } else {
+                    "self".to_owned()
+                };
+            }
+        };
+        inner.imports.iter_mut().for_each(|import| outward(&mut import.path));
+        inner.references.iter_mut().for_each(|reference| outward(&mut reference.path));
+        self.has_code = true;
+        self.items.insert(name);
+        self.items.extend(inner.items);
+        self.modules.extend(inner.modules);
+        self.imports.extend(inner.imports);
+        self.references.extend(inner.references);
     }
 
     fn define(&mut self, word: &Ident, rest: &[TokenTree]) {
@@ -119,12 +143,12 @@ impl Source {
     }
 
     /// An attribute may name a function in a string, as those of serde do.
-    fn scan_attribute(&mut self, attribute: &TokenStream, file: &Path) {
+    fn scan_attribute(&mut self, attribute: &TokenStream) {
         let tokens: Vec<TokenTree> = attribute.clone().into_iter().collect();
         if matches!(tokens.first(), Some(TokenTree::Ident(word)) if word == "doc") {
             return;
         }
-        self.scan(&tokens, false, file);
+        self.scan(&tokens, false);
         for group in tokens.iter().filter_map(|token| match token {
             TokenTree::Group(group) => Some(group.stream()),
             _ => None,

@@ -1,35 +1,35 @@
-//! A private world for tests and the demo: a folder, a tmux socket in it, stand-ins for
-//! Claude under a name of their own, and the tools confined to all that.
+//! A private world for tests and the demo: a directory, a tmux socket in it, stand-ins for
+//! Claude under a name of their own, and tools that are told to use these.
 //!
 //! What a world starts knows nothing of the developer's machine, its tmux and its Claude
 //! processes, and the other way round: the environment is cleared, the process name is
 //! unique, the socket is the world's. So several worlds can live side by side.
 //!
-//! What happens in a world ends with it. A guard, the stand-in's executable once more,
+//! Everything in a world ends with it. A guard, the stand-in's executable once more,
 //! waits for the [`World`] to be dropped or its owner to die, of Ctrl-C for example, ends
-//! everything that was started in it, and removes its folder.
+//! everything that was started in it, and removes its directory.
 
 // The tests use one part of this, the demo another.
 #![allow(dead_code, unused_imports)]
 
-mod case;
 mod dispositions;
-mod marked;
-mod mess;
-mod private;
+mod guide_case;
+mod namespaces;
 mod processes;
 mod registry;
+mod sample;
 mod screen;
 mod sessions;
 mod skip;
+mod teardown;
 mod tools;
 mod user;
 
-pub use case::GuideCase;
-pub use mess::{AGENTS, Identity, Mess, living, of_kind};
-pub use private::privately;
-pub use processes::{Held, Ready, Standin, Stat, alive, stat, wait_until};
+pub use guide_case::GuideCase;
+pub use namespaces::privately;
+pub use processes::{HeldStandin, Ready, Standin, Stat, alive, stat, wait_until};
 pub use registry::{Entry, Json, Registry};
+pub use sample::{AGENTS, Identity, Sample, living, of_kind};
 pub use sessions::Live;
 pub use skip::skip;
 pub use tools::{COMMANDS, Ran, TOOLS, records, run, through};
@@ -50,9 +50,9 @@ use tempfile::TempDir;
 
 /// A path of a Unix socket has 107 bytes; tmux in the world's own `TMUX_TMPDIR` needs
 /// more of them than `tmux -S`.
-const LONGEST_FOLDER: usize = 60;
+const LONGEST_DIRECTORY: usize = 60;
 
-/// What Claude is asked in a world. It mentions what a search by substrings trips over.
+/// The prompt of every Claude in a world. A search for substrings would misread it.
 pub const PROMPT: &str = "You are an agent; read claude.md, then run claude --print";
 
 /// See the [module](self).
@@ -60,15 +60,15 @@ pub struct World {
     path: PathBuf,
     name: String,
     socket: PathBuf,
-    /// Whose world it is, if not that of who runs the tests.
+    /// The user whose world it is; none is the user who runs the tests.
     owner: Option<User>,
-    /// What the tools are given to read the process table from.
+    /// The value of `--proc-source`; none is the default of the tools.
     source: Option<&'static str>,
     starts: Cell<u32>,
     children: RefCell<Vec<Child>>,
     guard: Child,
-    // Removed last, after everything that might still write to it.
-    _folder: Option<TempDir>,
+    // Dropped last: something may still write to it until then.
+    _directory: Option<TempDir>,
 }
 
 impl World {
@@ -78,21 +78,21 @@ impl World {
     /// When it cannot be made, or the stand-in was not built.
     pub fn new() -> World {
         let base = env::temp_dir();
-        let base = if base.as_os_str().len() < LONGEST_FOLDER { base } else { "/tmp".into() };
-        let folder = tempfile::Builder::new()
+        let base = if base.as_os_str().len() < LONGEST_DIRECTORY { base } else { "/tmp".into() };
+        let directory = tempfile::Builder::new()
             .prefix("agentutils-")
             .tempdir_in(base)
-            .expect("a temporary folder for the world");
-        let path = folder.path().canonicalize().expect("the world's folder");
+            .expect("a temporary directory for the world");
+        let path = directory.path().canonicalize().expect("the world's directory");
         let mut world = World::at(path);
-        world._folder = Some(folder);
+        world._directory = Some(directory);
         world
     }
 
     fn at(path: PathBuf) -> World {
         dispositions::default_for_children();
-        for subfolder in ["bin", "logs", "ready", "tmux", ".agent-workspace/registry"] {
-            fs::create_dir_all(path.join(subfolder)).expect("a folder of the world");
+        for subdirectory in ["bin", "logs", "ready", "tmux", ".agent-workspace/registry"] {
+            fs::create_dir_all(path.join(subdirectory)).expect("a directory of the world");
         }
         let world = World {
             guard: guard(&path),
@@ -104,14 +104,14 @@ impl World {
             path,
             starts: Cell::new(0),
             children: RefCell::default(),
-            _folder: None,
+            _directory: None,
         };
         place(&standin(), &world.executable());
         world
     }
 
-    /// A world as it is for a user: Claude is `claude`, and tmux takes the socket that it
-    /// takes by default. Only [`privately`] is such a world alone.
+    /// A world with default names: Claude is `claude`, and tmux takes its default socket. Only in
+    /// [`privately`] is such a world alone.
     ///
     /// # Panics
     /// As [`World::new`].
@@ -119,10 +119,10 @@ impl World {
         let mut world = World::new();
         world.name = "claude".to_owned();
         place(&standin(), &world.executable());
-        let folder = world.path.join("tmux").join(format!("tmux-{}", nix::unistd::getuid()));
-        // tmux refuses a folder that others can open.
-        DirBuilder::new().mode(0o700).create(&folder).expect("a folder of the world");
-        world.socket = folder.join("default");
+        let directory = world.path.join("tmux").join(format!("tmux-{}", nix::unistd::getuid()));
+        // tmux refuses a directory that others can open.
+        DirBuilder::new().mode(0o700).create(&directory).expect("a directory of the world");
+        world.socket = directory.join("default");
         world
     }
 
@@ -158,7 +158,7 @@ impl World {
         world
     }
 
-    /// Its folder: home, working folder, and the one that holds `.agent-workspace`.
+    /// Its directory: home, working directory, and the one that holds `.agent-workspace`.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -183,7 +183,7 @@ impl World {
         self.path.join("bin").join(&self.name)
     }
 
-    /// A command in the world's folder and environment.
+    /// A command in the world's directory and environment.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command.current_dir(&self.path).env_clear().envs([
@@ -213,7 +213,7 @@ impl World {
         let machine = env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
         let own = [built(), self.path.join("bin")];
         env::join_paths(own.into_iter().chain(env::split_paths(&machine)))
-            .expect("folders without a colon")
+            .expect("directories without a colon")
     }
 
     /// A number that this world has not given out yet.
@@ -233,11 +233,11 @@ impl Drop for World {
     }
 }
 
-/// The folder with what cargo has built: of a test `target/PROFILE/deps/tests-…`, of the
+/// The directory with what cargo has built: of a test `target/PROFILE/deps/tests-…`, of the
 /// demo `target/PROFILE/examples/demo`.
 pub fn built() -> PathBuf {
     let own = env::current_exe().expect("the path of this program");
-    own.ancestors().nth(2).expect("a folder of cargo's").to_owned()
+    own.ancestors().nth(2).expect("a directory of cargo's").to_owned()
 }
 
 fn standin() -> PathBuf {
@@ -250,12 +250,12 @@ fn standin() -> PathBuf {
     standin
 }
 
-/// Starts the guard of the world in `folder`. Its standard input closes when this process
+/// Starts the guard of the world in `directory`. Its standard input closes when this process
 /// closes it or ends, however that comes; Ctrl-C does not reach its process group.
-fn guard(folder: &Path) -> Child {
+fn guard(directory: &Path) -> Child {
     Command::new(standin())
         .env_clear()
-        .env("STANDIN_GUARD", folder)
+        .env("STANDIN_GUARD", directory)
         .stdin(Stdio::piped())
         .process_group(0)
         .spawn()

@@ -242,11 +242,11 @@ impl World {
 
     /// Writes the registry of a task; returns its path.
     pub fn write_task(&self, task: &str, registry: &Registry) -> PathBuf {
-        let folder = self.path.join(".agent-workspace").join(task);
-        fs::create_dir_all(&folder).expect("a folder of the world");
-        let path = folder.join("AGENT_REGISTRY.json");
+        let directory = self.path.join(".agent-workspace").join(task);
+        fs::create_dir_all(&directory).expect("a directory of the world");
+        let path = directory.join("AGENT_REGISTRY.json");
         fs::write(&path, registry.task(task)).expect("a registry of the world");
-        self.give(&folder);
+        self.give(&directory);
         path
     }
 }

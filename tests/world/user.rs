@@ -9,7 +9,7 @@ use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::private::{enter, is_inside, test_of};
+use super::namespaces::{enter, is_inside, test_of};
 use super::{Ran, run, skip, through};
 
 /// The users that have an entry in `/etc/passwd`, with their uids; each has a group of the

@@ -11,7 +11,7 @@ use model::rules::Options;
 /// Judge what the listers saw: what has leaked, what is a ghost, what must be left alone.
 ///
 /// Reads the records of lsagents, lssessions and lsclaude, in any order, from the files
-/// given or from standard input, and writes findings, one JSON object a line. It scans at
+/// given or from standard input, and writes findings, one JSON object a line. It looks at
 /// nothing but its input. What the input cannot prove is not concluded, and standard
 /// error says so.
 #[derive(Debug, Parser)]
@@ -42,6 +42,11 @@ pub struct Arguments {
     /// Take agent sessions without Claude for zombies, even if something else runs there
     #[arg(long)]
     pub busy: bool,
+
+    /// Take tmux servers that were not asked for another's, even if they have Claude and may
+    /// write the registry
+    #[arg(long)]
+    pub ignore_unasked: bool,
 
     /// Report task registries in which every agent is over and nothing has changed for this
     /// long (such as 7d)
@@ -75,6 +80,7 @@ impl Arguments {
             min_age: signed(self.min_age),
             outside_tmux: self.outside_tmux,
             busy: self.busy,
+            ignore_unasked: self.ignore_unasked,
             stale_after: self.stale_after.map(signed),
         }
     }

@@ -7,6 +7,7 @@ pub mod args;
 mod background;
 mod confirm;
 mod descendants;
+mod ghosts;
 mod processes;
 mod progress;
 mod recheck;
@@ -83,7 +84,8 @@ fn prune(
         let entries = plan.registries.values_mut().flat_map(|items| &mut items.entries);
         entries.for_each(|item| item.action.kind = how.kind());
     }
-    let run = Run { machine: machine.clone(), source: arguments.proc_source };
+    let uid = host::user::uid();
+    let run = Run { machine: machine.clone(), uid, source: arguments.proc_source };
     for (action, outcome, reason) in plan.settle(&run) {
         report.record(&action, outcome, reason);
     }

@@ -6,8 +6,7 @@ use std::time::Duration;
 use cli::Failure;
 use host::tmux::{TMUX_LIMIT, kill};
 use model::plan::PlanItem;
-use model::record::Outcome;
-use model::record::{Servers, Session};
+use model::record::{Outcome, Session};
 use model::rules::{SessionVerdict, session_verdict};
 
 use super::recheck::{self, Recheck};
@@ -68,10 +67,6 @@ fn end_one(item: &PlanItem<'_, Session>, report: &mut Report) -> Result<(), Fail
 /// The session of the finding, as it is now, if it is still a zombie. What tmux is told to
 /// end is put together from this: words of the input never get into its commands.
 fn judge<'s>(found: &Session, recheck: &'s Recheck) -> Result<&'s Session, (Outcome, String)> {
-    if recheck.tmux.servers == Servers::All && recheck.tmux.uid != found.uid {
-        let reason = format!("it is uid {}'s, whose tmux cannot be asked from here", found.uid);
-        return Err((Outcome::Refused, reason));
-    }
     let Some(session) = recheck.session(found) else {
         return Err((Outcome::Gone, "no such session".to_owned()));
     };
@@ -81,7 +76,11 @@ fn judge<'s>(found: &Session, recheck: &'s Recheck) -> Result<&'s Session, (Outc
     if session.windows != found.windows {
         return Err((Outcome::Skipped, "it has other windows than it had".to_owned()));
     }
-    match session_verdict(session, recheck.has_claude(session), &recheck.options) {
+    let has_claude = recheck.has_claude(session);
+    match session_verdict(session, has_claude, recheck.tmux.uid, &recheck.options) {
+        SessionVerdict::Foreign => {
+            Err((Outcome::Skipped, format!("it belongs to uid {} now", session.uid)))
+        }
         SessionVerdict::Zombie(_) => Ok(session),
         SessionVerdict::Live => Err((Outcome::Skipped, "Claude is in it".to_owned())),
         SessionVerdict::Busy(reason) => Err((Outcome::Skipped, reason)),

@@ -118,19 +118,35 @@ pub fn has_capabilities(text: &str) -> Option<bool> {
     Some(any)
 }
 
-/// The mounts in `/proc/PID/mountinfo`. The columns are `ID PARENT MAJOR:MINOR ROOT
-/// MOUNT_POINT …`; in a path, space, tab, newline and backslash stand as octal numbers.
+/// The mounts in `/proc/PID/mountinfo`.
 pub fn mounts(text: &str) -> Option<Vec<Mount>> {
-    text.lines()
-        .map(|line| {
-            let mut columns = line.split(' ').skip(2);
-            let (device, root) = (columns.next()?, columns.next()?);
-            let is_device = device.split_once(':').is_some_and(|(major, minor)| {
-                major.parse::<u32>().is_ok() && minor.parse::<u32>().is_ok()
-            });
-            is_device.then(|| Mount { device: device.to_owned(), root: unescaped(root) })
-        })
-        .collect()
+    text.lines().map(|line| mount(line).map(|(_, mount, _)| mount)).collect()
+}
+
+/// The device, `major:minor`, and the path on its file system of a file that was opened
+/// through the mount with this id, by the text of `/proc/self/mountinfo` and its absolute
+/// path.
+pub fn place(text: &str, mount_id: &str, path: &str) -> Option<(String, String)> {
+    let mounts = text.lines().filter_map(mount);
+    let (_, mount, point) = mounts.into_iter().find(|(id, ..)| *id == mount_id)?;
+    let below = path.strip_prefix(point.trim_end_matches('/'))?;
+    if !below.is_empty() && !below.starts_with('/') {
+        return None;
+    }
+    Some((mount.device, mount.root.trim_end_matches('/').to_owned() + below))
+}
+
+/// The id, the mount and the mount point of a line of mountinfo. Its columns are `ID PARENT
+/// MAJOR:MINOR ROOT MOUNT_POINT …`; in a path, space, tab, newline and backslash stand as
+/// octal numbers.
+fn mount(line: &str) -> Option<(&str, Mount, String)> {
+    let mut columns = line.split(' ');
+    let (id, _parent, device) = (columns.next()?, columns.next()?, columns.next()?);
+    let (root, point) = (unescaped(columns.next()?), unescaped(columns.next()?));
+    let is_device = device
+        .split_once(':')
+        .is_some_and(|(major, minor)| major.parse::<u32>().is_ok() && minor.parse::<u32>().is_ok());
+    is_device.then(|| (id, Mount { device: device.to_owned(), root }, point))
 }
 
 fn unescaped(path: &str) -> String {
@@ -330,6 +346,21 @@ mod tests {
         assert_eq!((other.device.as_str(), other.root.as_str()), ("0:32", "/"));
         assert_eq!(mounts("36 35 x /a /b\n"), None);
         assert_eq!(mounts(""), Some(vec![]));
+    }
+
+    #[test]
+    fn the_place_of_a_file_on_its_file_system() {
+        let text = "21 1 8:1 / / rw - ext4 /dev/sda rw\n\
+            22 21 0:31 /@home/u /home/u rw - btrfs /dev/sdb rw\n\
+            23 21 8:1 /srv/a\\040b /mnt rw - ext4 /dev/sda rw\n";
+        let place = |id, path| place(text, id, path);
+        let found = |device: &str, path: &str| Some((device.to_owned(), path.to_owned()));
+        assert_eq!(place("21", "/srv/r.json"), found("8:1", "/srv/r.json"));
+        assert_eq!(place("22", "/home/u/w/r.json"), found("0:31", "/@home/u/w/r.json"));
+        assert_eq!(place("23", "/mnt/r.json"), found("8:1", "/srv/a b/r.json"));
+        assert_eq!(place("23", "/mnt"), found("8:1", "/srv/a b"));
+        assert_eq!(place("23", "/mnt2/r.json"), None);
+        assert_eq!(place("24", "/mnt/r.json"), None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::record::{Process, Registry, Session};
 
 /// A record of something that lasts, and what tells it from all others of its kind for as
 /// long as the machine runs. That is never a name, and never a pid alone.
-pub(crate) trait Identity {
+pub trait Identity {
     /// Equal for two records of the same thing.
     type Key<'r>: Eq + Hash
     where
@@ -17,6 +17,9 @@ pub(crate) trait Identity {
 
     /// That of this record.
     fn key(&self) -> Self::Key<'_>;
+
+    /// The uid that owns it, if the record says so.
+    fn owner(&self) -> Option<u32>;
 }
 
 impl Identity for Process {
@@ -24,6 +27,10 @@ impl Identity for Process {
 
     fn key(&self) -> Self::Key<'_> {
         (self.pid, &self.start_time)
+    }
+
+    fn owner(&self) -> Option<u32> {
+        Some(self.uid)
     }
 }
 
@@ -33,9 +40,13 @@ impl Identity for Session {
     fn key(&self) -> Self::Key<'_> {
         (self.server_pid, self.created, &self.id)
     }
+
+    fn owner(&self) -> Option<u32> {
+        Some(self.uid)
+    }
 }
 
-/// Within one registry.
+/// Within one registry, whose owner is known once it is locked.
 impl Identity for Ghost<'_> {
     type Key<'r>
         = (&'r str, Option<&'r str>)
@@ -45,6 +56,10 @@ impl Identity for Ghost<'_> {
     fn key(&self) -> Self::Key<'_> {
         (&self.id, self.started_at.as_deref())
     }
+
+    fn owner(&self) -> Option<u32> {
+        None
+    }
 }
 
 impl Identity for Registry {
@@ -52,5 +67,9 @@ impl Identity for Registry {
 
     fn key(&self) -> Self::Key<'_> {
         &self.path
+    }
+
+    fn owner(&self) -> Option<u32> {
+        Some(self.file.owner_uid)
     }
 }

@@ -12,6 +12,7 @@ mod plan;
 mod read;
 pub mod undo;
 
+pub use identity::Identity;
 pub use item::{Ghost, PlanItem, PlannedAction, RegistryItems};
 pub use origin::{Origin, Run};
 pub use plan::{Left, Plan};

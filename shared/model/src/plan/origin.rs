@@ -21,6 +21,8 @@ pub struct Origin {
 pub struct Run {
     /// The machine it runs on.
     pub machine: Machine,
+    /// The user for whom it acts.
+    pub uid: u32,
     /// The process table that was demanded with `--proc-source`; `None`: each finding's own.
     pub source: Option<ProcSource>,
 }
@@ -39,6 +41,12 @@ impl Origin {
         }
         if found.pid_ns != here.pid_ns {
             return Some("found in another pid namespace".to_owned());
+        }
+        if self.evidence.uid != run.uid {
+            let (found, here) = (self.evidence.uid, run.uid);
+            return Some(format!(
+                "found for uid {found}, this run is for uid {here}; as root, give --user {found}"
+            ));
         }
         let source = self.evidence.proc_source?;
         let is_other = run.source.is_some_and(|demanded| demanded != source);

@@ -55,7 +55,11 @@ fn settle<'a, T: Identity>(items: &mut Vec<PlanItem<'a, T>>, run: &Run, left: &m
     let mut known = HashSet::default();
     let mut reasons = Vec::new();
     for (at, item) in items.iter().enumerate() {
-        match item.action.origin.refusal(run) {
+        let foreign = || {
+            let owner = item.subject.owner().filter(|owner| *owner != run.uid)?;
+            Some(format!("it belongs to uid {owner}"))
+        };
+        match item.action.origin.refusal(run).or_else(foreign) {
             Some(reason) => reasons.push((at, Outcome::Refused, reason)),
             None if known.insert(item.subject.key()) => {}
             None => reasons.push((at, Outcome::Gone, "given twice".to_owned())),

@@ -33,7 +33,7 @@ pub use present::present;
 pub use proc_source::ProcSource;
 pub use process::{Namespace, Process, Stdout, TmuxOrigin};
 pub use record::Record;
-pub use registry::{Counter, Registry};
+pub use registry::{Counter, Registry, RegistryFile};
 pub use removed_entry::{JsonEntry, RemovedEntry, RowState, SqliteEntry};
 pub use session::{Pane, Session};
 pub use status::is_active;

@@ -46,8 +46,8 @@ pub fn agent_verdict<'s>(
     sessions: &Sessions<'s>,
     zombies: &HashSet<(i32, &str)>,
 ) -> AgentVerdict<'s> {
-    // An entry of a task registry that is over stays there as a record of it.
-    if entry.id.is_empty() || entry.scope == Scope::Task && !entry.is_active {
+    // Only a global registry is rid of entries that are over: elsewhere they are its records.
+    if entry.id.is_empty() || entry.scope != Scope::Global && !entry.is_active {
         return AgentVerdict::Over;
     }
     let sessions = sessions.as_deref().unwrap_or_default();
@@ -64,7 +64,7 @@ pub fn agent_verdict<'s>(
 
 pub(super) fn judge(context: &mut RuleContext<'_, '_>) {
     let state = context.state;
-    let owners = context.owners();
+    let files = context.files();
     let servers = state.server_pids().len();
     let seen = counted(context.agent_sessions.count(), "session", "sessions");
     let mut gap_of_scan: HashMap<(&str, &str), Option<String>> = HashMap::default();
@@ -94,23 +94,28 @@ pub(super) fn judge(context: &mut RuleContext<'_, '_>) {
             AgentVerdict::Ghost(zombie) => zombie,
         };
         let gap = gap_of_scan.entry((registry, &end.scan)).or_insert_with(|| {
-            match owners.get(&**registry) {
-                Some(uid) => state.session_gap(*uid, Some(end.taken_at)),
-                None => Some(format!("there is no record of registry {registry}")),
-            }
+            let Some(file) = files.get(&**registry) else {
+                return Some(format!("there is no record of registry {registry}"));
+            };
+            let unasked = || match context.options.ignore_unasked {
+                true => None,
+                false => state.unasked_gap(file),
+            };
+            let owner = state.owner_gap(file.owner_uid);
+            owner.or_else(|| state.session_gap(Some(end.taken_at))).or_else(unasked)
         });
         match gap {
             Some(gap) => gaps.push(gap.clone()),
             None => ghosts.push(Ghost::new(agent, zombie)),
         }
     }
-    for (registry, (entries, mut ghosts)) in judged {
+    for (entries, mut ghosts) in judged.into_values() {
         ghosts.sort_unstable_by_key(|ghost| ghost.order());
         for Ghost { id, agent, zombie, .. } in ghosts {
             let wanted = agent.record.tmux_session.as_deref();
             let reason = match zombie {
                 Some(session) => format!("session is a zombie: {}", session.name),
-                None if servers == 0 => no_server(owners.get(registry), entries),
+                None if servers == 0 => no_server(state.uid, entries),
                 None => format!("no tmux session {} among {seen}", wanted_name(id, wanted)),
             };
             let action = match agent.record.scope {
@@ -152,8 +157,7 @@ impl<'c, 'a> Ghost<'c, 'a> {
     }
 }
 
-fn no_server(uid: Option<&u32>, entries: usize) -> String {
-    let uid = uid.copied().unwrap_or_default();
+fn no_server(uid: u32, entries: usize) -> String {
     let entries = match entries {
         1 => "the only entry is a ghost".to_owned(),
         n => format!("all {n} entries are ghosts"),

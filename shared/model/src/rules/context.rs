@@ -12,7 +12,9 @@ use super::machine_state::MachineState;
 use super::options::Options;
 use super::panes::Panes;
 use super::summary::Summary;
-use crate::record::{ActionKind, Agent, End, Evidence, Finding, Kind, Names, Of, ProcSource};
+use crate::record::{
+    ActionKind, Agent, End, Evidence, Finding, Kind, Names, Of, ProcSource, RegistryFile,
+};
 use crate::stream::Sourced;
 
 /// A finding, but for the machine and the evidence, which the context adds.
@@ -77,6 +79,7 @@ impl<'c, 'a> RuleContext<'c, 'a> {
         let servers = state.server_pids().into_iter().collect();
         let panes = Panes::new(state.sessions.iter().map(|(s, _)| &s.record), servers);
         let evidence = Evidence {
+            uid: state.uid,
             taken_at: state.taken_at(),
             servers: state.servers(),
             sockets: state.sockets(),
@@ -86,6 +89,7 @@ impl<'c, 'a> RuleContext<'c, 'a> {
             prefix: options.prefix.clone(),
             outside_tmux: options.outside_tmux,
             busy: options.busy,
+            ignore_unasked: options.ignore_unasked,
         };
         let agent_sessions = AgentSessions::new(state.sessions.iter().map(|(s, _)| &s.record));
         let sessions_of =
@@ -114,10 +118,10 @@ impl<'c, 'a> RuleContext<'c, 'a> {
         agents.map(|((agent, end), sessions)| (*agent, *end, sessions))
     }
 
-    /// The uids that own the registries of the state, by path.
-    pub fn owners(&self) -> HashMap<&'c str, u32> {
+    /// The files of the registries of the state, by path.
+    pub fn files(&self) -> HashMap<&'c str, &'c RegistryFile> {
         let registries = self.state.registries.iter().map(|(registry, _)| &registry.record);
-        registries.map(|registry| (registry.path.as_str(), registry.owner_uid)).collect()
+        registries.map(|registry| (registry.path.as_str(), &registry.file)).collect()
     }
 
     /// Hands on what was kept of the kinds before this one, and from now on hands on

@@ -16,6 +16,7 @@ mod registry;
 mod session;
 mod summary;
 mod table;
+mod unasked;
 
 pub use agent::{AgentVerdict, Entry, agent_verdict};
 pub use agent_sessions::{AgentSessions, NameLost, Sessions};
@@ -27,3 +28,4 @@ pub use registry::miscounted;
 pub use session::{SessionVerdict, is_agent_session, session_verdict};
 pub use summary::Summary;
 pub use table::judge;
+pub use unasked::{ServersWithClaude, possible_host, unasked_host};

@@ -1,6 +1,5 @@
 //! Claude processes: in a pane, held by something, or leaked.
 
-use foldhash::HashMap;
 use itertools::Itertools;
 
 use super::context::{FindingBuilder, RuleContext};
@@ -13,6 +12,8 @@ use crate::record::{Kind, Namespace, Of, ProcSource, Process, Stdout};
 /// What a process is, given the panes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProcessVerdict {
+    /// Another user's: not judged.
+    Foreign,
     /// Dead, not reaped.
     Defunct,
     /// In a pane of this session.
@@ -23,8 +24,16 @@ pub enum ProcessVerdict {
     Leaked(String),
 }
 
-/// Judges a process, given the panes that were seen.
-pub fn process_verdict(process: &Process, panes: &Panes<'_>, options: &Options) -> ProcessVerdict {
+/// Judges a process for the user `uid`, given the panes that were seen.
+pub fn process_verdict(
+    process: &Process,
+    panes: &Panes<'_>,
+    uid: u32,
+    options: &Options,
+) -> ProcessVerdict {
+    if process.uid != uid {
+        return ProcessVerdict::Foreign;
+    }
     if process.is_defunct() {
         return ProcessVerdict::Defunct;
     }
@@ -115,23 +124,25 @@ fn unheld(process: &Process) -> String {
 /// Judges every process once, in the order of their pids.
 pub(super) fn judge(context: &mut RuleContext<'_, '_>) {
     let state = context.state;
+    let panes_gap = state.session_gap(None);
     let mut gaps = Vec::new();
-    let mut gap_of_uid: HashMap<u32, Option<String>> = HashMap::default();
     for (sourced, end) in state.processes.iter().sorted_by_key(|(process, _)| process.record.pid) {
         let process = &sourced.record;
-        let (kind, reason) = match process_verdict(process, &context.panes, context.options) {
+        let verdict = process_verdict(process, &context.panes, state.uid, context.options);
+        let (kind, reason) = match verdict {
+            ProcessVerdict::Foreign => {
+                gaps.extend(state.owner_gap(process.uid));
+                continue;
+            }
             ProcessVerdict::InPane(_) => continue,
             ProcessVerdict::Defunct => (Kind::DefunctProcess, unreaped(process)),
             ProcessVerdict::Held(reason) => (Kind::UntrackedProcess, reason),
             ProcessVerdict::Leaked(reason) => (Kind::LeakedProcess, reason),
         };
         // That it is dead can be said without knowing the panes.
-        if kind != Kind::DefunctProcess {
-            let gap = gap_of_uid.entry(process.uid);
-            if let Some(gap) = gap.or_insert_with(|| state.session_gap(process.uid, None)) {
-                gaps.push(gap.clone());
-                continue;
-            }
+        if let Some(gap) = panes_gap.as_ref().filter(|_| kind != Kind::DefunctProcess) {
+            gaps.push(gap.clone());
+            continue;
         }
         if kind == Kind::LeakedProcess && context.too_young(process.started, end, Of::Sessions) {
             continue;

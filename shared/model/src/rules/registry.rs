@@ -4,7 +4,7 @@ use foldhash::{HashMap, HashSet};
 use itertools::Itertools;
 
 use super::context::{FindingBuilder, RuleContext};
-use super::count::counted;
+use super::count::{by_reason, counted};
 use crate::record::{Agent, Kind, Of, Registry, Scope, is_active};
 use crate::stream::Sourced;
 
@@ -30,30 +30,34 @@ pub(super) fn judge(context: &mut RuleContext<'_, '_>) {
 
 fn count_mismatch(context: &mut RuleContext<'_, '_>) {
     let state = context.state;
-    let mut filtered = 0;
+    let mut gaps = Vec::new();
     for (registry, end) in state.registries.iter().sorted_by_key(|(r, _)| &r.record.path) {
         let Some(reason) = miscounted(&registry.record) else { continue };
-        if end.filtered {
-            filtered += 1;
+        let filtered = || end.filtered.then(|| "the scan of agents was filtered".to_owned());
+        if let Some(gap) = state.owner_gap(registry.record.file.owner_uid).or_else(filtered) {
+            gaps.push(gap);
             continue;
         }
         let target = format!("registry {}", registry.record.path);
         let builder = FindingBuilder::new(Kind::CountMismatch, target, reason);
         context.report(FindingBuilder { registry: Some(registry.raw()), ..builder });
     }
-    if filtered > 0 {
-        context.withhold(
-            &format!("counters of {}", counted(filtered, "registry", "registries")),
-            "the scan of agents was filtered",
-        );
+    for (gap, count) in by_reason(gaps) {
+        let what = format!("counters of {}", counted(count, "registry", "registries"));
+        context.withhold(&what, &gap);
     }
 }
 
-/// Entries of task registries, in the order of the output.
+/// The entries of this user's task registries, in the order of the output.
 fn task_entries<'c, 'a>(context: &RuleContext<'c, 'a>) -> Vec<&'c Sourced<'a, Agent<'a>>> {
+    let files = context.files();
+    let is_own = |agent: &Agent<'_>| {
+        files.get(&*agent.registry).is_none_or(|file| file.owner_uid == context.state.uid)
+    };
     let agents = context.state.agents.iter().map(|(agent, _)| *agent);
     agents
         .filter(|agent| agent.record.scope == Scope::Task && !agent.record.id.is_empty())
+        .filter(|agent| is_own(&agent.record))
         .sorted_by_key(|agent| (&*agent.record.registry, &*agent.record.id))
         .collect()
 }
@@ -138,7 +142,6 @@ const ENDED: [&str; 5] = ["completed", "terminated", "failed", "error", "cancell
 fn stale_task(context: &mut RuleContext<'_, '_>) {
     let Some(stale_after) = context.options.stale_after else { return };
     let state = context.state;
-    let owners = context.owners();
     let with_session: HashSet<&str> = context
         .agents()
         // A session whose name nobody can tell may be there.
@@ -163,9 +166,7 @@ fn stale_task(context: &mut RuleContext<'_, '_>) {
             continue;
         }
         let filtered = end.filtered.then(|| "the scan of agents was filtered".to_owned());
-        let gap = || owners.get(path).and_then(|uid| state.session_gap(*uid, None));
-        let gap = filtered.or_else(gap);
-        if let Some(gap) = gap {
+        if let Some(gap) = filtered.or_else(|| state.session_gap(None)) {
             context.withhold(&format!("task registry {path}"), &gap);
             continue;
         }
@@ -202,12 +203,13 @@ mod tests {
             .collect();
         for scope in ["global", "task"] {
             lines.push(json!({"type": "registry", "scan": "A", "path": registry(scope),
-                "scope": scope, "owner_uid": 1, "agents": 1, "counters": {}}));
+                "scope": scope, "agents": 1, "counters": {}, "owner_uid": 1, "gid": 1,
+                "mode": 0o600, "device": null, "device_path": null}));
         }
         let end = |scan: &str, of: &str, count: usize| {
             json!({"type": "end", "scan": scan, "of": of, "complete": true, "filtered": false,
                 "count": count, "host": "h", "boot_id": "b", "pid_ns": "n",
-                "taken_at": "2025-10-09T00:00:00Z", "uid": 1, "server_pids": [9]})
+                "taken_at": "2025-10-09T00:00:00Z", "uid": 1, "server_pids": [9], "unasked": []})
         };
         lines.push(end("A", "agents", entries.len() + 2));
         lines.push(end("S", "sessions", 0));

@@ -5,7 +5,7 @@ use foldhash::HashSet;
 use itertools::Itertools;
 
 use super::context::{FindingBuilder, RuleContext};
-use super::count::counted;
+use super::count::{by_reason, counted};
 use super::options::Options;
 use super::panes::with_claude;
 use crate::record::{End, Kind, Of, Session};
@@ -37,6 +37,8 @@ const INERT: [&str; 17] = [
 /// What an agent session is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SessionVerdict {
+    /// Another user's: not judged.
+    Foreign,
     /// Claude is in it, or it is no agent's session.
     Live,
     /// No Claude, but not to be ended, and why.
@@ -51,8 +53,16 @@ pub fn is_agent_session(session: &Session, prefix: &str) -> bool {
     session.name.starts_with(prefix)
 }
 
-/// Judges a session, given whether a living Claude is in one of its panes.
-pub fn session_verdict(session: &Session, has_claude: bool, options: &Options) -> SessionVerdict {
+/// Judges a session for the user `uid`, given whether a living Claude is in one of its panes.
+pub fn session_verdict(
+    session: &Session,
+    has_claude: bool,
+    uid: u32,
+    options: &Options,
+) -> SessionVerdict {
+    if session.uid != uid {
+        return SessionVerdict::Foreign;
+    }
     if has_claude || !is_agent_session(session, &options.prefix) {
         return SessionVerdict::Live;
     }
@@ -89,13 +99,17 @@ pub fn session_verdict(session: &Session, has_claude: bool, options: &Options) -
 pub(super) fn judge(context: &mut RuleContext<'_, '_>) {
     let state = context.state;
     let prefix = &context.options.prefix;
-    let sessions = state
+    let (sessions, others): (Vec<_>, Vec<_>) = state
         .sessions
         .iter()
         .copied()
         .filter(|(session, _)| is_agent_session(&session.record, prefix))
         .sorted_by_key(|(session, _)| order(&session.record))
-        .collect_vec();
+        .partition(|(session, _)| session.record.uid == state.uid);
+    let gaps = others.iter().filter_map(|(session, _)| state.owner_gap(session.record.uid));
+    for (gap, count) in by_reason(gaps) {
+        context.withhold(&counted(count, "agent session", "agent sessions"), &gap);
+    }
     if sessions.is_empty() {
         return;
     }
@@ -118,8 +132,9 @@ fn without_claude<'c>(context: &mut RuleContext<'c, '_>, sessions: &[Seen<'c, '_
     for (session, end) in sessions {
         let record = &session.record;
         let key = (record.server_pid, record.id.as_str());
-        match session_verdict(record, with_claude.contains(&key), context.options) {
-            SessionVerdict::Live => {}
+        let has_claude = with_claude.contains(&key);
+        match session_verdict(record, has_claude, context.state.uid, context.options) {
+            SessionVerdict::Foreign | SessionVerdict::Live => {}
             SessionVerdict::Busy(reason) => report(context, Kind::BusySession, session, reason),
             SessionVerdict::Zombie(reason) => {
                 if !context.too_young(record.created, end, Of::Processes) {

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use model::record::Text;
 use model::record::{
     Agent, Counter, DefaultRule, End, Machine, Names, Namespace, Of, Pane, ProcSource, Process,
-    Record, Registry, Scope, Servers, Session, Stdout, TmuxOrigin,
+    Record, Registry, RegistryFile, Scope, Servers, Session, Stdout, TmuxOrigin,
 };
 
 use super::race::{Times, race, seconds, time};
@@ -80,7 +80,7 @@ fn ghosts(world: &World, records: &Path) -> usize {
     ran.out.lines().filter(|line| line.contains("\"kind\":\"ghost_agent\"")).count()
 }
 
-/// Writes a scan at so many agents. One in a hundred has a session, with Claude in it.
+/// Writes a scan of so many agents. One in a hundred has a session, with Claude in it.
 fn write(path: &Path, agents: usize) -> std::io::Result<()> {
     let mut out = BufWriter::new(File::create(path)?);
     let mut line = |record: &Record<'_>| -> std::io::Result<()> {
@@ -135,7 +135,13 @@ fn registry(agents: usize) -> Registry {
         scan: "agents".to_owned(),
         path: REGISTRY.to_owned(),
         scope: Scope::Global,
-        owner_uid: UID,
+        file: RegistryFile {
+            owner_uid: UID,
+            gid: UID,
+            mode: 0o600,
+            device: None,
+            device_path: None,
+        },
         agents: agents as u64,
         counters: ["total_agents_spawned", "active_agents"]
             .map(|name| (name.to_owned(), counter))
