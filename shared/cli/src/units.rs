@@ -1,4 +1,4 @@
-//! Times and sizes, as people write and read them.
+//! Times and sizes as people write and read them.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 /// Reads `90`, `2s`, `1.5m`, `1h`, `7d`; without a unit, seconds.
 ///
 /// # Errors
-/// A sentence for anything else.
+/// What is wrong with any other text.
 pub fn seconds(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = match &text[digits.len()..] {
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn units() {
+    fn a_time_is_read_with_its_unit_or_as_seconds() {
         for (text, expected) in
             [("2", 2000), ("2s", 2000), ("1.5m", 90_000), ("1h", 3_600_000), ("0", 0)]
         {
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes() {
+    fn a_size_has_two_digits_or_more_and_a_binary_unit() {
         for (number, text) in [
             (0, "0 B"),
             (1023, "1023 B"),
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn durations() {
+    fn a_duration_has_two_units_at_most() {
         for (seconds, text) in [
             (0.0, "0s"),
             (0.04, "0.0s"),

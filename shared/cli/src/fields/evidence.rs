@@ -8,8 +8,8 @@ pub const EVIDENCE: &[Field] = &[
     Field::new(
         "uid",
         Unit::Number,
-        "For which user",
-        "The user for whom it was found. agentprune(1) acts on findings for its own user only.",
+        "For which user it was found",
+        "The user for whom it was found: agentprune(1) acts for no other.",
     ),
     Field::new(
         "taken_at",

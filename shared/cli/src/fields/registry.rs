@@ -28,9 +28,9 @@ pub const REGISTRY: &[Field] = &[
     Field::new(
         "mode",
         Unit::Number,
-        "Its permission bits",
-        "Its permission bits as a number: 420 is `rw-r--r--`. An access control list shows in \
-         those of the group.",
+        "Its permission bits, in decimal",
+        "The permission bits of the file, as a decimal number: 420 is `rw-r--r--`. An access \
+         control list shows in those of the group.",
     ),
     Field::new(
         "device",
