@@ -144,7 +144,7 @@ fn the_example_of_a_look_is_one() {
     assert!(judged.err.contains("1 process not judged"), "{lines}\n{}", judged.err);
 }
 
-/// The names of all tests: `fn h01_…`.
+/// The texts of all sources below a directory.
 fn tests(folder: &Path, found: &mut String) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -182,7 +182,8 @@ fn each_promise_of_the_readme_has_its_tests() {
 fn sources_of_programs() -> String {
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut text = String::new();
-    for directory in ["shared", "tools"] {
+    let shared = ["model", "registry", "host", "cli"].map(|name| format!("shared/{name}/src"));
+    for directory in shared.iter().map(String::as_str).chain(["tools"]) {
         tests(&project.join(directory), &mut text);
     }
     for script in SCRIPTS {
