@@ -42,6 +42,7 @@ pub fn clean(
     report: &mut Report,
 ) -> Result<(), Failure> {
     for attempt in 1.. {
+        report.deliver()?;
         let locked = lock(Path::new(path), arguments.lock_timeout, &mut report.progress)
             .and_then(|lock| lock.whole_text().map(|(text, layout)| (lock, text, layout)));
         let (lock, text, layout) = match locked {
@@ -53,7 +54,7 @@ pub fn clean(
         };
         match judge(&lock, &text, &layout, items) {
             Ok(judged) => {
-                return write(&lock, &text, &layout, items, judged, arguments, report);
+                return write(lock, &text, &layout, items, judged, arguments, report);
             }
             Err(_) if attempt < TRIES => {
                 drop(lock);
@@ -216,7 +217,7 @@ fn verdict(
 }
 
 fn write(
-    lock: &Lock,
+    lock: Lock,
     old: &str,
     layout: &Layout,
     items: &RegistryItems<'_>,
@@ -265,7 +266,7 @@ fn write(
             return Ok(());
         }
     };
-    say_left(lock, &written);
+    say_left(&lock, &written);
     if let Some(backup) = written.backup {
         report.note(&format!("old content of the registry kept: {}", backup.display()));
     }
@@ -279,6 +280,8 @@ fn write(
     for action in counters {
         report.record(action, Outcome::Done, "counters set to what the entries make");
     }
+    drop(lock);
+    report.settle();
     Ok(())
 }
 

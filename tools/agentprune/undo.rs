@@ -30,6 +30,9 @@ pub fn undo(
         .map_err(|malformed| Failure::Trouble(format!("input: {malformed}; nothing was done")))?;
     let actions = undos.values().flat_map(|undo| undo.entries.iter().map(|(action, _)| action));
     let acts = confirm::acts(arguments, actions)?;
+    if acts {
+        report.expect(undos.values().map(|undo| undo.entries.len()).sum());
+    }
     for (path, undo) in undos {
         if !acts {
             undo.entries.iter().try_for_each(|(action, _)| report.record_dry_run(action))?;
@@ -58,6 +61,7 @@ fn put_back(
         undo.entries.into_iter().unzip();
     let counters: BTreeMap<&str, (i64, i64)> =
         undo.counters.iter().map(|(name, values)| (name.as_str(), *values)).collect();
+    report.deliver()?;
     let locked = lock(path, arguments.lock_timeout, &mut report.progress)
         .and_then(|lock| lock.whole_text().map(|(text, _)| (lock, text)));
     let (lock, old) = match locked {
@@ -86,5 +90,7 @@ fn put_back(
             Err(reason) => report.record(action, Outcome::Skipped, reason),
         }
     }
+    drop(lock);
+    report.settle();
     Ok(())
 }

@@ -1,42 +1,11 @@
-//! What `agentprune` does about a finding, and what became of it.
+//! What `agentprune` did about a finding.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::text::Text;
-
-/// What can be done about a finding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ActionKind {
-    /// End the process.
-    KillProcess,
-    /// End the session.
-    KillSession,
-    /// Take the entry out of the global registry.
-    RemoveEntry,
-    /// Mark the entry of a task registry as terminated.
-    TerminateEntry,
-    /// Set the registry's counters to what its entries amount to.
-    SetCounters,
-    /// Put an entry back that was removed or marked.
-    RestoreEntry,
-}
-
-impl ActionKind {
-    /// The word used in records.
-    pub fn word(self) -> &'static str {
-        match self {
-            ActionKind::KillProcess => "kill_process",
-            ActionKind::KillSession => "kill_session",
-            ActionKind::RemoveEntry => "remove_entry",
-            ActionKind::TerminateEntry => "terminate_entry",
-            ActionKind::SetCounters => "set_counters",
-            ActionKind::RestoreEntry => "restore_entry",
-        }
-    }
-}
+use super::action_kind::ActionKind;
+use super::removed_entry::RemovedEntry;
 
 /// How an action ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,32 +43,4 @@ pub struct Action<'a> {
     pub entry: Option<&'a RemovedEntry<'a>>,
     /// The finding, as it was read.
     pub finding: &'a RawValue,
-}
-
-/// An entry that was taken out or marked: what putting it back needs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RemovedEntry<'t> {
-    /// Its id.
-    #[serde(borrow)]
-    pub id: Text<'t>,
-    /// Its text, with the key where it had one.
-    pub text: Text<'t>,
-    /// How many entries of the same id stood before it.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub copy: usize,
-    /// The id of the entry that stood right before it.
-    pub after: Option<Text<'t>>,
-    /// How many entries of that one's id stood before that one.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub after_copy: usize,
-    /// What stood between that one, or the opening bracket, and it.
-    pub gap_before: Text<'t>,
-    /// What stood between it and the next one, or the closing bracket.
-    pub gap_behind: Text<'t>,
-    /// What it was marked into; None when it was taken out.
-    pub replaced_by: Option<Text<'t>>,
-}
-
-fn is_zero(count: &usize) -> bool {
-    *count == 0
 }

@@ -1,4 +1,4 @@
-//! What ended processes leave behind.
+//! The processes below one that is ended.
 
 use std::fs;
 use std::path::Path;
@@ -8,12 +8,12 @@ use crate::world::{Ran, Registry, World, alive, records, wait_until};
 /// The processes that `command` starts below a leaked Claude, which writes their pids into
 /// files of these names; and that Claude.
 fn family(world: &World, command: &str, names: &[&str]) -> (i32, Vec<i32>) {
-    // Each has a folder of its own.
-    let folder = world.ready().folder().join("family");
-    fs::create_dir(&folder).unwrap();
-    let command = format!("cd '{}'; {command}", folder.display());
+    // Each has a directory of its own.
+    let directory = world.ready().folder().join("family");
+    fs::create_dir(&directory).unwrap();
+    let command = format!("cd '{}'; {command}", directory.display());
     let claude = world.leaked(&[("STANDIN_REAPS", &command)]).pid;
-    (claude, names.iter().map(|name| pid_in(&folder.join(name))).collect())
+    (claude, names.iter().map(|name| pid_in(&directory.join(name))).collect())
 }
 
 /// The pid that a shell writes into a file.
@@ -41,7 +41,7 @@ fn prune(world: &World, claude: i32, arguments: &[&str]) -> Ran {
 const QUIET: &str = "</dev/null >/dev/null 2>&1 &";
 
 #[test]
-fn what_a_leak_leaves_behind_is_named_and_ended_only_if_asked() {
+fn descendants_of_a_leak_are_named_and_ended_only_with_tree() {
     let world = World::new();
     world.write_global(&Registry::new([]));
     world.agent_session("here-1-2", &[]);
@@ -80,7 +80,7 @@ fn what_a_leak_leaves_behind_is_named_and_ended_only_if_asked() {
 }
 
 #[test]
-fn what_something_holds_is_left_alone_when_its_claude_ends() {
+fn a_descendant_that_something_holds_outlives_its_claude() {
     let world = World::new();
     world.write_global(&Registry::new([]));
     world.agent_session("here-1-2", &[]);
