@@ -65,7 +65,7 @@ time.sleep(3600)
 ";
     let ready = world.ready();
     let mut command = world.command("python3");
-    command.args(["-c", REAPER, world.name()]).env("STANDIN_READY", ready.folder());
+    command.args(["-c", REAPER, world.name()]).env("STANDIN_READY", ready.directory());
     command.env("STANDIN_COMM", short_name(world));
     let reaper = world.spawn(command);
     let standin = ready.wait();
@@ -230,9 +230,9 @@ fn without_the_permission(new: fn() -> World) {
         .ok();
     let mine = world.leaked(&[]);
     let ready = world.ready();
-    fs::set_permissions(ready.folder(), Permissions::from_mode(0o777)).unwrap();
+    fs::set_permissions(ready.directory(), Permissions::from_mode(0o777)).unwrap();
     let mut command = as_them("setsid");
-    command.arg("--fork").arg(world.name()).arg("--print").env("STANDIN_READY", ready.folder());
+    command.arg("--fork").arg(world.name()).arg("--print").env("STANDIN_READY", ready.directory());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     assert!(command.status().unwrap().success());
     let theirs = ready.wait();
@@ -302,7 +302,7 @@ while True:
     }
     let ready = world.ready();
     let mut command = serve("serve");
-    command.env("STANDIN_READY", ready.folder());
+    command.env("STANDIN_READY", ready.directory());
     let server = world.spawn(command);
     let waiting = ready.wait().pid;
     wait_until(|| "its parent to end", || stat(waiting).is_some_and(|stat| stat.ppid != server));

@@ -52,10 +52,10 @@ fn root_for_the_owner(world: &World) {
     chown(world.global_path(), Some(OWNER), Some(OWNER)).unwrap();
     let start = |id: &str, command: &str| {
         let ready = world.ready();
-        chown(ready.folder(), Some(OWNER), Some(OWNER)).unwrap();
+        chown(ready.directory(), Some(OWNER), Some(OWNER)).unwrap();
         let mut tmux = world.command("tmux");
         tmux.env("TMUX_TMPDIR", &tmpdir).args(["-f", "/dev/null", "new-session", "-d"]);
-        tmux.arg("-e").arg(format!("STANDIN_READY={}", ready.folder().display()));
+        tmux.arg("-e").arg(format!("STANDIN_READY={}", ready.directory().display()));
         as_owner(tmux.args(["-s", &format!("agent_{id}"), command]), "").ok();
         ready
     };
@@ -105,7 +105,7 @@ fn root_for_the_owner(world: &World) {
 /// Registry, server and processes are root's; uid 12345 may read the registry.
 fn the_stranger_on_roots() {
     let world = World::new();
-    let mess = world.mess();
+    let sample = world.sample();
     for (path, mode) in [
         (world.path().to_owned(), 0o755),
         (world.global_path(), 0o666),
@@ -139,7 +139,7 @@ fn the_stranger_on_roots() {
     // Root's findings in his hands: he cannot look again, so he may not act.
     let mut prune = world.tool("agentprune");
     prune.arg("--yes");
-    let ran = as_owner(&prune, &mess.findings).expect(&[2]);
+    let ran = as_owner(&prune, &sample.findings).expect(&[2]);
     assert!(ran.err.contains("Permission denied"), "{}", ran.err);
     let scan = all(&world).map(|mut lister| run(&mut lister, "").ok().out).concat();
     let findings = world.diff(&scan, &[]).expect(&[1]).out;
@@ -150,14 +150,14 @@ fn the_stranger_on_roots() {
         assert_eq!(action["result"], "refused", "{action}");
         assert!(action["reason"].as_str().unwrap().contains("uid 0"), "{action}");
     }
-    world.assert_untouched(&mess, "a stranger");
-    assert!(alive(mess.leaked.pid));
+    world.assert_untouched(&sample, "a stranger");
+    assert!(alive(sample.leaked.pid));
 }
 
 /// A typo in `-S` or `-L`.
 fn a_server_that_was_named_wrong() {
     let world = World::new();
-    let mess = world.mess();
+    let sample = world.sample();
     let socket = world.socket().to_str().unwrap();
     let typo = format!("{socket}s");
     let long = format!("/tmp/{}", "x".repeat(200));
@@ -179,5 +179,5 @@ fn a_server_that_was_named_wrong() {
         assert_eq!(judged.records().len(), 1, "{wrong:?}: {}", judged.out);
         world.prune(&judged.out, &["--yes"]).expect(&[2]);
     }
-    world.assert_untouched(&mess, "a typo");
+    world.assert_untouched(&sample, "a typo");
 }

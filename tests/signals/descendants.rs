@@ -9,7 +9,7 @@ use crate::world::{Ran, Registry, World, alive, records, wait_until};
 /// files of these names; and that Claude.
 fn family(world: &World, command: &str, names: &[&str]) -> (i32, Vec<i32>) {
     // Each has a directory of its own.
-    let directory = world.ready().folder().join("family");
+    let directory = world.ready().directory().join("family");
     fs::create_dir(&directory).unwrap();
     let command = format!("cd '{}'; {command}", directory.display());
     let claude = world.leaked(&[("STANDIN_REAPS", &command)]).pid;

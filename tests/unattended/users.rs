@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::process::Command;
 
 use super::{agent, ids, installed, leak};
-use crate::recipe::recipe;
+use crate::manual_recipes::recipe;
 use crate::world::{Entry, Ran, Registry, World, alive, privately_with_users, records, run};
 
 const AGENTS: [&str; 2] = ["ghost-101010-aaaaaa", "live-101010-bbbbbb"];

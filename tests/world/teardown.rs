@@ -1,7 +1,7 @@
-//! Ending what was started in a world, whoever started it and whatever became of that.
+//! Ending everything that was started in a world.
 //!
-//! All processes of a world carry `STANDIN_WORLD` with the path of its folder in their
-//! environment. That mark, which nobody else has, is what they are known by; not a name.
+//! All processes of a world carry `STANDIN_WORLD` with the path of its directory in their
+//! environment. They are recognised by that mark, never by a name.
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -15,11 +15,11 @@ use nix::unistd::Pid;
 /// Long enough for anything but a process that the kernel cannot end.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Kills the processes that carry the mark of the world in `folder`, until none is left:
+/// Kills the processes that carry the mark of the world in `directory`, until none is left:
 /// one that is just starting another shows only in the next round. Returns whether all
 /// have ended.
-pub fn end(folder: &Path) -> bool {
-    let mark = [b"STANDIN_WORLD=", folder.as_os_str().as_bytes()].concat();
+pub fn end_all(directory: &Path) -> bool {
+    let mark = [b"STANDIN_WORLD=", directory.as_os_str().as_bytes()].concat();
     let deadline = Instant::now() + LIMIT;
     while Instant::now() < deadline {
         let mut any = false;
@@ -42,8 +42,8 @@ fn is_marked(pid: i32, mark: &[u8]) -> bool {
     environment.split(|&byte| byte == 0).any(|entry| entry == mark)
 }
 
-/// The entries of a folder that are named after processes.
-pub fn pids_in(folder: &Path) -> impl Iterator<Item = i32> + use<> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+/// The entries of a directory that are named after processes.
+pub fn pids_in(directory: &Path) -> impl Iterator<Item = i32> + use<> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }

@@ -1,5 +1,4 @@
-//! A hazard of doing things twice: two programs at once on the same findings, and the same
-//! findings again.
+//! Two programs at once on the same findings, and the same findings again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,8 +8,8 @@ use serde_json::Value;
 
 use crate::world::{Entry, Ran, Registry, World, records, run, wait_until};
 
-/// A world with three leaks, one of which does not obey, a zombie session and a ghost.
-fn mess(with_others: bool) -> (World, String) {
+/// A world with three leaks, one of which ignores SIGTERM, a zombie session and a ghost.
+fn world_with_leftovers(with_others: bool) -> (World, String) {
     let world = World::new();
     let entries = ["ghost-101010-aaaaaa", "zombie-101010-bbbbbb", "live-101010-cccccc"];
     world.write_global(&Registry::new(entries.map(Entry::new)).counters(7, 7));
@@ -22,7 +21,7 @@ fn mess(with_others: bool) -> (World, String) {
         world.leaked(&[("STANDIN_IGNORE", ignored)]);
     }
     let mut findings = String::new();
-    // For a moment, what tmux starts is still tmux.
+    // Until it has called execve(2), what tmux starts looks like tmux.
     wait_until(
         || "a zombie session",
         || {
@@ -34,10 +33,10 @@ fn mess(with_others: bool) -> (World, String) {
 }
 
 #[test]
-fn h25_two_at_once_and_the_same_findings_twice() {
+fn h25_two_runs_at_once_and_a_second_run_do_each_thing_once() {
     for round in 0..6 {
         // Where the zombie session is the only one, the server ends with it.
-        let (world, findings) = mess(round % 2 == 0);
+        let (world, findings) = world_with_leftovers(round % 2 == 0);
         let twice = format!("{findings}{findings}");
         let input = if round < 4 { &findings } else { &twice };
         let mut both = [world.tool("agentprune"), world.tool("agentprune")];

@@ -1,4 +1,4 @@
-//! The recipes of agentutils(7): what a person copies from the page, tests execute.
+//! The recipes of agentutils(7), as they stand in the page, for the tests that execute them.
 
 use std::path::Path;
 use std::process::Command;
@@ -6,10 +6,10 @@ use std::process::Command;
 use crate::examples::document::unescaped;
 use crate::world::run;
 
-// Built in: the folder of the sources may not be there where a test is `privately`.
+// Built in: the directory of the sources may not be there where a test is `privately`.
 const PAGE: &str = include_str!("../man/agentutils.7");
 
-/// The folder of the sources.
+/// The directory of the sources.
 pub fn sources() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }

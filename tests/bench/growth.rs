@@ -80,7 +80,7 @@ fn ghosts(world: &World, records: &Path) -> usize {
     ran.out.lines().filter(|line| line.contains("\"kind\":\"ghost_agent\"")).count()
 }
 
-/// Writes a scan at so many agents. One in a hundred has a session, with Claude in it.
+/// Writes a scan of so many agents. One in a hundred has a session, with Claude in it.
 fn write(path: &Path, agents: usize) -> std::io::Result<()> {
     let mut out = BufWriter::new(File::create(path)?);
     let mut line = |record: &Record<'_>| -> std::io::Result<()> {

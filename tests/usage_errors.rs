@@ -14,8 +14,8 @@ fn no_workspace_names_every_place_tried() {
     fs::remove_dir_all(world.path().join(".agent-workspace")).unwrap();
     let ran = run(world.tool("lsagents").current_dir(&deep), "").expect(&[2]);
     assert!(ran.err.starts_with("lsagents: no workspace found: "), "{}", ran.err);
-    for folder in [deep.as_path(), world.path()] {
-        let tried = format!("{}/.agent-workspace", folder.display());
+    for directory in [deep.as_path(), world.path()] {
+        let tried = format!("{}/.agent-workspace", directory.display());
         assert!(ran.err.contains(&tried), "{tried} in {}", ran.err);
     }
     assert!(ran.err.contains("CLAUDE_ORCHESTRATOR_WORKSPACE"), "{}", ran.err);
@@ -27,7 +27,7 @@ fn no_workspace_names_every_place_tried() {
 }
 
 #[test]
-fn the_workspace_comes_from_the_option_then_the_variable_then_the_folder() {
+fn the_workspace_comes_from_the_option_then_the_variable_then_the_directory() {
     let world = World::new();
     world.write_global(&Registry::new([]));
     let count = |command: &mut Command| run(command, "").ok().records().len();
@@ -46,7 +46,7 @@ fn the_workspace_comes_from_the_option_then_the_variable_then_the_folder() {
         "{}",
         ran.err
     );
-    // What is no workspace is not an empty one.
+    // A directory without a workspace is an error, not an empty list.
     fs::create_dir(world.path().join("empty")).unwrap();
     for option in ["--all", "--tasks"] {
         let ran = run(world.tool("lsagents").args([option, "--workspace", "empty"]), "");
@@ -77,7 +77,7 @@ fn a_corrupt_registry_stops_the_cleanup() {
     world.session("other", "sleep 60");
     let ran = run(&mut world.lsagents(), "").expect(&[2]);
     assert!(ran.err.contains("GLOBAL_REGISTRY.json: line 4, column 3:"), "{}", ran.err);
-    // Neither a table nor a report says that there is none.
+    // Neither table nor report claims that there are none.
     let table = run(world.lsagents().arg("-T"), "").expect(&[2]).out;
     assert!(table.ends_with("\n\nnot all could be listed\n"), "{table}");
     let report = world.diff(&ran.out, &["-T"]).expect(&[2]).out;
@@ -88,7 +88,7 @@ fn a_corrupt_registry_stops_the_cleanup() {
 }
 
 #[test]
-fn input_that_is_none() {
+fn input_without_records_is_refused_with_the_reason() {
     let world = World::new();
     for (tool, input, what) in [
         ("agentdiff", "", "the listers wrote nothing"),
@@ -108,7 +108,7 @@ fn input_that_is_none() {
         ),
     ] {
         let arguments: &[&str] = if tool == "agentprune" { &["--yes"] } else { &[] };
-        // No table says that there was nothing: nobody knows.
+        // No table: an empty one would say that there was nothing.
         let table = run(world.tool(tool).args(arguments).arg("-T"), input).expect(&[2]);
         assert_eq!(table.out, "", "{tool}: {input}");
         let ran = run(world.tool(tool).args(arguments), input).expect(&[2]);
@@ -120,7 +120,7 @@ fn input_that_is_none() {
 }
 
 #[test]
-fn an_empty_prefix_makes_nobodys_session_a_zombie() {
+fn an_empty_prefix_is_refused() {
     let world = World::new();
     world.write_global(&Registry::new([]));
     world.session("other", "sleep 60");
@@ -128,12 +128,12 @@ fn an_empty_prefix_makes_nobodys_session_a_zombie() {
     let ran = world.diff(&scan, &["--prefix", ""]).expect(&[2]);
     assert!(ran.err.contains("every session would be an agent's"), "{}", ran.err);
     assert_eq!(ran.out, "");
-    // With one of its own it is idle enough.
+    // With the beginning of its name as the prefix, it is a zombie.
     assert!(world.diff(&scan, &["--prefix", "oth"]).expect(&[1]).out.contains("zombie_session"));
 }
 
 #[test]
-fn the_listers_own_output_is_no_findings() {
+fn agentprune_refuses_the_output_of_the_listers() {
     let world = World::new();
     world.write_global(&Registry::new([]));
     world.session("other", "sleep 60");

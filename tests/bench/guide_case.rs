@@ -1,4 +1,4 @@
-//! The cleanup guide's case: looking at it, and cleaning it up.
+//! The cleanup guide's case: scanning it, and cleaning it up.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,7 +12,7 @@ use super::scale::Scale;
 use super::table::{Row, Target};
 use super::world::{GuideCase, World, alive, records, run, wait_until};
 
-/// The folder of this file, where the guide's way is written down.
+/// The directory of this file, where the guide's way is written down.
 pub fn snippets() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/bench"))
 }
@@ -53,7 +53,7 @@ pub fn found_by_guide(world: &World) -> Found {
 }
 
 /// What the tools find and would do something about, the counters of a registry left out:
-/// the guide's way sets those without looking.
+/// the guide's way sets those without a check.
 pub fn found_by_tools(world: &World) -> Found {
     let ran = run(&mut pipeline(world, ""), "").expect(&[0, 1]);
     let findings = records(&ran.out)
@@ -77,7 +77,7 @@ fn text(value: &serde_json::Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-/// Looking at the case.
+/// Scans the case.
 pub fn scan(scale: Scale) -> Vec<Row> {
     let world = World::new();
     let case = world.guide_case();
@@ -99,14 +99,14 @@ pub fn scan(scale: Scale) -> Vec<Row> {
             &mut || time(world.command(program("sh")).args(["-c", &floor]), 0),
         ],
     );
-    let work = "scan at the guide's case";
+    let work = "scan the guide's case";
     vec![
         Row::of_times(work, &tools, "shell and Python", &by_guide, Target::Faster(8.0)),
         Row::of_times(work, &tools, "4 × true, list-panes", &floor, Target::Within(2.0)),
     ]
 }
 
-/// Cleaning the case up. It is made anew for every turn.
+/// Cleans the case up. It is restored before every turn.
 pub fn clean(scale: Scale) -> Vec<Row> {
     let world = World::new();
     let mut case = world.guide_case();
@@ -131,10 +131,12 @@ pub fn clean(scale: Scale) -> Vec<Row> {
     vec![Row::of_times(work, &tools, "shell and Python", &by_guide, Target::Faster(5.0))]
 }
 
-/// Brings back what a cleanup has taken away.
+/// Restores what a cleanup has removed.
 fn renew(world: &World, case: &mut GuideCase) {
-    let folder = world.global_path();
-    for file in fs::read_dir(folder.parent().expect("a folder")).expect("the folder").flatten() {
+    let directory = world.global_path();
+    for file in
+        fs::read_dir(directory.parent().expect("a directory")).expect("the directory").flatten()
+    {
         fs::remove_file(file.path()).expect("a file of the world");
     }
     fs::write(world.global_path(), &case.registry).expect("the registry");
@@ -147,7 +149,7 @@ fn renew(world: &World, case: &mut GuideCase) {
     settle(world);
 }
 
-/// For a moment, what tmux starts is still tmux.
+/// Until it has called execve(2), what tmux starts looks like tmux.
 fn settle(world: &World) {
     let is_there = |word: &str| found_by_tools(world).iter().any(|found| found.starts_with(word));
     wait_until(|| "something to clean up", || is_there("session") && is_there("process"));

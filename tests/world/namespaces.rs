@@ -36,17 +36,28 @@ cd /
 /// # Panics
 /// When the body does.
 pub fn privately<F: FnOnce()>(body: F) {
-    if env::var_os(INSIDE).is_some() {
-        return body();
-    }
+    if is_inside() { body() } else { enter(test_of::<F>()) }
+}
+
+/// Whether this process is the one that was started in the namespaces.
+pub(super) fn is_inside() -> bool {
+    env::var_os(INSIDE).is_some()
+}
+
+/// The name of the test in which a closure of this type stands.
+pub(super) fn test_of<F>() -> &'static str {
     let closure = type_name::<F>();
     let path = closure.strip_suffix("::{{closure}}").unwrap_or(closure);
-    let test = path.split_once("::").map_or(path, |(_, test)| test);
+    path.split_once("::").map_or(path, |(_, test)| test)
+}
+
+/// Runs a test once more, in new namespaces.
+pub(super) fn enter(test: &str) {
     let permitted = run(unshare().arg("true"), "");
     if permitted.code != 0 {
         return skip(test, &format!("no namespaces: {}", permitted.err.trim()));
     }
-    let mount_point = tempfile::tempdir().expect("a folder to mount on");
+    let mount_point = tempfile::tempdir().expect("a directory to mount on");
     let own = env::current_exe().expect("the path of this program");
     let moved = Path::new("/tmp/built/deps").join(own.file_name().expect("its name"));
     let mut command = unshare();

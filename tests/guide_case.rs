@@ -23,7 +23,7 @@ fn registry(world: &World) -> PathBuf {
     world.path().join(".agent-workspace/registry/GLOBAL_REGISTRY.json")
 }
 
-/// What the registry would be had Python written it: that is what the orchestrator uses.
+/// Rewrites the registry with Python, as the orchestrator does.
 fn rewrite_with_python(path: &std::path::Path) {
     let script =
         "import json,sys; p=sys.argv[1]; d=json.load(open(p)); json.dump(d,open(p,'w'),indent=2)";
@@ -71,12 +71,12 @@ fn assert_cleaned(world: &World, case: &GuideCase, before: &[(i32, u64)], origin
 }
 
 #[test]
-fn the_script_cleans_the_case_and_nothing_else() {
+fn the_script_cleans_up_the_guides_case_and_nothing_else() {
     the_script_cleans(World::new());
 }
 
 #[test]
-fn the_script_cleans_the_case_by_ps() {
+fn the_script_does_the_same_by_ps() {
     the_script_cleans(World::by_ps());
 }
 
@@ -118,20 +118,20 @@ fn the_script_cleans(world: World) {
 }
 
 #[test]
-fn a_no_and_a_dry_run_change_nothing() {
+fn a_refusal_and_a_dry_run_change_nothing() {
     let world = World::new();
     let case = settled(&world);
     let before = preserved(&world, &case);
     let state = || {
         let metadata = fs::metadata(registry(&world)).unwrap();
-        let folder = fs::read_dir(registry(&world).parent().unwrap()).unwrap().count();
+        let directory = fs::read_dir(registry(&world).parent().unwrap()).unwrap().count();
         let text = fs::read(registry(&world)).unwrap();
         (
             metadata.ino(),
             metadata.mtime_nsec(),
             metadata.mtime(),
             text,
-            folder,
+            directory,
             world.session_names(),
         )
     };
@@ -157,7 +157,7 @@ fn a_no_and_a_dry_run_change_nothing() {
 }
 
 #[test]
-fn the_pipeline_does_the_same_in_one_line() {
+fn the_pipeline_does_the_same_as_the_script() {
     the_pipeline_cleans(World::new());
 }
 

@@ -1,5 +1,4 @@
-//! The case of the cleanup guide, made real: eight agents at work, and what earlier ones
-//! have left behind.
+//! The case of the cleanup guide: eight agents at work, and what earlier agents left behind.
 
 use super::{Entry, Live, Registry, Standin, World};
 
@@ -15,7 +14,7 @@ const LIVE: [&str; 8] = [
     "integration_tester-232302-b08b55",
 ];
 
-/// The agent whose session is there, and no Claude in it.
+/// The agent whose session is there, without a Claude.
 const ZOMBIE: &str = "report_writer-221107-5d1e0c";
 
 const GHOSTS: u32 = 87;
@@ -23,7 +22,7 @@ const GHOSTS: u32 = 87;
 const GHOST_TYPES: [&str; 5] =
     ["code_reviewer", "test_runner", "documentation_writer", "log_analyzer", "api_designer"];
 
-/// Who is who in [`World::guide_case`].
+/// What [`World::guide_case`] has made.
 #[derive(Clone, Debug)]
 pub struct GuideCase {
     /// The eight agents.
@@ -32,7 +31,7 @@ pub struct GuideCase {
     pub work: Live,
     /// A person's editor, on `claude.md`.
     pub editor: i32,
-    /// A Claude that nobody holds any more.
+    /// A Claude that nothing holds any more.
     pub leaked: Standin,
     /// Name of the agent session without Claude.
     pub zombie: String,
@@ -43,9 +42,9 @@ pub struct GuideCase {
 }
 
 impl World {
-    /// Builds the guide's case: eight live agents, a session `work` and an editor that
-    /// are none of the tools' business; one leaked Claude, one zombie session, and a
-    /// registry of 96 entries that counts 95, 15 of them active.
+    /// Builds the guide's case: eight live agents, a session `work` and an editor that must stay;
+    /// one leaked Claude, one zombie session, and a registry of 96 entries that counts 95, 15 of
+    /// them active.
     pub fn guide_case(&self) -> GuideCase {
         let entries = LIVE.iter().enumerate().map(|(number, id)| match number % 2 {
             0 => Entry::new(id),
@@ -70,7 +69,7 @@ impl World {
 fn ghost(number: u32) -> Entry {
     let agent_type = GHOST_TYPES[number as usize % GHOST_TYPES.len()];
     let (hour, minute) = (10 + number / 10, number % 10 * 6);
-    // Any spread will do, as long as it is the same every time.
+    // Multiplied by a large odd number: different for each, and the same in every run.
     let suffix = (number + 1).wrapping_mul(2_654_435_761) >> 8;
     let id = format!("{agent_type}-{hour:02}{minute:02}30-{suffix:06x}");
     let started = format!("2025-10-29T{hour:02}:{minute:02}:30.250417");

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::world::{Registry, World, records, run, wait_until};
 
-/// So many processes at least must be compared.
+/// The least number of processes to compare.
 const LEAST: usize = 200;
 
 /// The fields of a process record that ps shows too, and how far apart they may be.
@@ -41,7 +41,7 @@ enum Tolerance {
     None,
     /// Arguments, which ps does not tell apart.
     Joined,
-    /// One that runs and one that waits are the same a moment later.
+    /// States that change from one moment to the next are alike.
     State,
     /// Times, by two seconds.
     Seconds,
@@ -130,7 +130,7 @@ fn both_sources_agree_on_what_both_show() {
     }
 }
 
-/// What runs in a pane has no name by ps that it has not in `/proc`.
+/// Each name that ps shows in a pane is one of those in `/proc`.
 #[test]
 fn both_sources_see_the_same_panes() {
     if !cfg!(feature = "proc") {
