@@ -112,6 +112,7 @@ fn disagreements(graph: &Graph, map: &Map) -> Vec<String> {
         let way: Vec<String> = circle.iter().map(|edge| graph.line(edge)).collect();
         wrong.push(format!("a circle: {}", way.join(" -> ")));
     }
+    wrong.extend(graph.strays.iter().map(|file| format!("{file}: no module declares it")));
     wrong.extend(graph.unresolved.iter().map(|path| format!("{path}: leads nowhere")));
     wrong
 }
@@ -140,7 +141,9 @@ fn the_sources_agree_with_the_code_map_and_have_no_circles() {
 fn wrong_with(files: &[(&str, &str)], map: &str) -> Vec<String> {
     let directory = tempfile::tempdir().unwrap();
     let usual = [("one/lib.rs", "pub mod a;\n"), ("one/a.rs", ""), ("two/lib.rs", "")];
-    for (path, text) in usual.iter().chain(files) {
+    let is_directory = files.iter().any(|(path, _)| *path == "one/a/mod.rs");
+    let usual = usual.iter().filter(|(path, _)| !(is_directory && *path == "one/a.rs"));
+    for (path, text) in usual.chain(files) {
         let path = directory.path().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
@@ -190,6 +193,8 @@ fn what_is_on_the_map_only_is_named() {
     assert_eq!(wrong_with(&[], "one:\ntwo:\n"), ["one::a is not on the map"]);
     let wrong = wrong_with(&[("one/a.rs", "use crate::c::Gone;\n")], "one:\none::a:\ntwo:\n");
     assert_eq!(wrong, ["one/a.rs:1: crate::c::Gone: leads nowhere"]);
+    let wrong = wrong_with(&[("one/a/b.rs", "")], "one:\none::a:\ntwo:\n");
+    assert_eq!(wrong, ["one/a/b.rs: no module declares it"]);
 }
 
 #[test]

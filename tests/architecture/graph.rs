@@ -1,6 +1,7 @@
 //! The files of the workspace's crates, and which of them refers to which.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::source::{Import, Source};
@@ -58,6 +59,8 @@ pub struct Graph {
     pub edges: BTreeSet<Edge>,
     /// Paths of which the target is not known, with file and line.
     pub unresolved: Vec<String>,
+    /// Files beside the crates' modules that are none of them.
+    pub strays: Vec<String>,
     roots: Vec<usize>,
 }
 
@@ -81,6 +84,7 @@ impl Graph {
             modules: Vec::new(),
             edges: BTreeSet::new(),
             unresolved: Vec::new(),
+            strays: Vec::new(),
             roots: Vec::new(),
         };
         for (index, krate) in crates.iter().enumerate() {
@@ -95,6 +99,9 @@ impl Graph {
         }
         for module in 0..graph.modules.len() {
             graph.connect(module);
+        }
+        for krate in crates {
+            graph.find_strays(top, Path::new(krate.root).parent().expect("a directory"));
         }
         graph
     }
@@ -127,6 +134,22 @@ impl Graph {
             self.modules[index].children.insert(name, child);
         }
         index
+    }
+
+    /// A file that no module declares is not compiled, and nothing else says so.
+    fn find_strays(&mut self, top: &Path, directory: &Path) {
+        for entry in fs::read_dir(top.join(directory)).expect("a directory of sources") {
+            let entry = entry.expect("an entry of the directory");
+            let path = directory.join(entry.file_name());
+            if entry.path().is_dir() {
+                self.find_strays(top, &path);
+            } else if path.extension().is_some_and(|extension| extension == "rs")
+                && !path.ends_with("build.rs")
+                && !self.modules.iter().any(|module| module.file == path)
+            {
+                self.strays.push(path.display().to_string());
+            }
+        }
     }
 
     fn connect(&mut self, from: usize) {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum, ValueHint};
-use cli::{Actions, LayoutArgs, proc_source, seconds};
+use cli::{Actions, LayoutArgs, UserArgs, proc_source, seconds};
 use model::record::ActionKind;
 use model::record::ProcSource;
 
@@ -80,7 +80,7 @@ pub struct Arguments {
     #[arg(long, value_name = "REGISTRY", value_hint = ValueHint::FilePath, conflicts_with_all = ["undo", "files", "dry_run", "acting", "log", "ghosts"])]
     pub recover: Vec<PathBuf>,
 
-    /// How long to wait for the lock of a registry
+    /// How long to wait for the locks of registries, of all of them together
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = seconds)]
     pub lock_timeout: Duration,
 
@@ -107,5 +107,15 @@ pub struct Arguments {
 
     #[command(flatten)]
     #[allow(missing_docs)]
+    pub user: UserArgs,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
     pub output: LayoutArgs<Actions>,
+}
+
+impl AsRef<UserArgs> for Arguments {
+    fn as_ref(&self) -> &UserArgs {
+        &self.user
+    }
 }

@@ -7,6 +7,7 @@ pub mod args;
 mod background;
 mod confirm;
 mod descendants;
+mod ghosts;
 mod processes;
 mod progress;
 mod recheck;
@@ -20,17 +21,18 @@ use std::process::ExitCode;
 use self::args::Arguments;
 use self::progress::Progress;
 use self::report::Report;
+use crate::start;
 use cli::{Failure, Input, Printer, Program};
 use itertools::Itertools;
-use model::plan::Plan;
+use model::plan::{Plan, Run};
 use model::record::Machine;
-use model::record::Outcome;
+use registry::WaitBudget;
 
 const PROGRAM: Program = Program::new("agentprune");
 
 /// Runs the program on the arguments of this process.
 pub fn main() -> ExitCode {
-    PROGRAM.main(run)
+    start(PROGRAM, run)
 }
 
 fn run(arguments: Arguments) -> Result<u8, Failure> {
@@ -82,13 +84,10 @@ fn prune(
         let entries = plan.registries.values_mut().flat_map(|items| &mut items.entries);
         entries.for_each(|item| item.action.kind = how.kind());
     }
-    for (action, reason) in plan.take_foreign(machine) {
-        report.record(&action, Outcome::Refused, reason);
-    }
-    if let Some(source) = arguments.proc_source {
-        for (action, reason) in plan.take_seen_otherwise(source) {
-            report.record(&action, Outcome::Refused, reason);
-        }
+    let uid = host::user::uid();
+    let run = Run { machine: machine.clone(), uid, source: arguments.proc_source };
+    for (action, outcome, reason) in plan.settle(&run) {
+        report.record(&action, outcome, reason);
     }
     if confirm::acts(arguments, plan.actions())? {
         report.expect(plan.actions().count());
@@ -101,11 +100,10 @@ fn prune(
 /// Puts right what interrupted writes have left of the registries named.
 fn recover(arguments: &Arguments) -> Result<u8, Failure> {
     let mut progress = Progress::new(arguments.quiet, arguments.verbose);
+    let mut wait = WaitBudget::new(arguments.lock_timeout);
     for path in &arguments.recover {
-        let target = path.canonicalize().unwrap_or_else(|_| path.clone());
-        let interrupted = registry::json::journal_of(&target).exists();
-        registries::lock(path, arguments.lock_timeout, &mut progress).map_err(Failure::trouble)?;
-        if !interrupted && !arguments.quiet {
+        let repaired = registries::recover(path, &mut wait, &mut progress);
+        if !repaired.map_err(Failure::trouble)? && !arguments.quiet {
             PROGRAM.say(&format!("{}: no interrupted write", path.display()));
         }
     }
@@ -136,8 +134,9 @@ fn check_ends(plan: &Plan<'_>) -> Result<(), Failure> {
 fn act(plan: &Plan<'_>, arguments: &Arguments, report: &mut Report) -> Result<(), Failure> {
     processes::end(&plan.processes, arguments, report)?;
     sessions::end(&plan.sessions, report)?;
+    let mut wait = WaitBudget::new(arguments.lock_timeout);
     for (path, items) in &plan.registries {
-        registries::clean(path, items, arguments, report)?;
+        registries::clean(path, items, arguments, &mut wait, report)?;
     }
     Ok(())
 }

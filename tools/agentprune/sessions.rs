@@ -1,14 +1,12 @@
 //! Ending zombie sessions.
 
-use std::collections::HashSet;
 use std::thread;
 use std::time::Duration;
 
 use cli::Failure;
 use host::tmux::{TMUX_LIMIT, kill};
 use model::plan::PlanItem;
-use model::record::Outcome;
-use model::record::{Servers, Session};
+use model::record::{Outcome, Session};
 use model::rules::{SessionVerdict, session_verdict};
 
 use super::recheck::{self, Recheck};
@@ -25,17 +23,7 @@ const MOVED: &str = "it changed at the moment of ending it, so tmux left it";
 /// # Errors
 /// When tmux or the process table cannot be asked, or output cannot be written.
 pub fn end(items: &[PlanItem<'_, Session>], report: &mut Report) -> Result<(), Failure> {
-    let mut seen = HashSet::new();
-    let mut once = Vec::with_capacity(items.len());
     for item in items {
-        let Session { server_pid, created, id, .. } = &item.subject;
-        if seen.insert((server_pid, created, id)) {
-            once.push(item);
-        } else {
-            report.record(&item.action, Outcome::Gone, "given twice");
-        }
-    }
-    for item in once {
         report.deliver()?;
         end_one(item, report)?;
     }
@@ -79,10 +67,6 @@ fn end_one(item: &PlanItem<'_, Session>, report: &mut Report) -> Result<(), Fail
 /// The session of the finding, as it is now, if it is still a zombie. What tmux is told to
 /// end is put together from this: words of the input never get into its commands.
 fn judge<'s>(found: &Session, recheck: &'s Recheck) -> Result<&'s Session, (Outcome, String)> {
-    if recheck.tmux.servers == Servers::All && !recheck.tmux.uids.include(found.uid) {
-        let reason = format!("it is uid {}'s, whose tmux cannot be asked from here", found.uid);
-        return Err((Outcome::Refused, reason));
-    }
     let Some(session) = recheck.session(found) else {
         return Err((Outcome::Gone, "no such session".to_owned()));
     };
@@ -92,7 +76,11 @@ fn judge<'s>(found: &Session, recheck: &'s Recheck) -> Result<&'s Session, (Outc
     if session.windows != found.windows {
         return Err((Outcome::Skipped, "it has other windows than it had".to_owned()));
     }
-    match session_verdict(session, recheck.has_claude(session), &recheck.options) {
+    let has_claude = recheck.has_claude(session);
+    match session_verdict(session, has_claude, recheck.tmux.uid, &recheck.options) {
+        SessionVerdict::Foreign => {
+            Err((Outcome::Skipped, format!("it belongs to uid {} now", session.uid)))
+        }
         SessionVerdict::Zombie(_) => Ok(session),
         SessionVerdict::Live => Err((Outcome::Skipped, "Claude is in it".to_owned())),
         SessionVerdict::Busy(reason) => Err((Outcome::Skipped, reason)),

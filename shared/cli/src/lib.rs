@@ -13,6 +13,7 @@ mod source;
 mod table;
 mod terminal;
 mod units;
+mod user;
 mod word;
 
 pub use args::{LayoutArgs, OutputArgs};
@@ -27,4 +28,5 @@ pub use source::proc_source;
 pub use table::{Cell, TableStyle, cell, cut, escaped, filled, painted, render};
 pub use terminal::{rewrites, width};
 pub use units::{bytes, seconds};
+pub use user::UserArgs;
 pub use word::{Tone, Word};

@@ -5,8 +5,11 @@
 
 pub mod clock;
 mod command;
+mod descriptors;
+pub mod environment;
 pub mod machine;
 mod platform;
 pub mod process;
 pub mod signal;
 pub mod tmux;
+pub mod user;

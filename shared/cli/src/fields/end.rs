@@ -7,9 +7,42 @@ use crate::word::Tone::Plain;
 use crate::word::Word;
 
 const SERVERS: Unit = Unit::Word(&[
-    Word::plain("all", "all servers of these users"),
+    Word::plain("all", "all servers of this user"),
     Word::plain("named", "those named on the command line"),
 ]);
+
+const WHY: Unit = Unit::Word(&[
+    Word::plain("other_user", "it runs as another user"),
+    Word::plain("other_namespace", "it runs in another pid namespace, as in a container"),
+]);
+
+const UNASKED: &[Field] = &[
+    Field::new("pid", Unit::Number, "Its process", "Its process."),
+    Field::new(
+        "uid",
+        Unit::Number,
+        "Its effective user",
+        "Its effective user. `null`: could not be read.",
+    )
+    .nullable(),
+    Field::new(
+        "groups",
+        Unit::List("numbers"),
+        "Its groups",
+        "Its effective and supplementary groups. `null`: could not be read.",
+    )
+    .nullable(),
+    Field::new("why", WHY, "Why it was not asked", "Why it was not asked."),
+    Field::new(
+        "mounts",
+        Unit::Any("string or list of objects"),
+        "What it has mounted",
+        "What it has mounted: *same* if it shares the mount namespace of the scan, else a list \
+         of objects with `device`, such as `8:1`, and `root`, the directory of that file system \
+         that is mounted. `null`: could not be read.",
+    )
+    .nullable(),
+];
 
 /// The fields of ends.
 pub const END: &[Field] = &[
@@ -57,13 +90,12 @@ pub const END: &[Field] = &[
         "When the scan began; with findings, when the earliest of the scans began.",
     ),
     Field::new(
-        "uids",
-        Unit::Any("string or list of numbers"),
-        "Whose servers were listed",
-        "Sessions only: the users whose tmux servers were listed; or *all*: those of every user, \
-         as root lists them.",
-    )
-    .absent(),
+        "uid",
+        Unit::Number,
+        "For which user",
+        "The user for whom the scan was taken. With sessions, only servers of this user were \
+         asked.",
+    ),
     Field::new("servers", SERVERS, "Which servers", "Sessions only: which servers were asked.")
         .absent(),
     Field::new(
@@ -78,6 +110,14 @@ pub const END: &[Field] = &[
         Unit::List("numbers"),
         "Their processes",
         "Sessions only: their processes.",
+    )
+    .absent(),
+    Field::new(
+        "unasked",
+        Unit::Objects(UNASKED),
+        "Living servers that were not asked",
+        "Sessions only: the living tmux servers of other users and other pid namespaces, which \
+         were not asked.",
     )
     .absent(),
     Field::new(

@@ -10,6 +10,8 @@ use super::proc_source::ProcSource;
 /// What a finding rests on: enough to look again in the same way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
+    /// The uid for which it was found: nothing of others is acted on.
+    pub uid: u32,
     /// The instant of the earliest scan it rests on.
     pub taken_at: Timestamp,
     /// Which tmux servers were asked; `null` without a scan of sessions.
@@ -31,4 +33,6 @@ pub struct Evidence {
     pub outside_tmux: bool,
     /// Whether `--busy` was given.
     pub busy: bool,
+    /// Whether `--ignore-unasked` was given.
+    pub ignore_unasked: bool,
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::agent::Scope;
+use super::present::present;
 
 /// A counter of a registry, as it stands there and as the entries say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,10 +25,30 @@ pub struct Registry {
     pub path: String,
     /// Its kind.
     pub scope: Scope,
-    /// The uid that owns the file.
-    pub owner_uid: u32,
+    /// The file, as the kernel sees it.
+    #[serde(flatten)]
+    pub file: RegistryFile,
     /// Number of entries.
     pub agents: u64,
     /// Its counters by their names in the file.
     pub counters: BTreeMap<String, Counter>,
+}
+
+/// What says who may write a registry, and where it can be seen. Its fields stand in the
+/// record of the registry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegistryFile {
+    /// The uid that owns it.
+    pub owner_uid: u32,
+    /// The gid that owns it.
+    pub gid: u32,
+    /// Its permission bits, such as 420 for `rw-r--r--`. An access control list shows in
+    /// those of the group.
+    pub mode: u32,
+    /// The device of its file system, `major:minor`; `null` where that is unknown.
+    #[serde(deserialize_with = "present")]
+    pub device: Option<String>,
+    /// Its path on that file system; `null` where that is unknown.
+    #[serde(deserialize_with = "present")]
+    pub device_path: Option<String>,
 }

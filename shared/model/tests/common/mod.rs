@@ -26,11 +26,11 @@ pub fn at(seconds: i64) -> String {
 pub fn scan(of: &str, host: &str, taken_at: i64) -> Scan {
     let mut end = json!({
         "type": "end", "of": of, "complete": true, "filtered": false,
-        "host": host, "boot_id": "boot", "pid_ns": "4026531836", "taken_at": at(taken_at),
+        "host": host, "boot_id": "boot", "pid_ns": "4026531836", "taken_at": at(taken_at), "uid": 1000,
     });
     match of {
         "sessions" => {
-            end["uids"] = json!([1000]);
+            end["unasked"] = json!([]);
             end["servers"] = json!("all");
             end["sockets"] = json!(["/tmp/tmux-1000/default"]);
             end["server_pids"] = json!([801]);
@@ -59,6 +59,7 @@ pub fn agent(id: &str) -> Value {
 pub fn registry(path: &str, scope: &str) -> Value {
     json!({
         "type": "registry", "path": path, "scope": scope, "owner_uid": 1000, "agents": 1,
+        "gid": 1000, "mode": 0o600, "device": "8:1", "device_path": path,
         "counters": {"active_agents": {"stored": 1, "computed": 1}},
     })
 }
@@ -89,6 +90,11 @@ pub fn process(pid: i32) -> Value {
         "self": false, "daemon": false, "claude_children": 0, "tmux": null, "service": null,
         "namespace": "own", "stdout": "null", "stdout_reader": null,
     })
+}
+
+/// A tmux server of uid 1001 that was not asked.
+pub fn unasked(pid: i32) -> Value {
+    json!({"pid": pid, "uid": 1001, "groups": [1001], "why": "other_user", "mounts": "same"})
 }
 
 /// The same as ps shows it: what only /proc tells is not there.
@@ -134,8 +140,7 @@ pub struct Outcome {
 /// Why the stream carries no conclusion at all.
 pub fn judge(text: &str, options: &Options) -> Result<Outcome, String> {
     let scans = model::stream::read(text).map_err(|error| error.to_string())?;
-    let machine_states =
-        model::rules::evidence::machine_states(&scans).map_err(|error| error.to_string())?;
+    let machine_states = model::rules::machine_states(&scans).map_err(|error| error.to_string())?;
     let mut outcome = Outcome {
         text: String::new(),
         findings: Vec::new(),
