@@ -82,7 +82,7 @@ fn the_lists_of_fields_in_agentrecords_are_those_of_the_table() {
 #[test]
 fn the_kinds_in_agentdiff_are_those_of_the_table() {
     let page = page("agentdiff.1");
-    let (_, list) = page.split_once("with the action of those that have one:\n").unwrap();
+    let (_, list) = page.split_once("with the action in parentheses if they have one:\n").unwrap();
     let mut items = list.split(".It Sy ").skip(1);
     for kind in Kind::ALL {
         let item = items.next().unwrap_or_else(|| panic!("{}: not in agentdiff(1)", kind.word));
