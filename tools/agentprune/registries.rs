@@ -12,9 +12,9 @@ use registry::{
     ChangeKind, Edit, Locked, NotWritten, Registry, RegistryError, SignalsWait, Step, WaitBudget,
 };
 
-use super::PROGRAM;
 use super::args::Arguments;
 use super::ghosts::{self, Verdict};
+use super::program::PROGRAM;
 use super::progress::Progress;
 use super::report::Report;
 
