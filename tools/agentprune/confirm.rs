@@ -10,8 +10,8 @@ use cli::{Actions, Cell, Failure, columns, render};
 use model::plan::PlannedAction;
 use nix::sys::termios::{FlushArg, tcflush};
 
-use super::PROGRAM;
 use super::args::Arguments;
+use super::program::PROGRAM;
 use super::report::why;
 
 const TERMINAL: &str = "/dev/tty";

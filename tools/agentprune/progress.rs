@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cli::{cut, escaped, rewrites, width};
 
-use super::PROGRAM;
+use super::program::PROGRAM;
 
 /// How often a terminal is told how far it is.
 const PACE: Duration = Duration::from_millis(200);

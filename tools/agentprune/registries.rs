@@ -13,9 +13,9 @@ use registry::{
     WaitBudget,
 };
 
-use super::PROGRAM;
 use super::args::Arguments;
 use super::ghosts::{self, Verdict};
+use super::program::PROGRAM;
 use super::progress::Progress;
 use super::report::Report;
 
