@@ -25,4 +25,5 @@ mod terminal;
 mod tmux;
 mod unattended;
 mod usage_errors;
+mod users;
 mod world;

@@ -102,7 +102,7 @@ fn recover(arguments: &Arguments) -> Result<u8, Failure> {
     let mut progress = Progress::new(arguments.quiet, arguments.verbose);
     let mut wait = WaitBudget::new(arguments.lock_timeout);
     for path in &arguments.recover {
-        let repaired = registries::recover(path, &mut wait, &mut progress);
+        let repaired = registries::recover(path, arguments.max_size, &mut wait, &mut progress);
         if !repaired.map_err(Failure::trouble)? && !arguments.quiet {
             PROGRAM.say(&format!("{}: no interrupted write", path.display()));
         }

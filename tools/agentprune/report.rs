@@ -51,7 +51,7 @@ pub struct Report {
     /// Whether the log lacks a record.
     log_failed: bool,
     quiet: bool,
-    /// What is said on the way.
+    /// What is said on standard error while it works.
     pub progress: Progress,
     counts: BTreeMap<&'static str, usize>,
     expected: usize,
