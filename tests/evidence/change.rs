@@ -140,7 +140,7 @@ fn elsewhere_or_under_another_pid(world: World) {
 
     // Everything of it, from another boot, host or pid namespace.
     for (field, value, why) in [
-        ("boot_id", "00000000-0000-0000-0000-000000000000", "before this machine was started last"),
+        ("boot_id", "00000000-0000-0000-0000-000000000000", "before this machine was last started"),
         ("host", "elsewhere.example", "found on elsewhere.example, this is "),
         ("pid_ns", "1", "found in another pid namespace"),
     ] {
@@ -155,6 +155,35 @@ fn elsewhere_or_under_another_pid(world: World) {
             }
             world.assert_untouched(&sample, field);
         }
+    }
+    // Of another user: so says the evidence, or what it is about.
+    type Edit = fn(&mut Value);
+    let edits: [(&str, usize, Edit); 2] = [
+        ("found for uid 4711, this run is for uid ", 4, |finding| {
+            finding["evidence"]["uid"] = 4711.into();
+        }),
+        ("it belongs to uid 4711", 2, |finding| {
+            for (about, owner) in
+                [("process", "uid"), ("session", "uid"), ("registry", "owner_uid")]
+            {
+                if finding[about].is_object() {
+                    finding[about][owner] = 4711.into();
+                }
+            }
+            if finding["agent"].is_object() {
+                finding["action"] = Value::Null;
+            }
+        }),
+    ];
+    for (why, count, edit) in edits {
+        let foreign = edited(&sample.findings, edit);
+        let ran = world.prune(&foreign, &["--yes"]).expect(&[1]);
+        assert_eq!(ran.records().len(), count, "{}", ran.out);
+        for action in ran.records() {
+            assert_eq!(action["result"], "refused", "{action}");
+            assert!(action["reason"].as_str().unwrap().contains(why), "{action}");
+        }
+        world.assert_untouched(&sample, why);
     }
     assert_eq!(lives(), before);
 }

@@ -21,7 +21,7 @@ use model::record::{ProcSource, Process};
 use model::rules::{Options, ProcessVerdict, process_verdict};
 
 use super::args::Arguments;
-use super::processes::{Target, end_held};
+use super::ending::{Target, end_held};
 use super::recheck::Recheck;
 use super::report::Report;
 

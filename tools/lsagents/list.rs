@@ -5,15 +5,20 @@ use std::path::Path;
 
 use cli::{Failure, ScanWriter};
 use model::record::Record;
-use registry::{Snapshot, WaitBudget};
+use registry::{Access, Snapshot, WaitBudget};
 
 /// Writes a record for each entry and one for the registry. What is wrong with the
 /// registry makes the scan incomplete.
 ///
 /// # Errors
 /// When a record cannot be written.
-pub fn registry(scan: &mut ScanWriter, path: &Path, wait: &mut WaitBudget) -> Result<(), Failure> {
-    let read = registry::open(path)
+pub fn registry(
+    scan: &mut ScanWriter,
+    path: &Path,
+    max_size: u64,
+    wait: &mut WaitBudget,
+) -> Result<(), Failure> {
+    let read = registry::open(path, Access::to_given(max_size))
         .and_then(|registry| Ok((registry.read(wait)?, registry.path().to_owned())));
     let (snapshot, path) = match read {
         Ok(read) => read,

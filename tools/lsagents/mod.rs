@@ -41,7 +41,7 @@ fn run(arguments: Arguments) -> Result<u8, Failure> {
             found.trouble.into_iter().for_each(|trouble| scan.trouble(trouble));
             let mut wait = WaitBudget::new(LOCK_TIMEOUT);
             for path in found.registries {
-                list::registry(&mut scan, &path, &mut wait)?;
+                list::registry(&mut scan, &path, arguments.max_size, &mut wait)?;
             }
         }
         Err(reason) => scan.trouble(reason),

@@ -3,16 +3,20 @@
 //! [`open`] tells the format of a registry; the programs see only the traits of the seam,
 //! [`Registry`], [`Snapshot`] and [`Locked`].
 
+mod access;
 pub mod clock;
+mod directory;
 mod error;
 mod find;
 pub mod json;
 mod open;
+mod place;
 mod registry_file;
 mod seam;
 mod signals;
 mod wait;
 
+pub use access::{Access, MAX_SIZE};
 pub use error::RegistryError;
 pub use find::{Found, WORKSPACE_VARIABLE, Which, find};
 pub use open::open;

@@ -8,7 +8,7 @@ use super::{litter, live, world};
 use crate::world::{Entry, Registry, run};
 
 #[test]
-fn h36_one_corrupt_registry_among_fifty() {
+fn h36_one_corrupt_registry_does_not_stop_the_other_49() {
     let world = world();
     world.write_global(&Registry::default());
     let paths: Vec<_> = (0..50)
