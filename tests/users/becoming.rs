@@ -82,6 +82,10 @@ fn only_root_becomes_another_user_and_only_one_that_there_is() {
                 run(command.arg(format!("--user={wrong}")), "").expect(&[2]);
             }
         }
+        // Root's workspace is not looked for on behalf of alice: `by_root` names one.
+        let lister = &mut tool_for(&alice, &world, "lsagents");
+        run(lister.current_dir("/").env("CLAUDE_ORCHESTRATOR_WORKSPACE", world.path()), "")
+            .expect(&[2]);
         // Whoever names himself changes nothing.
         let mut lister = world.command(built().join("lssessions"));
         run(lister.args(["--user", "alice"]), "").ok();

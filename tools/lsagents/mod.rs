@@ -11,8 +11,9 @@ use std::time::Duration;
 use self::args::Arguments;
 use crate::start;
 use cli::{Failure, Printer, Program, ScanWriter};
+use host::environment::var;
 use model::record::Of;
-use registry::{Found, WaitBudget, Which, find};
+use registry::{Found, WORKSPACE_VARIABLE, WaitBudget, Which, find};
 
 const PROGRAM: Program = Program::new("lsagents");
 
@@ -57,5 +58,5 @@ fn registries(arguments: &Arguments) -> Result<Found, String> {
         (false, true) => Which::Tasks,
         (false, false) => Which::Global,
     };
-    find(&arguments.workspace, which)
+    find(&arguments.workspace, which, var(WORKSPACE_VARIABLE))
 }

@@ -1,14 +1,15 @@
 //! Where the registries are.
 
 use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The folder that an orchestrator keeps in the project it works on.
+/// The directory that an orchestrator keeps in the project it works on.
 const WORKSPACE: &str = ".agent-workspace";
-/// The variable that names such a folder.
-const VARIABLE: &str = "CLAUDE_ORCHESTRATOR_WORKSPACE";
+/// The variable of the environment that names such a directory.
+pub const WORKSPACE_VARIABLE: &str = "CLAUDE_ORCHESTRATOR_WORKSPACE";
 
 /// Which registries of a workspace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,15 +31,19 @@ pub struct Found {
     pub trouble: Vec<String>,
 }
 
-/// Finds the registries of the workspaces given, else of the one that
-/// `CLAUDE_ORCHESTRATOR_WORKSPACE` names, else of the nearest `.agent-workspace` from
-/// the current folder up. A workspace may be given as itself or as the folder it is in.
+/// Finds the registries of the workspaces given, else of the one that `from_environment`, the
+/// value of [`WORKSPACE_VARIABLE`], names, else of the nearest `.agent-workspace` from the
+/// current directory up. A workspace may be given as itself or as the directory it is in.
 ///
 /// # Errors
 /// Every place that was tried, when there is no workspace in any.
-pub fn find(workspaces: &[PathBuf], which: Which) -> Result<Found, String> {
+pub fn find(
+    workspaces: &[PathBuf],
+    which: Which,
+    from_environment: Option<OsString>,
+) -> Result<Found, String> {
     let workspaces = if workspaces.is_empty() {
-        vec![default_workspace()?]
+        vec![default_workspace(from_environment)?]
     } else {
         workspaces.iter().map(|given| given_workspace(given)).collect::<Result<_, _>>()?
     };
@@ -81,16 +86,17 @@ fn has_registries(folder: &Path) -> bool {
         || task_registries(folder).map_or(folder.is_dir(), |found| !found.is_empty())
 }
 
-fn default_workspace() -> Result<PathBuf, String> {
-    if let Some(value) = env::var_os(VARIABLE).filter(|value| !value.is_empty()) {
-        return given_workspace(Path::new(&value)).map_err(|error| format!("{VARIABLE}: {error}"));
+fn default_workspace(from_environment: Option<OsString>) -> Result<PathBuf, String> {
+    if let Some(value) = from_environment.filter(|value| !value.is_empty()) {
+        return given_workspace(Path::new(&value))
+            .map_err(|error| format!("{WORKSPACE_VARIABLE}: {error}"));
     }
     let current = env::current_dir().map_err(|error| format!("current folder: {error}"))?;
     let tried: Vec<PathBuf> = current.ancestors().map(|folder| folder.join(WORKSPACE)).collect();
     tried.iter().find(|path| path.is_dir()).cloned().ok_or_else(|| {
         let tried: Vec<String> = tried.iter().map(|path| path.display().to_string()).collect();
         format!(
-            "no workspace found: {VARIABLE} is not set, and there is no {}; \
+            "no workspace found: {WORKSPACE_VARIABLE} is not set, and there is no {}; \
              name one with --workspace, or a registry with --registry",
             tried.join(", no ")
         )

@@ -18,7 +18,7 @@ mod wait;
 
 pub use access::{Access, MAX_SIZE};
 pub use error::RegistryError;
-pub use find::{Found, Which, find};
+pub use find::{Found, WORKSPACE_VARIABLE, Which, find};
 pub use open::open;
 pub use seam::{
     Applied, ChangeKind, Edit, EntryNow, EntryState, Locked, NotWritten, Registry, Restored,
