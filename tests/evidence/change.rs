@@ -251,7 +251,7 @@ fn between_the_two(world: World) {
     );
 
     // Now everything changes: a session comes back, an id is given anew, a session gets its
-    // Claude, another one a window, somebody scans at the third, somebody reads what a leak
+    // Claude, another one a window, somebody attaches to a third, somebody reads what a leak
     // writes; and there is a new ghost.
     let back = world.agent_session("back-1-2", &[]);
     let reborn = Entry::new("reborn-1-2").set("started_at", "2025-12-24T18:00:00");

@@ -1,8 +1,8 @@
 //! Ending leaked processes.
 //!
-//! First each process is held, then it is judged again. Whatever happens to its pid after
-//! that, the signal reaches the process that was judged, or none: by a pidfd surely, without
-//! one as far as looking immediately before the signal can tell.
+//! Each process is held first and then judged again. So the signal reaches the process that
+//! was judged, or none, whatever becomes of its pid: always with a pidfd; without one, as far
+//! as a check right before the signal can tell.
 
 use std::time::{Duration, Instant};
 
@@ -24,8 +24,8 @@ use super::report::Report;
 /// takes a while for hundreds at once; one that needs longer is waiting in the kernel.
 const AFTER_KILL: Duration = Duration::from_secs(3);
 
-/// How long one that is found ending may take. Until then it looks like something else:
-/// its files are closed and its arguments gone.
+/// How long a process may take that is already ending. Until then it looks like something
+/// else: its files are closed and its arguments are gone.
 const ENDING: Duration = Duration::from_millis(100);
 
 const AFTER_TERM: &str = "ended after SIGTERM";
@@ -36,7 +36,7 @@ const CHANGED: &str = "it is not what it was a moment ago";
 pub type Target<'p, 'a> = (&'p PlanItem<'a, Process>, ProcessHandle);
 
 /// Ends the processes of these items: SIGTERM to all, one grace for all, SIGKILL to the rest.
-/// Those for whom there are not enough descriptors come after the others.
+/// Each handle takes a descriptor; where there are too few, the processes end in groups.
 ///
 /// # Errors
 /// When tmux or the process table cannot be asked, or the log cannot be written.
@@ -135,7 +135,7 @@ fn take_hold<'p, 'a: 'p>(
     Ok(held)
 }
 
-/// Those that are what they were found to be; reports the others.
+/// Returns the processes that are still leaks; reports the others.
 fn still_leaked<'p, 'a>(
     terminator: &dyn Terminator,
     held: Vec<Target<'p, 'a>>,
@@ -163,7 +163,7 @@ fn still_leaked<'p, 'a>(
     Ok(leaked)
 }
 
-/// Whether the process that is held now is the leaked one of the finding, still.
+/// Whether the process that is held is that of the finding, and still a leak.
 fn judge(found: &Process, recheck: &Recheck) -> Result<(), (Outcome, String)> {
     let Some(stat) = recheck.tmux.table.get(found.pid) else {
         return Err((Outcome::Gone, "no such process".to_owned()));
@@ -191,7 +191,7 @@ fn judge(found: &Process, recheck: &Recheck) -> Result<(), (Outcome, String)> {
     }
 }
 
-/// Sends a signal; returns those that it reached, and reports the others.
+/// Sends a signal; returns the processes that it reached, and reports the others.
 fn signal<'p, 'a>(
     terminator: &dyn Terminator,
     targets: Vec<Target<'p, 'a>>,
@@ -265,14 +265,14 @@ fn wait<'p, 'a>(
     }
 }
 
-/// Of these it cannot be seen what they are now: nothing more is done about them.
+/// Gives up on processes whose state cannot be read any more.
 fn fail<'p, 'a>(
     targets: Vec<Target<'p, 'a>>,
     error: &std::io::Error,
     report: &mut Report,
 ) -> Vec<Target<'p, 'a>> {
     for (item, _) in targets {
-        let reason = format!("what became of it cannot be seen: {error}");
+        let reason = format!("its state cannot be read: {error}");
         report.record(&item.action, Outcome::Failed, reason);
     }
     Vec::new()
