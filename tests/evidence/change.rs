@@ -345,7 +345,7 @@ fn at_the_moment_of_ending_a_session(world: World) {
         let ran = world.prune_while(&findings, change).expect(&[1]);
         let (result, reason) = result_of(&ran, "session agent_last-1-2");
         assert_eq!(result, "skipped", "{change}: {reason}");
-        assert!(reason.contains("changed at the moment of ending it"), "{change}: {reason}");
+        assert!(reason.contains("changed just before it was ended"), "{change}: {reason}");
         let (result, _) = result_of(&ran, "agent last-1-2");
         assert_eq!(result, "skipped", "{change}");
         assert!(alive(pane), "{change}");
