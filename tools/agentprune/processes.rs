@@ -1,8 +1,8 @@
 //! Ending leaked processes.
 //!
-//! First each process is held, then it is judged again. Whatever happens to its pid after
-//! that, the signal reaches the process that was judged, or none: by a pidfd surely, without
-//! one as far as looking immediately before the signal can tell.
+//! Each process is held first and then judged again. So the signal reaches the process that
+//! was judged, or none, whatever becomes of its pid: always with a pidfd; without one, as far
+//! as a check right before the signal can tell.
 
 use std::time::Duration;
 
@@ -20,12 +20,12 @@ use super::ending::{Target, end_held};
 use super::recheck::{Recheck, source};
 use super::report::Report;
 
-/// How long one that is found ending may take. Until then it looks like something else:
-/// its files are closed and its arguments gone.
+/// How long a process may take that is already ending. Until then it looks like something
+/// else: its files are closed and its arguments are gone.
 const ENDING: Duration = Duration::from_millis(100);
 
 /// Ends the processes of these items: SIGTERM to all, one grace for all, SIGKILL to the rest.
-/// Those for whom there are not enough descriptors come after the others.
+/// Each handle takes a descriptor; where there are too few, the processes end in groups.
 ///
 /// # Errors
 /// When tmux or the process table cannot be asked, or the log cannot be written.
@@ -95,7 +95,7 @@ fn take_hold<'p, 'a: 'p>(
     Ok(held)
 }
 
-/// Those that are what they were found to be; reports the others.
+/// Returns the processes that are still leaks; reports the others.
 fn still_leaked<'p, 'a>(
     terminator: &dyn Terminator,
     held: Vec<Target<'p, 'a>>,
@@ -123,7 +123,7 @@ fn still_leaked<'p, 'a>(
     Ok(leaked)
 }
 
-/// Whether the process that is held now is the leaked one of the finding, still.
+/// Whether the process that is held is that of the finding, and still a leak.
 fn judge(found: &Process, recheck: &Recheck) -> Result<(), (Outcome, String)> {
     let Some(stat) = recheck.tmux.table.get(found.pid) else {
         return Err((Outcome::Gone, "no such process".to_owned()));
