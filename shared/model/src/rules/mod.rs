@@ -8,6 +8,7 @@ mod agent;
 mod agent_sessions;
 mod context;
 mod count;
+pub mod holding;
 mod machine_state;
 mod options;
 mod panes;
