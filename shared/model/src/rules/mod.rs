@@ -12,6 +12,7 @@ pub mod holding;
 mod machine_state;
 mod options;
 mod panes;
+pub mod parents;
 mod process;
 mod registry;
 mod session;
