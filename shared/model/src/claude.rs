@@ -30,8 +30,22 @@ const REFUSED: [&str; 25] = [
 const INTERPRETERS: [&str; 11] =
     ["node", "nodejs", "bun", "deno", "sh", "bash", "dash", "zsh", "ksh", "ash", "python"];
 
+/// A part of Claude's own background service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Background {
+    /// It runs the others, or waits for a person somewhere else: it needs nobody.
+    Service,
+    /// It works for a service.
+    Worker,
+}
+
 /// First arguments with which Claude runs as its own background service.
-const DAEMON: [&str; 3] = ["daemon", "--bg-pty-host", "--bg-spare"];
+const BACKGROUND: [(&str, Background); 4] = [
+    ("daemon", Background::Service),
+    ("remote-control", Background::Service),
+    ("--bg-pty-host", Background::Worker),
+    ("--bg-spare", Background::Worker),
+];
 
 /// Length at which the kernel cuts the short name (`TASK_COMM_LEN` less its NUL).
 const COMM_LEN: usize = 15;
@@ -103,15 +117,21 @@ impl NameRule {
     }
 }
 
-/// Whether a process that is Claude is its own background service, which is reparented,
-/// without a terminal, and alive. The word that says so comes first, or after the script
-/// that an interpreter runs.
-pub fn is_daemon(process: Appearance<'_>) -> bool {
+/// Which part of its own background service a process that is Claude is: reparented, without a
+/// terminal, and wanted. The word that says so comes first, or after the script that an
+/// interpreter runs.
+pub fn background(process: Appearance<'_>) -> Option<Background> {
     let script = is_interpreted(process).then(|| script_at(process.args)).flatten();
-    [Some(0), script].into_iter().flatten().any(|before| {
-        let first = process.args.get(before + 1);
-        first.is_some_and(|arg| DAEMON.iter().any(|word| word.as_bytes() == *arg))
+    [Some(0), script].into_iter().flatten().find_map(|before| {
+        let first = process.args.get(before + 1)?;
+        let mut words = BACKGROUND.iter();
+        words.find(|(word, _)| word.as_bytes() == *first).map(|(_, background)| *background)
     })
+}
+
+/// Whether a process that is Claude is its own background service.
+pub fn is_daemon(process: Appearance<'_>) -> bool {
+    background(process).is_some()
 }
 
 /// The options that make Claude work without a person.
@@ -317,6 +337,8 @@ mod tests {
         for (exe, args, expected) in [
             ("/usr/bin/claude", &[&b"claude"[..], b"daemon"][..], true),
             ("/usr/bin/claude", &[b"claude", b"--bg-spare", b"x"], true),
+            ("/usr/bin/claude", &[b"claude", b"remote-control"], true),
+            ("/usr/bin/claude", &[b"claude", b"-p", b"remote-control"], false),
             ("/usr/bin/node", &[b"node", b"--no-warnings", b"/x/cli.js", b"daemon"], true),
             ("/usr/bin/node", &[b"claude", b"/x/cli.js", b"--bg-pty-host"], true),
             ("/usr/bin/node", &[b"node", b"/x/cli.js", b"-p", b"daemon"], false),

@@ -2,6 +2,8 @@
 
 mod claude;
 #[cfg(all(feature = "proc", target_os = "linux"))]
+pub mod holders;
+#[cfg(all(feature = "proc", target_os = "linux"))]
 mod proc;
 pub(crate) mod process_source;
 pub(crate) mod process_table;

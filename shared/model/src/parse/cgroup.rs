@@ -45,11 +45,11 @@ pub fn holding_unit(text: &str, own: &str) -> Option<Unit> {
 /// The path in the hierarchy that service managers use: version 2 (`0::`) if it says more than
 /// the root, else the named hierarchy `name=systemd`.
 fn path(text: &str) -> Option<&str> {
-    let of = |wanted: &str| {
-        let mut paths = lines(text).filter(|(hierarchy, _)| hierarchy.ends_with(wanted));
-        paths.map(|(_, path)| path).find(|path| *path != "/")
+    let of = |is_it: fn(&str) -> bool| {
+        let mut paths = lines(text).filter(|(hierarchy, _)| is_it(hierarchy)).map(|(_, path)| path);
+        paths.find(|path| *path != "/")
     };
-    of("0::").or_else(|| of(":name=systemd:"))
+    of(|hierarchy| hierarchy == "0::").or_else(|| of(|named| named.ends_with(":name=systemd:")))
 }
 
 /// Each line as `4:memory:` and the path after it.

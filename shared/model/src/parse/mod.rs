@@ -1,6 +1,7 @@
 //! Reading the texts of other programs and of the kernel, apart from asking for them.
 
 pub mod cgroup;
+pub mod claude_files;
 pub mod fdinfo;
 pub mod proc;
 pub mod ps;

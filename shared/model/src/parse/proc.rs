@@ -165,6 +165,11 @@ fn unescaped(path: &str) -> String {
     text + rest
 }
 
+/// The process that traces one, from the line `TracerPid:` of `/proc/PID/status`; 0 is none.
+pub fn tracer(status: &str) -> Option<i32> {
+    status.lines().find_map(|line| line.strip_prefix("TracerPid:"))?.trim().parse().ok()
+}
+
 /// The value of a variable in `/proc/PID/environ`, which holds the environment the
 /// process was started with.
 pub fn environ<'t>(text: &'t [u8], name: &str) -> Option<&'t [u8]> {

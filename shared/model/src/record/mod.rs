@@ -3,6 +3,7 @@
 mod action;
 mod action_kind;
 mod agent;
+mod claude_session;
 mod end;
 mod evidence;
 mod finding;
@@ -26,6 +27,7 @@ mod unasked;
 pub use action::{Action, Outcome};
 pub use action_kind::ActionKind;
 pub use agent::{Agent, Scope};
+pub use claude_session::{ClaudeEnvironment, SessionFile};
 pub use end::{DefaultRule, End, Machine, Names, Of, Servers};
 pub use evidence::Evidence;
 pub use finding::Finding;

@@ -1,6 +1,6 @@
 //! The process table as Linux shows it in `/proc`: everything a record has.
 
-mod file;
+pub(in crate::process) mod file;
 mod output;
 mod tmux_server;
 

@@ -1,0 +1,113 @@
+//! The line of a process: it, and the parents up to the reaper that only wait for it.
+
+use model::record::{Holder, How};
+use model::rules::parents::{Child, Reaper, only_waits};
+
+use super::open_files::is_terminal_gone;
+use super::survey::{Survey, appearing};
+use crate::process::stat::ProcessStat;
+
+/// The line of one process.
+#[derive(Debug)]
+pub struct Line {
+    /// The process first, each after it the parent of the one before it.
+    pub members: Vec<i32>,
+    /// What is above the last of them.
+    pub end: LineEnd,
+}
+
+/// What is above a line.
+#[derive(Debug)]
+pub enum LineEnd {
+    /// Somebody who took the last of it in.
+    Reaper,
+    /// Somebody who holds it.
+    Held(Holder),
+    /// That could not be found out: the parent ended while the table was read.
+    Unread,
+}
+
+impl Line {
+    /// The line of a process that is in the table.
+    pub fn of(pid: i32, survey: &Survey<'_>) -> Line {
+        let mut members = vec![pid];
+        loop {
+            let last = members[members.len() - 1];
+            let Some(stat) = survey.processes.get(&last) else {
+                return Line { members, end: LineEnd::Unread };
+            };
+            if stat.ppid <= 0 {
+                // The parent is outside the namespace, as that of `docker exec` is.
+                let holder =
+                    Holder::thing(How::Namespace, "its parent is in another pid namespace");
+                return Line { members, end: LineEnd::Held(holder) };
+            }
+            let Some(parent) = survey.processes.get(&stat.ppid) else {
+                return Line { members, end: LineEnd::Unread };
+            };
+            if let Some(reaper) = survey.reaper(stat.ppid) {
+                let started = reaper.may_have_started(child(last, stat, parent, reaper, survey));
+                let end = match started {
+                    true => LineEnd::Held(process(How::InitCommand, stat.ppid, survey)),
+                    false => LineEnd::Reaper,
+                };
+                return Line { members, end };
+            }
+            // While the table was read, a pid may have been taken anew: no circles.
+            if members.contains(&stat.ppid) || !waits(stat.ppid, parent, survey) {
+                let end = LineEnd::Held(process(How::Parent, stat.ppid, survey));
+                return Line { members, end };
+            }
+            members.push(stat.ppid);
+        }
+    }
+
+    /// The highest of it.
+    pub fn top(&self) -> i32 {
+        self.members[self.members.len() - 1]
+    }
+}
+
+/// A holder that is a process.
+pub fn process(how: How, pid: i32, survey: &Survey<'_>) -> Holder {
+    let name = survey.processes.get(&pid).map(|stat| stat.name.clone());
+    Holder { how, pid: Some(pid), name, what: survey.command(pid), of: None }
+}
+
+/// Whether the leader of a session or a group is dead. Its pid is nobody else's as long as
+/// the session or group is there. 0: it is outside the namespace.
+pub fn is_leader_dead(leader: i32, survey: &Survey<'_>) -> bool {
+    leader > 0 && !survey.is_alive(leader)
+}
+
+fn waits(pid: i32, stat: &ProcessStat, survey: &Survey<'_>) -> bool {
+    if survey.claude.contains(&pid) {
+        return true;
+    }
+    let children = survey.children(pid).len();
+    appearing(pid, stat, |parent| {
+        only_waits(parent, children, false)
+            || only_waits(parent, children, true) && is_terminal_gone(pid)
+    })
+}
+
+fn child(
+    pid: i32,
+    stat: &ProcessStat,
+    parent: &ProcessStat,
+    reaper: Reaper,
+    survey: &Survey<'_>,
+) -> Child {
+    let oldest = || {
+        let children = survey.children(stat.ppid).iter();
+        children.filter_map(|child| Some(survey.processes.get(child)?.start)).min()
+    };
+    Child {
+        // Of those of one tick, which came first is not known.
+        is_first_born: reaper == Reaper::Container
+            && oldest().is_none_or(|oldest| stat.start <= oldest),
+        is_session_leader: stat.sid.is_none_or(|sid| sid == pid),
+        is_in_session_of_reaper: stat.sid.is_none() || stat.sid == parent.sid,
+        is_leader_dead: stat.sid.is_some_and(|sid| is_leader_dead(sid, survey)),
+    }
+}
