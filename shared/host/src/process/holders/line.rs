@@ -55,7 +55,9 @@ impl Line {
             }
             // While the table was read, a pid may have been taken anew: no circles.
             if members.contains(&stat.ppid) || !waits(stat.ppid, parent, survey) {
-                let end = LineEnd::Held(process(How::Parent, stat.ppid, survey));
+                // Pid 1 may be both, the program that started it and who takes in orphans.
+                let how = if stat.ppid == 1 { How::InitCommand } else { How::Parent };
+                let end = LineEnd::Held(process(how, stat.ppid, survey));
                 return Line { members, end };
             }
             members.push(stat.ppid);
