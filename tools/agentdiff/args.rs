@@ -1,12 +1,15 @@
 //! The command line of `agentdiff`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::{Parser, ValueHint};
 use cli::{Findings, OutputArgs, UserArgs, seconds};
 use jiff::SignedDuration;
 use model::parse::tmux::AGENT_PREFIX;
+use model::record::How;
 use model::rules::Options;
+use model::rules::holding::Lifted;
 
 /// Judge what the listers saw: what has leaked, what is a ghost, what must be left alone.
 ///
@@ -38,6 +41,10 @@ pub struct Arguments {
     /// Take every Claude outside tmux for a leak, even one that something holds
     #[arg(long)]
     pub outside_tmux: bool,
+
+    /// Take a Claude for a leak although these hold it, such as log,reader
+    #[arg(long, value_name = "HOW[,HOW...]", value_parser = Lifted::despite)]
+    pub despite: Option<BTreeSet<How>>,
 
     /// Take agent sessions without Claude for zombies, even if something else runs there
     #[arg(long)]
@@ -79,6 +86,7 @@ impl Arguments {
             prefix: self.prefix.clone(),
             min_age: signed(self.min_age),
             outside_tmux: self.outside_tmux,
+            despite: self.despite.clone().unwrap_or_default(),
             busy: self.busy,
             ignore_unasked: self.ignore_unasked,
             stale_after: self.stale_after.map(signed),

@@ -171,7 +171,8 @@ fn holder(left: &Descendant<'_, '_>, now: &[Process], recheck: &Recheck) -> Stan
     if let Some(claude) = recheck.processes.iter().find(above) {
         return Standing::Held(format!("there is Claude in it, process {}", claude.pid));
     }
-    let options = Options { outside_tmux: false, ..recheck.options.clone() };
+    let options =
+        Options { outside_tmux: false, despite: Default::default(), ..recheck.options.clone() };
     match process_verdict(process, &recheck.panes(), recheck.tmux.uid, &options) {
         ProcessVerdict::Foreign => Standing::Held(format!("it belongs to uid {}", process.uid)),
         ProcessVerdict::Leaked(_) => Standing::Free,

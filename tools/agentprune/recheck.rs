@@ -88,6 +88,7 @@ impl Recheck {
             prefix: evidence.prefix.clone(),
             min_age: SignedDuration::ZERO,
             outside_tmux: evidence.outside_tmux,
+            despite: evidence.despite.clone(),
             busy: evidence.busy,
             ignore_unasked: evidence.ignore_unasked,
             stale_after: None,

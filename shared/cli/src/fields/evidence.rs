@@ -61,6 +61,12 @@ pub const EVIDENCE: &[Field] = &[
         "Whether agentdiff(1) was given `--outside-tmux`.",
     ),
     Field::new(
+        "despite",
+        Unit::List("strings"),
+        "What --despite named",
+        "What agentdiff(1) was given by `--despite`.",
+    ),
+    Field::new(
         "busy",
         Unit::Flag(Warn),
         "Whether --busy was given",

@@ -33,6 +33,105 @@ const STDOUT: Unit = Unit::Word(&[
     Word::plain("other", "anything else: it is closed, a terminal that is gone, a device"),
 ]);
 
+/// As `model::record::HOWS` has them.
+const HOW: Unit = Unit::Word(&[
+    Word::plain("self", "it runs this command"),
+    Word::plain("pane", "it is in a tmux pane or was started from one that lives"),
+    Word::plain("server", "its tmux server lives and did not answer"),
+    Word::plain("background", "Claude's own background service runs it"),
+    Word::plain("namespace", "it is in another pid namespace, or its parent is"),
+    Word::plain("parent", "a living parent that does more than wait for it"),
+    Word::plain("init_command", "pid 1 or the init of a container may have started it"),
+    Word::plain("terminal", "a terminal that exists"),
+    Word::plain("device", "its input or output is a device"),
+    Word::plain("reader", "a process reads its output"),
+    Word::plain("writer", "a process writes to its input"),
+    Word::plain("peer", "a process has the other end of its socket"),
+    Word::plain("log", "its output goes to a file that somebody can read"),
+    Word::plain("service", "a service unit"),
+    Word::plain("scope", "a container, or a scope of systemd-run"),
+    Word::plain("tracer", "a process traces it"),
+    Word::plain("watcher", "a process waits for its end by pidfd"),
+]);
+
+const HOLDER: &[Field] = &[
+    Field::new("how", HOW, "In which way, as log or reader", "In which way it holds."),
+    Field::new(
+        "pid",
+        Unit::Number,
+        "The process that holds it",
+        "The process that holds it. `null`: it is no process.",
+    )
+    .nullable(),
+    Field::new(
+        "name",
+        Unit::Text,
+        "That process's short name",
+        "The short name that the kernel keeps of that process. `null`: it is no process.",
+    )
+    .nullable(),
+    Field::new(
+        "what",
+        Unit::Text,
+        "Its command line, or the path, terminal or unit",
+        "The command line of that process, or the path, terminal or unit. `null`: the way says \
+         all.",
+    )
+    .nullable(),
+    Field::new(
+        "of",
+        Unit::Number,
+        "The process above it that is held in its place",
+        "The process above it that waits for it, such as timeout(1), and is what is held. \
+         `null`: it is held itself.",
+    )
+    .nullable(),
+];
+
+const ENVIRONMENT: &[Field] = &[
+    Field::new(
+        "session",
+        Unit::Text,
+        "CLAUDE_CODE_SESSION_ID",
+        "`$CLAUDE_CODE_SESSION_ID`: the session that started it.",
+    )
+    .optional(),
+    Field::new(
+        "entrypoint",
+        Unit::Text,
+        "CLAUDE_CODE_ENTRYPOINT",
+        "`$CLAUDE_CODE_ENTRYPOINT`, such as `cli` or `sdk-cli`.",
+    )
+    .optional(),
+    Field::new("project", Unit::Path, "CLAUDE_PROJECT_DIR", "`$CLAUDE_PROJECT_DIR`.").optional(),
+    Field::new(
+        "child",
+        Unit::Flag(Plain),
+        "Whether CLAUDE_CODE_CHILD_SESSION is set",
+        "Whether `$CLAUDE_CODE_CHILD_SESSION` is set.",
+    ),
+];
+
+const SESSION_FILE: &[Field] = &[
+    Field::new("id", Unit::Text, "Its session", "Its session."),
+    Field::new(
+        "cwd",
+        Unit::Path,
+        "Its working directory when it started",
+        "Its working directory when it started.",
+    )
+    .optional(),
+    Field::new("kind", Unit::Text, "As interactive", "Its kind, such as `interactive`.").optional(),
+    Field::new("started", Unit::Time, "When it started", "When it started, by its clock.")
+        .optional(),
+    Field::new(
+        "live",
+        Unit::Flag(Plain),
+        "The process that wrote it lives",
+        "Whether the process that wrote it lives.",
+    ),
+];
+
 /// Where a process table can be read.
 pub const SOURCE: Unit = Unit::Word(&[
     Word::plain("proc", "`/proc`"),
@@ -139,8 +238,8 @@ pub const PROCESS: &[Field] = &[
     Field::new(
         "service",
         Unit::Text,
-        "The service unit that holds it",
-        "The service unit that holds it, by its control group; on macOS the job that launchctl \
+        "The service unit it runs in",
+        "The service unit it runs in, by its control group; on macOS the job that launchctl \
          lists. Units that run other people's programs, such as those of cron, ssh and user \
          sessions, do not count, nor does the unit that its tmux server runs in. If the control \
          group cannot be read, it is `unknown`, with the reason: it may well be held. `null`: \
@@ -158,17 +257,51 @@ pub const PROCESS: &[Field] = &[
         "stdout",
         STDOUT,
         "Where its output leads: tty, file, pipe, socket, null",
-        "Where its standard output leads. `null`: it could not be read, or ps(1) was asked; or \
-         it is a pipe that somebody reads, and it could not be found out who.",
+        "Where its standard output leads. `null`: it could not be read, or ps(1) was asked.",
     )
     .nullable(),
     Field::new(
-        "stdout_reader",
-        Unit::Number,
-        "A process that reads that pipe",
-        "Another process that reads the pipe. `null`: `stdout` is no pipe, or nobody reads it.",
+        "holders",
+        Unit::Objects(HOLDER),
+        "What holds it, or one up its line",
+        "What holds it, or a process above it that only waits for it.",
+    ),
+    Field::new(
+        "unread",
+        Unit::List("strings"),
+        "What may hold it and could not be found out",
+        "In which ways, of those of `holders`, it may be held and it could not be found out \
+         whether it is.",
+    ),
+    Field::new(
+        "examined",
+        Unit::Flag(Plain),
+        "All that may hold it was asked for",
+        "Whether all that may hold it was asked for. Of a process with a parent that does more \
+         than wait for it, and of another user's, it is not.",
+    ),
+    Field::new(
+        "cwd",
+        Unit::Path,
+        "Its working directory",
+        "Its working directory. `null`: it could not be read.",
     )
-    .nullable(),
+    .optional(),
+    Field::new(
+        "claude",
+        Unit::Object(ENVIRONMENT),
+        "What its environment says of Claude",
+        "What its environment says of the Claude that started it. `null`: it could not be read.",
+    )
+    .optional(),
+    Field::new(
+        "session_file",
+        Unit::Object(SESSION_FILE),
+        "What it wrote into its session file",
+        "What it wrote into `sessions/PID.json` of its config directory. `null`: there is no \
+         such file that is its own.",
+    )
+    .optional(),
     Field::new(
         "self",
         Unit::Flag(Plain),

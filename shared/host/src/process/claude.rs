@@ -8,6 +8,7 @@ use model::parse::tmux::cut;
 use model::record::{Process, TmuxOrigin};
 use nix::unistd::{Uid, User};
 
+use super::holding::hold;
 use super::process_table::Table;
 use super::stat::ProcessStat;
 use crate::platform::Services;
@@ -36,7 +37,8 @@ pub fn claude(table: &Table, rule: &NameRule, full: bool) -> io::Result<Vec<Proc
     for found in claude.iter().filter(|found| !found.stat.is_dead()) {
         *parents.entry(found.stat.ppid).or_default() += 1;
     }
-    let mut processes = describe(table, claude, full)?;
+    let pids = claude.iter().map(|found| found.pid).collect();
+    let mut processes = describe(table, claude, &pids, full)?;
     for process in &mut processes {
         process.claude_children = parents.get(&process.pid).copied().unwrap_or(0);
     }
@@ -50,10 +52,15 @@ pub fn claude(table: &Table, rule: &NameRule, full: bool) -> io::Result<Vec<Proc
 /// As of [`claude`].
 pub fn of(table: &Table, pids: &[i32]) -> io::Result<Vec<Process>> {
     let processes = pids.iter().filter_map(|pid| Some((*pid, table.get(*pid)?)));
-    describe(table, processes.map(Found::new(table)).collect(), false)
+    describe(table, processes.map(Found::new(table)).collect(), &HashSet::new(), false)
 }
 
-fn describe(table: &Table, mut found: Vec<Found<'_>>, full: bool) -> io::Result<Vec<Process>> {
+fn describe(
+    table: &Table,
+    mut found: Vec<Found<'_>>,
+    claude: &HashSet<i32>,
+    full: bool,
+) -> io::Result<Vec<Process>> {
     let services = Services::ask()?;
     let tmux_servers = table.tmux_servers().iter().map(|pid| (*pid, services.of(*pid)));
     let context = ProcessContext {
@@ -74,11 +81,7 @@ fn describe(table: &Table, mut found: Vec<Found<'_>>, full: bool) -> io::Result<
             Some(process)
         })
         .collect();
-    let pids: Vec<i32> = processes.iter().map(|process| process.pid).collect();
-    let outputs = table.source.outputs(&pids, table.processes());
-    for (process, (stdout, reader)) in processes.iter_mut().zip(outputs) {
-        (process.stdout, process.stdout_reader) = (stdout, reader);
-    }
+    hold(table, claude, &mut processes);
     Ok(processes)
 }
 
@@ -136,8 +139,13 @@ impl ProcessContext<'_> {
             service: self.service(pid, tmux.as_ref()),
             tmux,
             namespace: owner.namespace,
-            stdout: None,
-            stdout_reader: None,
+            stdout: source.output(pid),
+            holders: Vec::new(),
+            unread: Vec::new(),
+            examined: false,
+            cwd: None,
+            claude: None,
+            session_file: None,
         })
     }
 

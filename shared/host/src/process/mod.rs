@@ -3,6 +3,7 @@
 mod claude;
 #[cfg(all(feature = "proc", target_os = "linux"))]
 pub mod holders;
+mod holding;
 #[cfg(all(feature = "proc", target_os = "linux"))]
 mod proc;
 pub(crate) mod process_source;

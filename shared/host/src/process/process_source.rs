@@ -60,9 +60,9 @@ pub trait Source: fmt::Debug {
         None
     }
 
-    /// Where the standard output of each of these processes leads, and who reads it.
-    fn outputs(&self, pids: &[i32], _all: &ProcessMap) -> Vec<(Option<Stdout>, Option<i32>)> {
-        vec![(None, None); pids.len()]
+    /// Where its standard output leads.
+    fn output(&self, _pid: i32) -> Option<Stdout> {
+        None
     }
 
     /// Its effective and supplementary groups.

@@ -1,9 +1,12 @@
 //! What a finding rests on.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::end::{Names, Servers};
+use super::holder::How;
 use super::present::present;
 use super::proc_source::ProcSource;
 
@@ -31,6 +34,8 @@ pub struct Evidence {
     pub prefix: String,
     /// Whether `--outside-tmux` was given.
     pub outside_tmux: bool,
+    /// What `--despite` named.
+    pub despite: BTreeSet<How>,
     /// Whether `--busy` was given.
     pub busy: bool,
     /// Whether `--ignore-unasked` was given.

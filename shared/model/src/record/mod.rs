@@ -31,7 +31,7 @@ pub use claude_session::{ClaudeEnvironment, SessionFile};
 pub use end::{DefaultRule, End, Machine, Names, Of, Servers};
 pub use evidence::Evidence;
 pub use finding::Finding;
-pub use holder::{HOWS, Holder, Holding, How};
+pub use holder::{HOWS, Holder, Holding, How, Row};
 pub use kind::{Facts, Kind, Severity};
 pub use present::present;
 pub use proc_source::ProcSource;

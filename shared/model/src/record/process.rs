@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::claude_session::{ClaudeEnvironment, SessionFile};
+use super::holder::{Holder, How};
 use super::present::present;
 use super::proc_source::ProcSource;
 
@@ -14,7 +16,7 @@ pub enum Stdout {
     Tty,
     /// A regular file.
     File,
-    /// A pipe or FIFO; [`Process::stdout_reader`] reads it, or nobody does.
+    /// A pipe or FIFO.
     Pipe,
     /// A socket.
     Socket,
@@ -100,19 +102,29 @@ pub struct Process {
     /// Where its environment says it was started; `null` also when that server has ended.
     #[serde(deserialize_with = "present")]
     pub tmux: Option<TmuxOrigin>,
-    /// The service unit that holds it.
+    /// The service unit it runs in.
     #[serde(deserialize_with = "present")]
     pub service: Option<String>,
     /// Its pid namespace; `null` where it could not be read.
     #[serde(deserialize_with = "present")]
     pub namespace: Option<Namespace>,
-    /// Its standard output; `null` where it could not be read, or where it is a
-    /// pipe and whoever reads that could not be found out.
+    /// Its standard output; `null` where it could not be read.
     #[serde(deserialize_with = "present")]
     pub stdout: Option<Stdout>,
-    /// A process that reads the pipe.
-    #[serde(deserialize_with = "present")]
-    pub stdout_reader: Option<i32>,
+    /// What holds it, or one up its line that waits for it.
+    pub holders: Vec<Holder>,
+    /// Ways of which it could not be found out whether they hold it.
+    pub unread: Vec<How>,
+    /// Everything that may hold it was asked for. Of a process that a living parent holds, it
+    /// is not.
+    pub examined: bool,
+    /// Its working directory; `null` where it could not be read.
+    pub cwd: Option<String>,
+    /// What its environment says of the Claude that started it; `null` where it could not be
+    /// read.
+    pub claude: Option<ClaudeEnvironment>,
+    /// Its session file; `null` where it has none that is its own.
+    pub session_file: Option<SessionFile>,
 }
 
 impl Process {

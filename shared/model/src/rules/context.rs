@@ -88,6 +88,7 @@ impl<'c, 'a> RuleContext<'c, 'a> {
             proc_source: state.proc_source(),
             prefix: options.prefix.clone(),
             outside_tmux: options.outside_tmux,
+            despite: options.despite.clone(),
             busy: options.busy,
             ignore_unasked: options.ignore_unasked,
         };

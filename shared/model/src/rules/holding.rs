@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::record::{Holder, Holding, How};
+use crate::record::{Holder, How};
 
 /// The holders that are no reason to keep a process, by the word of the user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,21 +49,21 @@ pub enum Hold {
 /// What could not be found out holds. Where not everything was asked, because a living parent
 /// holds the process, lifting that parent alone says nothing about the rest: only
 /// [`Lifted::outside_tmux`], which lifts the rest too, can.
-pub fn hold(holding: &Holding, lifted: &Lifted) -> Hold {
+pub fn hold(holders: &[Holder], unread: &[How], examined: bool, lifted: &Lifted) -> Hold {
     let by_order = |holder: &&Holder| holder.how;
     let keeps = |holder: &&Holder| !lifted.lifts(holder.how);
-    if let Some(holder) = holding.holders.iter().filter(keeps).min_by_key(by_order) {
+    if let Some(holder) = holders.iter().filter(keeps).min_by_key(by_order) {
         return Hold::Held(holder.sentence());
     }
-    if let Some(how) = holding.unread.iter().min() {
+    if let Some(how) = unread.iter().min() {
         return Hold::Held(format!("could not be found out: {}", how.row().meaning));
     }
-    if !holding.examined && !lifted.outside_tmux {
-        let parent = holding.holders.iter().min_by_key(by_order).map(Holder::sentence);
+    if !examined && !lifted.outside_tmux {
+        let parent = holders.iter().min_by_key(by_order).map(Holder::sentence);
         let parent = parent.map_or(String::new(), |parent| format!("; {parent}"));
         return Hold::Held(format!("what else holds it was not looked for{parent}"));
     }
-    let mut holders: Vec<&Holder> = holding.holders.iter().collect();
+    let mut holders: Vec<&Holder> = holders.iter().collect();
     holders.sort_by_key(by_order);
     Hold::Loose(holders.into_iter().map(Holder::sentence).collect())
 }
@@ -71,7 +71,11 @@ pub fn hold(holding: &Holding, lifted: &Lifted) -> Hold {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::HOWS;
+    use crate::record::{HOWS, Holding};
+
+    fn hold(holding: &Holding, lifted: &Lifted) -> Hold {
+        super::hold(&holding.holders, &holding.unread, holding.examined, lifted)
+    }
 
     fn holding(hows: &[How], unread: &[How], examined: bool) -> Holding {
         let holders = hows.iter().map(|how| Holder::thing(*how, "x")).collect();

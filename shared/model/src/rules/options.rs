@@ -1,8 +1,12 @@
 //! How to judge.
 
+use std::collections::BTreeSet;
+
 use jiff::SignedDuration;
 
+use super::holding::Lifted;
 use crate::parse::tmux::AGENT_PREFIX;
+use crate::record::How;
 
 /// How to judge.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +17,8 @@ pub struct Options {
     pub min_age: SignedDuration,
     /// A Claude in no pane is a leak, even if something holds it.
     pub outside_tmux: bool,
+    /// These holders are no reason to keep a Claude.
+    pub despite: BTreeSet<How>,
     /// An agent session without Claude is a zombie, even if something works in it.
     pub busy: bool,
     /// Servers that were not asked have no session of these registries.
@@ -28,9 +34,17 @@ impl Default for Options {
             prefix: AGENT_PREFIX.to_owned(),
             min_age: SignedDuration::from_secs(2),
             outside_tmux: false,
+            despite: BTreeSet::new(),
             busy: false,
             ignore_unasked: false,
             stale_after: None,
         }
+    }
+}
+
+impl Options {
+    /// The holders that are no reason to keep a process.
+    pub fn lifted(&self) -> Lifted {
+        Lifted { outside_tmux: self.outside_tmux, despite: self.despite.clone() }
     }
 }

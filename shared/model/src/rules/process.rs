@@ -4,10 +4,11 @@ use itertools::Itertools;
 
 use super::context::{FindingBuilder, RuleContext};
 use super::count::{by_reason, counted};
+use super::holding::{Hold, hold};
 use super::options::Options;
 use super::panes::Panes;
 use crate::claude::is_headless;
-use crate::record::{Kind, Namespace, Of, ProcSource, Process, Stdout};
+use crate::record::{Kind, Of, ProcSource, Process, Stdout};
 
 /// What a process is, given the panes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,29 +41,49 @@ pub fn process_verdict(
     if let Some(session) = panes.sessions_of(process).next() {
         return ProcessVerdict::InPane(session.name.clone());
     }
-    match (never_touched(process, panes), holder(process, panes)) {
-        (Some(why), _) => ProcessVerdict::Held(why),
-        (None, Some(why)) if options.outside_tmux => {
-            ProcessVerdict::Leaked(format!("in no tmux pane (--outside-tmux; held by: {why})"))
+    if let Some(why) = never_touched(process, panes) {
+        return ProcessVerdict::Held(why);
+    }
+    match process.source {
+        ProcSource::Proc => {
+            let Process { holders, unread, examined, .. } = process;
+            match hold(holders, unread, *examined, &options.lifted()) {
+                Hold::Held(why) => ProcessVerdict::Held(why),
+                Hold::Loose(lifted) if lifted.is_empty() => ProcessVerdict::Leaked(unheld(process)),
+                Hold::Loose(lifted) => ProcessVerdict::Leaked(despite(options, &lifted.join("; "))),
+            }
         }
-        (None, Some(why)) => ProcessVerdict::Held(why),
-        (None, None) => ProcessVerdict::Leaked(unheld(process)),
+        ProcSource::Ps => match holder_by_ps(process) {
+            Some(why) if options.outside_tmux => ProcessVerdict::Leaked(despite(options, &why)),
+            Some(why) => ProcessVerdict::Held(why),
+            None => ProcessVerdict::Leaked(unheld(process)),
+        },
     }
 }
 
-/// What holds a process whatever the options.
+fn despite(options: &Options, holders: &str) -> String {
+    let option = match options.outside_tmux {
+        true => "--outside-tmux".to_owned(),
+        false => format!("--despite {}", options.despite.iter().join(",")),
+    };
+    format!("in no tmux pane ({option}; held by: {holders})")
+}
+
+/// What no option lifts, and no lister of processes can see as a whole.
 fn never_touched(process: &Process, panes: &Panes<'_>) -> Option<String> {
     if process.is_self {
-        Some("it runs this command".to_owned())
-    } else if process.daemon {
-        Some("Claude's own background service".to_owned())
-    } else {
-        panes.unasked(process)
+        return Some("it runs this command".to_owned());
     }
+    // In /proc it shows whether a service lives: that is one of the holders.
+    if process.daemon && process.source == ProcSource::Ps {
+        return Some("Claude's own background service".to_owned());
+    }
+    panes.unasked(process).or_else(|| panes.origin(process))
 }
 
-/// The first thing that holds a process. What could not be found out holds it too.
-fn holder(process: &Process, panes: &Panes<'_>) -> Option<String> {
+/// What holds a process, as far as ps shows it. In place of what ps does not show, Claude's
+/// own words must say that nobody sits before it.
+fn holder_by_ps(process: &Process) -> Option<String> {
     if process.claude_children > 0 {
         let children = process.claude_children as usize;
         return Some(format!(
@@ -80,31 +101,8 @@ fn holder(process: &Process, panes: &Panes<'_>) -> Option<String> {
     if let Some(service) = &process.service {
         return Some(format!("service {service}"));
     }
-    match process.source {
-        ProcSource::Proc => unseen_holder(process, panes),
-        // ps shows nothing of what follows. Instead, the arguments must say that Claude works
-        // without a person.
-        ProcSource::Ps => (!is_headless(&process.args))
-            .then(|| "no flag of headless work among its arguments, as ps shows them".to_owned()),
-    }
-}
-
-/// What holds a process without showing in a list of processes.
-fn unseen_holder(process: &Process, panes: &Panes<'_>) -> Option<String> {
-    if process.namespace != Some(Namespace::Own) {
-        return Some(match process.namespace {
-            Some(_) => "another pid namespace (a container)".to_owned(),
-            None => "its pid namespace could not be read".to_owned(),
-        });
-    }
-    panes.origin(process).or_else(|| match (process.stdout, process.stdout_reader) {
-        (Some(Stdout::File), _) => Some("its output goes to a file".to_owned()),
-        (Some(Stdout::Tty), _) => Some("its output goes to a terminal".to_owned()),
-        (Some(Stdout::Socket), _) => Some("its output goes to a socket".to_owned()),
-        (Some(Stdout::Pipe), Some(reader)) => Some(format!("process {reader} reads its output")),
-        (Some(Stdout::Pipe | Stdout::Null | Stdout::Other), _) => None,
-        (None, _) => Some("who reads its output could not be found out".to_owned()),
-    })
+    (!is_headless(&process.args))
+        .then(|| "no flag of headless work among its arguments, as ps shows them".to_owned())
 }
 
 fn unheld(process: &Process) -> String {

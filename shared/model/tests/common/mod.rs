@@ -88,8 +88,14 @@ pub fn process(pid: i32) -> Value {
         "exe": "/usr/bin/claude", "args": ["claude", "-p"], "start_time": "4711",
         "started": at(-600), "rss_bytes": 1, "cpu_seconds": 0.5, "state": "S", "orphaned": true,
         "self": false, "daemon": false, "claude_children": 0, "tmux": null, "service": null,
-        "namespace": "own", "stdout": "null", "stdout_reader": null,
+        "namespace": "own", "stdout": "null", "holders": [], "unread": [], "examined": true,
+        "cwd": "/w", "claude": null, "session_file": null,
     })
+}
+
+/// What holds a process, by process 812.
+pub fn holder(how: &str, what: Value) -> Value {
+    json!({"how": how, "pid": 812, "name": "python3", "what": what, "of": null})
 }
 
 /// A tmux server of uid 1001 that was not asked.
@@ -100,9 +106,10 @@ pub fn unasked(pid: i32) -> Value {
 /// The same as ps shows it: what only /proc tells is not there.
 pub fn seen_by_ps(process: &mut Value) {
     process["source"] = json!("ps");
-    for field in ["exe", "namespace", "stdout", "stdout_reader"] {
+    for field in ["exe", "namespace", "stdout", "cwd"] {
         process[field] = json!(null);
     }
+    process["examined"] = json!(false);
 }
 
 /// The records of all scans with what ties them together, one JSON text each.

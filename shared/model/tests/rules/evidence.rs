@@ -282,7 +282,8 @@ fn a_finding_carries_what_it_rests_on() {
         assert!(records.contains(&finding[about]), "{finding}");
         let evidence = json!({
             "taken_at": at(-3), "servers": "all", "sockets": ["/tmp/tmux-1000/default"],
-            "names": ["klaud"], "proc_source": "proc", "prefix": "agent_", "outside_tmux": true, "busy": false,
+            "names": ["klaud"], "proc_source": "proc", "prefix": "agent_", "outside_tmux": true, "despite": [],
+            "busy": false,
             "ignore_unasked": false, "uid": 1000,
         });
         for (field, value) in evidence.as_object().unwrap() {

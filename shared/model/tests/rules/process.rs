@@ -1,5 +1,6 @@
 //! Processes.
 
+use model::record::{HOWS, How};
 use serde_json::{Value, json};
 
 use super::*;
@@ -7,21 +8,36 @@ use crate::common::at;
 
 /// What holds a process, one thing at a time.
 const HOLDERS: [(&str, Change, &str); 14] = [
-    ("a parent", |w| w.first(PROCESSES)["orphaned"] = json!(false), "parent 1 systemd"),
-    ("a script", |w| parent(w, 812, json!("code")), "parent 812 code"),
-    ("a parent without a name", |w| parent(w, 812, json!(null)), "parent 812 (unknown)"),
-    ("a terminal", |w| w.first(PROCESSES)["tty"] = json!("pts/9"), "terminal pts/9"),
-    ("a service", |w| w.first(PROCESSES)["service"] = json!("a.service"), "service a.service"),
-    ("a container", |w| w.first(PROCESSES)["namespace"] = json!("foreign"), "a container"),
-    ("it is unknown where", |w| w.first(PROCESSES)["namespace"] = json!(null), "not be read"),
-    ("living children", |w| w.first(PROCESSES)["claude_children"] = json!(1), "1 Claude process"),
-    ("a file", |w| w.first(PROCESSES)["stdout"] = json!("file"), "output goes to a file"),
-    ("a reader", |w| output(w, "pipe", json!(812)), "process 812 reads its output"),
-    ("a terminal's output", |w| w.first(PROCESSES)["stdout"] = json!("tty"), "to a terminal"),
-    ("a socket", |w| w.first(PROCESSES)["stdout"] = json!("socket"), "to a socket"),
-    ("unknown output", |w| w.first(PROCESSES)["stdout"] = json!(null), "could not be found out"),
-    ("its pane", |w| origin(w, 801, json!("%3")), "started from %3 of work, detached"),
+    ("a script", |w| held(w, "parent"), "parent 812 python3 (x y)"),
+    ("pid 1", |w| held(w, "init_command"), "process 812 (x y) may have started it"),
+    ("a terminal", |w| held(w, "terminal"), "terminal x y"),
+    ("a device", |w| held(w, "device"), "the device x y"),
+    ("a reader", |w| held(w, "reader"), "process 812 (x y) reads its output"),
+    ("a writer", |w| held(w, "writer"), "process 812 (x y) writes to its input"),
+    ("a peer", |w| held(w, "peer"), "process 812 (x y) has the other end of its socket"),
+    ("a collector", |w| held(w, "log"), "process 812 (x y) has the file open"),
+    ("a file", |w| log(w), "its output goes to /x/y"),
+    ("a service", |w| held(w, "service"), "service x y"),
+    ("a scope", |w| held(w, "scope"), "scope x y"),
+    ("a tracer", |w| held(w, "tracer"), "process 812 (x y) traces it"),
+    ("a watcher", |w| held(w, "watcher"), "process 812 (x y) waits for its end"),
+    ("one up its line", |w| above(w), "traces it (that of process 70001, which waits for it)"),
 ];
+
+fn held(world: &mut World, how: &str) {
+    world.first(PROCESSES)["holders"] = json!([common::holder(how, json!("x y"))]);
+}
+
+fn log(world: &mut World) {
+    held(world, "log");
+    let holder = &mut world.first(PROCESSES)["holders"][0];
+    (holder["pid"], holder["name"], holder["what"]) = (json!(null), json!(null), json!("/x/y"));
+}
+
+fn above(world: &mut World) {
+    held(world, "tracer");
+    world.first(PROCESSES)["holders"][0]["of"] = json!(70001);
+}
 
 fn parent(world: &mut World, pid: i32, name: Value) {
     let process = world.first(PROCESSES);
@@ -31,9 +47,8 @@ fn parent(world: &mut World, pid: i32, name: Value) {
     process["parent_name"] = name;
 }
 
-fn output(world: &mut World, stdout: &str, reader: Value) {
+fn output(world: &mut World, stdout: &str) {
     world.first(PROCESSES)["stdout"] = json!(stdout);
-    world.first(PROCESSES)["stdout_reader"] = reader;
 }
 
 fn origin(world: &mut World, server: i32, pane: Value) {
@@ -69,12 +84,12 @@ fn leaked_process() {
             ),
             (
                 "nobody reads",
-                |w| output(w, "pipe", json!(null)),
+                |w| output(w, "pipe"),
                 &["leaked_process kill_process output to a pipe nobody reads"],
             ),
             (
                 "output closed",
-                |w| output(w, "other", json!(null)),
+                |w| output(w, "other"),
                 &["leaked_process kill_process output to nowhere"],
             ),
             (
@@ -126,9 +141,10 @@ fn leaked_process() {
                 "on what was a dead pane's terminal",
                 |w| {
                     dead_pane(w);
+                    held(w, "terminal");
                     w.first(PROCESSES)["tty"] = json!("pts/3");
                 },
-                &["untracked_process - terminal pts/3"],
+                &["untracked_process - terminal x y"],
             ),
         ],
     );
@@ -151,10 +167,20 @@ fn untracked_process() {
         world.first(PROCESSES)["self"] = json!(true);
         assert_findings("self", &world.judge(), &["untracked_process - it runs this command"]);
         world.first(PROCESSES)["self"] = json!(false);
-        world.first(PROCESSES)["daemon"] = json!(true);
-        world.first(PROCESSES)["claude_children"] = json!(2);
-        assert_findings("daemon", &world.judge(), &["untracked_process - background service"]);
-        world.first(PROCESSES)["daemon"] = json!(false);
+        for how in ["background", "namespace", "self", "pane", "server"] {
+            held(&mut world, how);
+            assert_findings(how, &world.judge(), &["untracked_process - "]);
+        }
+        world.first(PROCESSES)["holders"] = json!([]);
+        for how in HOWS.map(|row| row.word) {
+            world.first(PROCESSES)["unread"] = json!([how]);
+            let expected = "untracked_process - could not be found out";
+            assert_findings(how, &world.judge(), &[expected]);
+        }
+        world.first(PROCESSES)["unread"] = json!([]);
+        origin(&mut world, 801, json!("%3"));
+        let expected = "untracked_process - started from %3 of work, detached";
+        assert_findings("its pane", &world.judge(), &[expected]);
         for pane in [json!("%9"), json!(null)] {
             origin(&mut world, 802, pane);
             let expected = "untracked_process - tmux server 802, which was not asked";
@@ -163,6 +189,27 @@ fn untracked_process() {
         world.first(PROCESSES)["tty"] = json!("pts/3");
         assert_findings("in a pane", &world.judge(), &[]);
     }
+}
+
+/// `--despite` lifts what it names, all of what holds the process must be named, and a living
+/// parent says nothing about what was not asked.
+#[test]
+fn despite() {
+    let mut world = loose();
+    let two = ["log", "reader"].map(|how| common::holder(how, json!("x")));
+    world.first(PROCESSES)["holders"] = json!(two);
+    world.options.despite = [How::Log].into();
+    assert_findings("one of two", &world.judge(), &["untracked_process - reads its output"]);
+    world.options.despite = [How::Log, How::Reader].into();
+    let expected = "leaked_process kill_process (--despite reader,log; held by: ";
+    assert_findings("both", &world.judge(), &[expected]);
+    held(&mut world, "parent");
+    world.options.despite = [How::Parent].into();
+    world.first(PROCESSES)["examined"] = json!(false);
+    let expected = "untracked_process - what else holds it was not looked for";
+    assert_findings("not examined", &world.judge(), &[expected]);
+    world.options.outside_tmux = true;
+    assert_findings("all", &world.judge(), &["leaked_process kill_process parent 812"]);
 }
 
 /// What ps does not show is unknown: Claude's own words must take its place, and nothing
@@ -227,11 +274,13 @@ fn a_process_that_ps_showed() {
     assert_eq!(world.judge().findings[0]["evidence"]["proc_source"], "ps");
     // The words of a process in /proc do not make up for what could not be read there.
     let mut world = loose();
-    for field in ["namespace", "stdout"] {
-        world.first(PROCESSES)[field] = json!(null);
-    }
-    let expected = "untracked_process - its pid namespace could not be read";
+    world.first(PROCESSES)["unread"] = json!(["namespace"]);
+    let expected = "untracked_process - could not be found out: it is in another pid namespace";
     assert_findings("/proc unread", &world.judge(), &[expected]);
+    // By ps, it is Claude's own word.
+    let mut world = loose_by_ps();
+    world.first(PROCESSES)["daemon"] = json!(true);
+    assert_findings("daemon", &world.judge(), &["untracked_process - background service"]);
 }
 
 fn words(world: &mut World, words: &[&str]) {

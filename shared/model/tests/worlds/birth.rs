@@ -2,6 +2,7 @@
 //! meet often; what is rare in life (a filtered scan, a second host) is rare here.
 
 use jiff::SignedDuration;
+use model::record::{HOWS, How, Row};
 use model::rules::Options;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -51,11 +52,13 @@ pub fn worlds() -> impl Strategy<Value = World> {
 
 fn options() -> impl Strategy<Value = Options> {
     let prefix = select(vec!["agent_", "agent_", "agent_", "agent_a"]);
-    (prefix, rarely(), rarely(), rarely()).prop_map(
-        |(prefix, outside_tmux, busy, ignore_unasked)| Options {
+    let despite = select(vec![vec![], vec![], vec![], vec![How::Log], vec![How::Reader, How::Log]]);
+    (prefix, rarely(), rarely(), rarely(), despite).prop_map(
+        |(prefix, outside_tmux, busy, ignore_unasked, despite)| Options {
             prefix: prefix.to_owned(),
             min_age: SignedDuration::from_secs(2),
             outside_tmux,
+            despite: despite.into_iter().collect(),
             busy,
             ignore_unasked,
             stale_after: None,
@@ -323,26 +326,23 @@ fn origin() -> impl Strategy<Value = Value> + Clone {
     ])
 }
 
-/// A field of a process that may hold it, and a value. Some do not hold alone.
+/// A field of a process that may hold it, and a value. Some do not hold alone, some only as ps
+/// shows them.
 pub fn holder() -> impl Strategy<Value = (&'static str, Value)> {
-    select(vec![
+    let plain = vec![
         ("orphaned", json!(false)),
         ("tty", json!("pts/1")),
         ("tty", json!("pts/2")),
         ("tty", json!("pts/9")),
         ("service", json!("a.service")),
-        ("namespace", json!("foreign")),
-        ("namespace", json!(null)),
         ("claude_children", json!(2)),
         ("daemon", json!(true)),
         ("self", json!(true)),
-        ("stdout", json!("file")),
-        ("stdout", json!("pipe")),
-        ("stdout", json!("tty")),
-        ("stdout", json!("socket")),
-        ("stdout", json!("other")),
-        ("stdout", json!(null)),
-        ("stdout_reader", json!(812)),
+        ("examined", json!(false)),
         ("tmux", json!({"server_pid": 801, "pane": "%1"})),
-    ])
+    ];
+    let held = |row: Row| ("holders", json!([common::holder(row.word, json!("x"))]));
+    let unread = |row: Row| ("unread", json!([row.word]));
+    let all = plain.into_iter().chain(HOWS.map(held)).chain(HOWS.map(unread));
+    select(all.collect::<Vec<_>>())
 }

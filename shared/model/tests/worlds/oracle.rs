@@ -139,25 +139,25 @@ impl<'w> World<'w> {
         })
     }
 
+    /// Whether anything holds it that was not lifted.
     fn held(&self, process: &Value) -> bool {
-        let output_is_used = match process["stdout"].as_str() {
-            Some("null" | "other") => false,
-            Some("pipe") => !process["stdout_reader"].is_null(),
-            _ => true,
+        if process["source"] == "ps" {
+            let shown = process["orphaned"] == false
+                || !process["tty"].is_null()
+                || !process["service"].is_null()
+                || process["claude_children"] != 0;
+            let holds = shown || !asks_for_headless_work(array(&process["args"]));
+            return holds && !self.options.outside_tmux;
+        }
+        let lifted = |how: &str| {
+            let firm = ["self", "pane", "server", "background", "namespace"].contains(&how);
+            let named = self.options.despite.iter().any(|lifted| lifted.word() == how);
+            !firm && (self.options.outside_tmux || named)
         };
-        let shown_to_ps = process["orphaned"] == false
-            || !process["tty"].is_null()
-            || !process["service"].is_null()
-            || process["claude_children"] != 0;
-        let unseen = match process["source"].as_str() {
-            Some("ps") => !asks_for_headless_work(array(&process["args"])),
-            _ => {
-                process["namespace"] != "own"
-                    || output_is_used
-                    || self.started_in_a_pane(&process["tmux"])
-            }
-        };
-        shown_to_ps || unseen
+        let mut holders = array(&process["holders"]).iter();
+        holders.any(|holder| !lifted(holder["how"].as_str().unwrap()))
+            || !array(&process["unread"]).is_empty()
+            || process["examined"] == false && !self.options.outside_tmux
     }
 
     /// In a pane that lives.
@@ -191,7 +191,8 @@ impl<'w> World<'w> {
                 rows.push([kind.to_owned(), action.to_owned(), target.clone(), apart]);
             };
             let untouchable = process["self"] == true
-                || process["daemon"] == true
+                || process["daemon"] == true && process["source"] == "ps"
+                || self.started_in_a_pane(&process["tmux"])
                 || self.of_another_server(&process["tmux"]);
             if process["uid"] != *self.uid {
             } else if process["state"] == "Z" || process["state"] == "X" {
@@ -199,7 +200,7 @@ impl<'w> World<'w> {
             } else if self.sessions().iter().any(|(session, _)| self.contains(session, process))
                 || !self.whole("sessions")
             {
-            } else if untouchable || self.held(process) && !self.options.outside_tmux {
+            } else if untouchable || self.held(process) {
                 push("untracked_process", "-");
             } else if !self.young(&process["started"], end, "sessions") {
                 push("leaked_process", "kill_process");

@@ -167,8 +167,8 @@ impl Source for Proc {
         Some((server_pid, text("TMUX_PANE").map(|pane| pane.into_owned())))
     }
 
-    fn outputs(&self, pids: &[i32], all: &ProcessMap) -> Vec<(Option<Stdout>, Option<i32>)> {
-        output::outputs(pids, all)
+    fn output(&self, pid: i32) -> Option<Stdout> {
+        output::output(pid)
     }
 
     fn groups(&self, pid: i32) -> Option<Vec<u32>> {

@@ -1,0 +1,73 @@
+//! Completing what is known of processes by what holds them.
+
+use std::collections::HashSet;
+
+use model::record::{Holder, How, ProcSource, Process};
+
+use super::process_table::Table;
+
+/// Says of each of these processes what holds it. `claude`: the processes that are Claude.
+pub fn hold(table: &Table, claude: &HashSet<i32>, processes: &mut [Process]) {
+    match table.source.kind() {
+        ProcSource::Ps => processes.iter_mut().for_each(by_ps),
+        ProcSource::Proc => by_proc(table, claude, processes),
+    }
+}
+
+/// ps shows parents, terminals and services. What it does not show is no way unread: by ps,
+/// Claude's own words take its place.
+fn by_ps(process: &mut Process) {
+    if !process.orphaned {
+        process.holders.push(Holder {
+            how: How::Parent,
+            pid: Some(process.ppid),
+            name: process.parent_name.clone(),
+            what: None,
+            of: None,
+        });
+    }
+    let things = [(How::Terminal, &process.tty), (How::Service, &process.service)];
+    let things = things.into_iter().filter_map(|(how, what)| Some((how, what.clone()?)));
+    process.holders.extend(things.map(|(how, what)| Holder::thing(how, what)));
+}
+
+#[cfg(all(feature = "proc", target_os = "linux"))]
+fn by_proc(table: &Table, claude: &HashSet<i32>, processes: &mut [Process]) {
+    use super::holders::{Asked, OfClaude, Survey, holdings, of_claude};
+    use super::stat::own_pid;
+
+    // Those of other users are not judged.
+    let own_uid = nix::unistd::geteuid().as_raw();
+    let mut own: Vec<&mut Process> =
+        processes.iter_mut().filter(|process| process.uid == own_uid).collect();
+    let tmux_servers = table.tmux_servers().iter().copied().collect();
+    let survey = Survey::new(table.processes(), claude.clone(), tmux_servers, own_pid());
+    let of: Vec<OfClaude> = own
+        .iter()
+        .map(|process| match table.get(process.pid) {
+            Some(stat) => of_claude(process.pid, stat, process.uid),
+            None => OfClaude::default(),
+        })
+        .collect();
+    let asked: Vec<Asked<'_>> = own
+        .iter()
+        .zip(&of)
+        .map(|(process, of_claude)| Asked {
+            pid: process.pid,
+            uid: process.uid,
+            of_claude,
+            tmux_server: process.tmux.as_ref().map(|tmux| tmux.server_pid),
+        })
+        .collect();
+    let found = holdings(&asked, &survey);
+    for ((process, found), of_claude) in own.iter_mut().zip(found).zip(of) {
+        process.orphaned = found.examined && survey.reaper(process.ppid).is_some();
+        (process.holders, process.unread) = (found.holders, found.unread);
+        process.examined = found.examined;
+        (process.cwd, process.claude) = (of_claude.cwd, of_claude.environment);
+        process.session_file = of_claude.session_file;
+    }
+}
+
+#[cfg(not(all(feature = "proc", target_os = "linux")))]
+fn by_proc(_: &Table, _: &HashSet<i32>, _: &mut [Process]) {}
