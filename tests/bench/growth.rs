@@ -7,7 +7,7 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 use model::record::Text;
 use model::record::{
-    Agent, Counter, DefaultRule, End, Machine, Names, Namespace, Of, Pane, ProcSource, Process,
+    Agent, Counter, DefaultRule, End, Holder, How, Machine, Names, Namespace, Of, Pane, ProcSource, Process,
     Record, Registry, RegistryFile, Scope, Servers, Session, Stdout, TmuxOrigin,
 };
 
@@ -212,7 +212,12 @@ fn process(number: usize, sessions: usize, taken_at: Timestamp) -> Process {
         service: None,
         namespace: Some(Namespace::Own),
         stdout: Some(Stdout::Pipe),
-        stdout_reader: Some(pane),
+        holders: vec![Holder::thing(How::Terminal, format!("pts/{session}"))],
+        unread: Vec::new(),
+        examined: false,
+        cwd: Some("/work".to_owned()),
+        claude: None,
+        session_file: None,
     }
 }
 

@@ -61,7 +61,7 @@ pub(super) fn enter(test: &str) {
     let own = env::current_exe().expect("the path of this program");
     let moved = Path::new("/tmp/built/deps").join(own.file_name().expect("its name"));
     let mut command = unshare();
-    command.args(["sh", "-c", SETUP, "sh"]).arg(mount_point.path()).arg(built());
+    command.args(["tini", "--", "sh", "-c", SETUP, "sh"]).arg(mount_point.path()).arg(built());
     command.arg(moved).args([test, "--exact", "--nocapture"]);
     let ran = run(command.env(INSIDE, "1").env("TMPDIR", "/tmp"), "");
     for skipped in ran.err.lines().filter(|line| line.starts_with("SKIPPED")) {

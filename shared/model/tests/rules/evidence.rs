@@ -232,7 +232,8 @@ fn several_scans_of_one_machine_are_one() {
         (
             "held by now",
             |_, processes| {
-                processes.records[0]["tty"] = json!("pts/9");
+                processes.records[0]["holders"] =
+                    json!([common::holder("terminal", json!("pts/9"))]);
                 processes.end["taken_at"] = json!(at(5));
             },
             &["untracked_process - terminal pts/9"],
@@ -240,7 +241,8 @@ fn several_scans_of_one_machine_are_one() {
         (
             "held before",
             |_, processes| {
-                processes.records[0]["tty"] = json!("pts/9");
+                processes.records[0]["holders"] =
+                    json!([common::holder("terminal", json!("pts/9"))]);
                 processes.end["taken_at"] = json!(at(-5));
             },
             &["leaked_process kill_process "],
