@@ -114,7 +114,7 @@ fn h13_claude_without_a_terminal_that_something_holds_lives() {
     setsid.stdin(Stdio::null()).stderr(Stdio::null()).stdout(OwnedFd::from(theirs));
     assert!(setsid.status().unwrap().success());
     drop(setsid);
-    held.push((ready.wait().pid, "its output goes to a socket".to_owned()));
+    held.push((ready.wait().pid, "has the other end of its socket".to_owned()));
 
     let leaked = world.leaked(&[]).pid;
     let taken = service.as_ref().map_err(String::clone).and_then(|service| {
@@ -196,8 +196,8 @@ fn h15_claude_that_is_meant_to_outlive_its_terminal_does() {
     assert_held(
         &world,
         &[
-            (to_file, "its output goes to a file".to_owned()),
-            (to_tee, format!("process {tee} reads its output")),
+            (to_file, "its output goes to /".to_owned()),
+            (to_tee, format!("process {tee} (tee tee.log) reads its output")),
             (away, format!("started from {} of mine, detached", pane_id.trim())),
         ],
     );
@@ -208,7 +208,7 @@ fn h15_claude_that_is_meant_to_outlive_its_terminal_does() {
     wait_until(|| "tee to end", || !alive(tee));
     let (findings, ran) = prune(&world, &[]);
     ran.ok();
-    assert_judged(&findings, to_file, "untracked_process", "its output goes to a file");
+    assert_judged(&findings, to_file, "untracked_process", "its output goes to /");
     assert_judged(&findings, to_tee, "leaked_process", "output to a pipe nobody reads");
     assert_judged(&findings, away, "leaked_process", "output to /dev/null");
     assert!(alive(to_file) && !alive(to_tee) && !alive(away));

@@ -29,7 +29,7 @@ fn entry_point(world: &World) -> String {
         "tmux -f /dev/null -S '{socket}' new-session -d -s work 'exec sleep 3600' || exit 9
         STANDIN_READY=$1 {name} --print claude </dev/null >/dev/null 2>&1 &
         child=$!
-        STANDIN_READY=$2 setsid --fork {name} --print claude </dev/null >/dev/null 2>&1
+        STANDIN_READY=$2 setsid sh -c '{name} --print claude &' </dev/null >/dev/null 2>&1
         until ls $1/* $2/* >ready.txt 2>/dev/null; do sleep 0.1; done
         {pipeline} || exit 8
         cat /proc/$child/stat >child.stat || exit 7
@@ -71,7 +71,7 @@ fn container(world: &World, entry_point: &str, session: &[&str]) -> Result<(), S
     let left = announced(1);
     let read = |name: &str| fs::read_to_string(world.path().join(name)).unwrap();
     let findings = read("findings");
-    assert_judged(&findings, child, "untracked_process", "parent 1 ");
+    assert_judged(&findings, child, "untracked_process", "process 1 (");
     assert_judged(&findings, left, "leaked_process", "its parent is gone (now 1 ");
     let state = read("child.stat");
     assert!(state.contains(&format!("({}) ", world.name())) && !state.contains(") Z "), "{state}");
@@ -85,20 +85,20 @@ fn container(world: &World, entry_point: &str, session: &[&str]) -> Result<(), S
 #[test]
 fn h14_a_reaper_takes_in_what_leaked_and_starts_what_did_not() {
     let world = world();
-    let (tini, orphan) = taken_in(&world, "tini", "setsid");
+    let (runit, orphan) = taken_in(&world, "runit", "setsid");
     let (systemd, another) = taken_in(&world, "systemd", "setsid");
-    // In the reaper's own session: as a container's entry point starts its command.
+    // The only child it has: as the init of a container starts its command.
     let (init, started) = taken_in(&world, "dumb-init", "");
     // Not known as a reaper: it may well be who wants it.
     let (editor, wanted) = taken_in(&world, "code", "setsid");
-    let lives = Lives::of([tini, systemd, init, started, editor, wanted]);
+    let lives = Lives::of([runit, systemd, init, started, editor, wanted]);
 
     let (findings, ran) = prune(&world, &[]);
     ran.ok();
     lives.assert_alive("by default");
-    assert_judged(&findings, orphan, "leaked_process", &format!("now {tini} tini"));
+    assert_judged(&findings, orphan, "leaked_process", &format!("now {runit} runit"));
     assert_judged(&findings, another, "leaked_process", &format!("now {systemd} systemd"));
-    assert_judged(&findings, started, "untracked_process", &format!("parent {init} dumb-init"));
+    assert_judged(&findings, started, "untracked_process", &format!("process {init} ("));
     assert_judged(&findings, wanted, "untracked_process", &format!("parent {editor} code"));
     assert!(!alive(orphan) && !alive(another));
 
