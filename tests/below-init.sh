@@ -1,7 +1,8 @@
 #!/bin/sh
-# Runs a command below a process that is known to take in orphans: below-init.sh COMMAND...
-# Where there is no tini, the init of the machine must be one.
-if command -v tini >/dev/null 2>&1; then
-    exec tini -s -- "$@"
-fi
-exec "$@"
+# Runs a program below a process that is known to take in orphans: below-init.sh PROGRAM...
+# That is tini, by whatever name: /proc shows its executable, ps the name it was started by,
+# and by ps only systemd is known. Without tini, the init of the machine must do.
+init=$(command -v tini) || exec "$@"
+link=$(dirname "$1")/systemd
+ln -sf "$init" "$link.$$" && mv "$link.$$" "$link" || exit 2
+exec "$link" -s -- "$@"

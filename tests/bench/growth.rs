@@ -7,8 +7,8 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 use model::record::Text;
 use model::record::{
-    Agent, Counter, DefaultRule, End, Holder, How, Machine, Names, Namespace, Of, Pane, ProcSource, Process,
-    Record, Registry, RegistryFile, Scope, Servers, Session, Stdout, TmuxOrigin,
+    Agent, Counter, DefaultRule, End, Holder, How, Machine, Names, Namespace, Of, Pane, ProcSource,
+    Process, Record, Registry, RegistryFile, Scope, Servers, Session, Stdout, TmuxOrigin,
 };
 
 use super::race::{Times, race, seconds, time};

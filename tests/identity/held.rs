@@ -24,7 +24,12 @@ fn assert_held(world: &World, held: &[(i32, String)]) {
     assert_eq!(ran.ok().out, "", "there was nothing to do");
     let findings = world.findings(&["--outside-tmux"]);
     for (pid, holder) in held {
-        assert_judged(&findings, *pid, "leaked_process", holder);
+        // A pane is never lifted.
+        let kind = match holder.starts_with("started from") {
+            true => "untracked_process",
+            false => "leaked_process",
+        };
+        assert_judged(&findings, *pid, kind, holder);
     }
 }
 

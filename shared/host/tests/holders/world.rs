@@ -137,7 +137,8 @@ impl World {
         let table = Table::read(ProcSource::Proc).unwrap();
         let own = std::process::id() as i32;
         let claude: HashSet<i32> = claude.iter().copied().collect();
-        let survey = Survey::new(table.processes(), claude.clone(), table.tmux_servers(), own);
+        let survey =
+            Survey::new(table.processes(), claude.clone(), table.tmux_servers().clone(), own);
         let uid = nix::unistd::geteuid().as_raw();
         let of: Vec<_> = claude
             .iter()

@@ -195,17 +195,3 @@ fn unique<T: Clone + PartialEq>(items: Vec<T>) -> Vec<T> {
     }
     unique
 }
-
-/// The living processes of the same session and process group, both of whose leaders are dead:
-/// the rest of a pipeline whose shell is gone.
-pub fn dead_pipeline(pid: i32, survey: &Survey<'_>) -> Vec<i32> {
-    let Some(stat) = survey.processes.get(&pid) else { return Vec::new() };
-    let is_dead = |leader: i32| super::line::is_leader_dead(leader, survey);
-    let Some(sid) = stat.sid.filter(|sid| is_dead(*sid) && is_dead(stat.pgid)) else {
-        return Vec::new();
-    };
-    let mates = survey.processes.iter().filter(|(mate, other)| {
-        **mate != pid && !other.is_dead() && other.sid == Some(sid) && other.pgid == stat.pgid
-    });
-    mates.map(|(mate, _)| *mate).collect()
-}

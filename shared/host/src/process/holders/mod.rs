@@ -6,6 +6,7 @@
 mod background;
 mod candidate;
 mod claude_files;
+mod dead_pipeline;
 mod everyone;
 mod file_key;
 mod line;

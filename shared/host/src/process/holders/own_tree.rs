@@ -10,7 +10,7 @@ use super::survey::Survey;
 use crate::process::proc::file;
 
 /// The tree of one line.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct OwnTree<'s, 't> {
     survey: &'s Survey<'t>,
     members: HashSet<i32>,
@@ -24,10 +24,14 @@ impl<'s, 't> OwnTree<'s, 't> {
     /// The descendants of the top of a line. Orphans with one of `sessions` in their
     /// environment belong to it too.
     pub fn new(top: i32, sessions: HashSet<String>, survey: &'s Survey<'t>) -> OwnTree<'s, 't> {
-        let mut tree =
-            OwnTree { survey, members: HashSet::new(), sessions, orphans: RefCell::default() };
+        let mut tree = OwnTree::empty(sessions, survey);
         tree.add(top);
         tree
+    }
+
+    /// A tree without processes.
+    pub fn empty(sessions: HashSet<String>, survey: &'s Survey<'t>) -> OwnTree<'s, 't> {
+        OwnTree { survey, members: HashSet::new(), sessions, orphans: RefCell::default() }
     }
 
     /// Adds a process and its descendants.

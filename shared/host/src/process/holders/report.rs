@@ -1,13 +1,14 @@
 //! All that holds the Claude processes of one reading of the process table.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, HashSet};
 
 use model::parse::cgroup::holding_unit;
 use model::record::{Holder, Holding, How};
 
 use super::background;
-use super::candidate::{Candidate, cgroup, dead_pipeline};
+use super::candidate::{Candidate, cgroup};
 use super::claude_files::OfClaude;
+use super::dead_pipeline::{DeadPipelines, dead_pipelines};
 use super::everyone::{Everyone, Wanted};
 use super::line::{Line, LineEnd};
 use super::own_tree::OwnTree;
@@ -30,27 +31,29 @@ pub struct Asked<'c> {
 /// What holds each of these processes.
 pub fn holdings(asked: &[Asked<'_>], survey: &Survey<'_>) -> Vec<Holding> {
     let lines: Vec<Line> = asked.iter().map(|asked| Line::of(asked.pid, survey)).collect();
+    let candidates = || {
+        let all = asked.iter().zip(&lines);
+        all.filter(|(_, line)| matches!(line.end, LineEnd::Reaper))
+    };
     let mut examination = Examination::new(survey);
     let mut wanted = Wanted::default();
-    for (asked, line) in asked.iter().zip(&lines) {
-        if matches!(line.end, LineEnd::Reaper) {
-            let mates = dead_pipeline(asked.pid, survey);
-            for pid in line.members.iter().chain(&mates) {
-                examination.read(*pid, asked).want(&mut wanted);
-            }
-            examination.mates.insert(asked.pid, mates);
+    let mut pipelines = dead_pipelines(candidates().map(|(asked, _)| asked.pid), survey);
+    for (asked, line) in candidates() {
+        for pid in line.members.iter().chain(pipelines.of(asked.pid)) {
+            examination.read(*pid, asked);
         }
     }
+    examination.candidates.values().for_each(|candidate| candidate.want(&mut wanted));
     let everyone = match wanted.processes.is_empty() {
         true => Everyone::default(),
         false => Everyone::ask(&wanted, survey),
     };
+    pipelines.keep(|members| examination.is_loose(members, &everyone));
     let sessions = sessions(asked);
-    asked
-        .iter()
-        .zip(&lines)
-        .map(|(asked, line)| examination.holding(asked, line, &everyone, &sessions))
-        .collect()
+    let holding = |(asked, line): (&Asked<'_>, &Line)| {
+        examination.holding(asked, line, &pipelines, &everyone, &sessions)
+    };
+    asked.iter().zip(&lines).map(holding).collect()
 }
 
 /// The session of each Claude that wrote it down.
@@ -65,8 +68,7 @@ struct Examination<'s, 't> {
     sockets: Sockets,
     own_cgroup: String,
     units: HashMap<i32, Option<String>>,
-    candidates: BTreeMap<i32, Candidate>,
-    mates: HashMap<i32, Vec<i32>>,
+    candidates: HashMap<i32, Candidate>,
 }
 
 impl<'s, 't> Examination<'s, 't> {
@@ -76,8 +78,7 @@ impl<'s, 't> Examination<'s, 't> {
             sockets: Sockets::default(),
             own_cgroup: cgroup(survey.own_pid).unwrap_or_default(),
             units: HashMap::new(),
-            candidates: BTreeMap::new(),
-            mates: HashMap::new(),
+            candidates: HashMap::new(),
         }
     }
 
@@ -104,6 +105,7 @@ impl<'s, 't> Examination<'s, 't> {
         &self,
         asked: &Asked<'_>,
         line: &Line,
+        pipelines: &DeadPipelines,
         everyone: &Everyone,
         sessions: &HashMap<i32, String>,
     ) -> Holding {
@@ -121,7 +123,7 @@ impl<'s, 't> Examination<'s, 't> {
                 holding.examined = true;
                 let sessions = line.members.iter().filter_map(|pid| sessions.get(pid).cloned());
                 let mut tree = OwnTree::new(line.top(), sessions.collect(), self.survey);
-                self.add_pipeline(asked.pid, &mut tree, everyone);
+                pipelines.of(asked.pid).iter().for_each(|pid| tree.add(*pid));
                 for pid in &line.members {
                     let (holders, unread) = self.of(*pid, &tree, everyone);
                     let of = (*pid != asked.pid).then_some(*pid);
@@ -137,24 +139,16 @@ impl<'s, 't> Examination<'s, 't> {
         holding
     }
 
-    /// What is left of the pipeline of a dead shell is of its tree, unless anything holds it.
-    fn add_pipeline(&self, pid: i32, tree: &mut OwnTree<'s, 't>, everyone: &Everyone) {
-        let mates = self.mates.get(&pid).map_or(&[][..], Vec::as_slice);
-        let mates: Vec<i32> = mates.iter().copied().filter(|mate| !tree.has(*mate)).collect();
-        if mates.is_empty() {
-            return;
-        }
-        let mut with_mates = tree.clone();
-        mates.iter().for_each(|mate| with_mates.add(*mate));
-        let is_loose = |mate: &i32| {
-            let line = Line::of(*mate, self.survey);
+    /// Whether nothing holds any of these processes but they themselves.
+    fn is_loose(&self, members: &[i32], everyone: &Everyone) -> bool {
+        let mut tree = OwnTree::empty(HashSet::new(), self.survey);
+        members.iter().for_each(|pid| tree.add(*pid));
+        members.iter().all(|pid| {
+            let line = Line::of(*pid, self.survey);
             matches!(line.end, LineEnd::Reaper)
-                && line.members.len() == 1
-                && self.of(*mate, &with_mates, everyone) == (Vec::new(), Vec::new())
-        };
-        if mates.iter().all(is_loose) {
-            *tree = with_mates;
-        }
+                && line.members.iter().all(|above| tree.has(*above))
+                && self.of(*pid, &tree, everyone) == (Vec::new(), Vec::new())
+        })
     }
 
     fn of(&self, pid: i32, tree: &OwnTree<'_, '_>, everyone: &Everyone) -> (Vec<Holder>, Vec<How>) {

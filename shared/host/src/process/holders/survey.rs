@@ -1,6 +1,6 @@
 //! What is known of the machine before anything is asked about one process.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{HashMap, HashSet};
 
 use model::claude::Appearance;
@@ -22,6 +22,7 @@ pub struct Survey<'t> {
     /// The process that asks.
     pub own_pid: i32,
     children: OnceCell<HashMap<i32, Vec<i32>>>,
+    reapers: RefCell<HashMap<i32, Option<Reaper>>>,
 }
 
 impl<'t> Survey<'t> {
@@ -32,7 +33,14 @@ impl<'t> Survey<'t> {
         tmux_servers: HashSet<i32>,
         own_pid: i32,
     ) -> Survey<'t> {
-        Survey { processes, claude, tmux_servers, own_pid, children: OnceCell::new() }
+        Survey {
+            processes,
+            claude,
+            tmux_servers,
+            own_pid,
+            children: OnceCell::new(),
+            reapers: RefCell::default(),
+        }
     }
 
     /// The living children of a process.
@@ -54,8 +62,9 @@ impl<'t> Survey<'t> {
 
     /// Whether and how a process takes in others.
     pub fn reaper(&self, pid: i32) -> Option<Reaper> {
-        appearing(pid, self.processes.get(&pid)?, |program| {
-            reaper(pid, program, self.tmux_servers.contains(&pid))
+        let stat = self.processes.get(&pid)?;
+        *self.reapers.borrow_mut().entry(pid).or_insert_with(|| {
+            appearing(pid, stat, |program| reaper(pid, program, self.tmux_servers.contains(&pid)))
         })
     }
 
