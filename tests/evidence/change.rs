@@ -281,7 +281,7 @@ fn between_the_two(world: World) {
             || "the reader",
             || fs::read_link(format!("/proc/{cat}/fd/3")).is_ok_and(|open| open == fifo),
         );
-        format!("process {cat} reads its output")
+        format!("process {cat} (cat ")
     };
     let pids = [work.claude.pid, back.claude.pid, back.pane, manned.pid, adopted];
     let before = pids.map(living);
