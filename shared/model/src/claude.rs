@@ -47,6 +47,51 @@ const BACKGROUND: [(&str, Background); 4] = [
     ("--bg-spare", Background::Worker),
 ];
 
+/// How an agent's command line program is installed, besides under its own name.
+#[derive(Debug)]
+struct Installation {
+    /// The base name of its executable.
+    name: &'static str,
+    /// How the directories end in which each executable is a version, whatever its name.
+    versions: &'static [&'static str],
+    /// Directories below which an executable is a version if it is named by a number.
+    below: &'static [&'static str],
+    /// Its package, for interpreters.
+    package: &'static str,
+}
+
+/// The programs that count unless others are named. One more agent is one more line.
+const INSTALLATIONS: [Installation; 1] = [Installation {
+    name: "claude",
+    versions: &["/claude/versions", "/ccd-cli"],
+    below: &["/.local/share/claude-cli/"],
+    package: "@anthropic-ai/claude-code",
+}];
+
+impl Installation {
+    /// Whether an executable is a version of it: native installations keep one per version,
+    /// named by that.
+    fn has_version(&self, exe: &str) -> bool {
+        let Some((directory, name)) = exe.rsplit_once('/') else { return false };
+        self.versions.iter().any(|end| directory.ends_with(end))
+            || name.starts_with(|c: char| c.is_ascii_digit())
+                && self.below.iter().any(|part| exe.contains(part))
+    }
+
+    /// Whether an interpreter runs it: a file of its package, or by the package's name as
+    /// `npm:NAME@VERSION`.
+    fn has_script(&self, script: &str) -> bool {
+        script.split('/').zip(script.split('/').skip(1)).any(|(scope, name)| {
+            let (wanted_scope, wanted) = self.package.split_once('/').unwrap_or_default();
+            let name = name.split('@').next().unwrap_or(name);
+            name == wanted && (scope == wanted_scope || scope == format!("npm:{wanted_scope}"))
+        })
+    }
+}
+
+/// Words with which an interpreter is told to run what follows.
+const RUNNERS: [&str; 2] = ["run", "x"];
+
 /// Length at which the kernel cuts the short name (`TASK_COMM_LEN` less its NUL).
 const COMM_LEN: usize = 15;
 
@@ -79,7 +124,7 @@ impl NameRule {
         }
         let mut names = names.to_vec();
         if builtin {
-            names.push("claude".to_owned());
+            names.extend(INSTALLATIONS.iter().map(|installation| installation.name.to_owned()));
         }
         Ok(NameRule { builtin, names })
     }
@@ -99,20 +144,16 @@ impl NameRule {
         self.names.iter().any(|known| known == name)
     }
 
-    /// Native installations keep one executable per version, named by the version:
-    /// `~/.local/share/claude/versions/2.1.30`.
     fn is_versioned(&self, exe: &str) -> bool {
-        self.builtin
-            && exe
-                .rsplit_once('/')
-                .is_some_and(|(directory, _)| directory.ends_with("/claude/versions"))
+        self.builtin && INSTALLATIONS.iter().any(|installation| installation.has_version(exe))
     }
 
     fn runs_script(&self, process: Appearance<'_>) -> bool {
         is_interpreted(process)
-            && script(process.args).is_some_and(|script| {
+            && program_at(process.args).is_some_and(|at| {
+                let script = String::from_utf8_lossy(process.args[at]);
                 self.has(base_name(without_suffixes(&script)))
-                    || self.builtin && script.contains("/@anthropic-ai/claude-code/")
+                    || self.builtin && INSTALLATIONS.iter().any(|it| it.has_script(&script))
             })
     }
 }
@@ -121,7 +162,7 @@ impl NameRule {
 /// terminal, and wanted. The word that says so comes first, or after the script that an
 /// interpreter runs.
 pub fn background(process: Appearance<'_>) -> Option<Background> {
-    let script = is_interpreted(process).then(|| script_at(process.args)).flatten();
+    let script = is_interpreted(process).then(|| program_at(process.args)).flatten();
     [Some(0), script].into_iter().flatten().find_map(|before| {
         let first = process.args.get(before + 1)?;
         let mut words = BACKGROUND.iter();
@@ -151,8 +192,21 @@ pub fn script(args: &[&[u8]]) -> Option<String> {
     Some(String::from_utf8_lossy(script).into_owned())
 }
 
+/// Where the script stands, also after the word with which bun and deno are told to run it.
+fn program_at(args: &[&[u8]]) -> Option<usize> {
+    let at = script_at(args).filter(|at| *at < args.len())?;
+    match RUNNERS.iter().any(|word| word.as_bytes() == args[at]) {
+        true => script_after(args, at).filter(|at| *at < args.len()),
+        false => Some(at),
+    }
+}
+
 fn script_at(args: &[&[u8]]) -> Option<usize> {
-    let mut rest = args.iter().enumerate().skip(1);
+    script_after(args, 0)
+}
+
+fn script_after(args: &[&[u8]], before: usize) -> Option<usize> {
+    let mut rest = args.iter().enumerate().skip(before + 1);
     while let Some((at, arg)) = rest.next() {
         match *arg {
             b"--" => return Some(at + 1),
@@ -238,6 +292,14 @@ mod tests {
             ("/usr/bin/claude", "claude", &["claude", "-p", "x"][..]),
             ("/usr/bin/claude (deleted)", "x", &["x"]),
             ("/opt/claude.exe", "claude.exe", &["claude.exe"]),
+            ("/h/Library/ccd-cli/2.1.30", "2.1.30", &["2.1.30"]),
+            ("/h/.local/share/claude-cli/versions/2.1.30", "2.1.30", &["x"]),
+            ("/h/.local/share/claude-cli/bin/claude", "claude", &["x"]),
+            ("/usr/bin/bun", "bun", &["bun", "/l/@anthropic-ai/claude-code/cli.js", "-p"]),
+            ("/usr/bin/bun", "bun", &["bun", "run", "--smol", "/x/claude", "-p"]),
+            ("/usr/bin/bun", "bun", &["bun", "x", "@anthropic-ai/claude-code@2.1.30"]),
+            ("/usr/bin/deno", "deno", &["deno", "run", "-A", "npm:@anthropic-ai/claude-code"]),
+            ("/usr/bin/deno", "deno", &["deno", "run", "-A", "/usr/bin/claude"]),
             ("/h/.local/share/claude/versions/2.1.30", "2.1.30", &["claude"]),
             ("/h/.local/share/claude/versions/2.1.30", "2.1.30", &["2.1.30"]),
             (
@@ -281,6 +343,12 @@ mod tests {
             ("/usr/bin/Claude", "Claude", &["Claude"]),
             ("/usr/bin/claude-squad", "claude-squad", &["claude-squad"]),
             ("/x/claude/versions/2/bin", "bin", &["bin"]),
+            ("/h/.local/share/claude-cli/vendor/ripgrep/rg", "rg", &["rg", "x"]),
+            ("/x/not-ccd-cli/2.1.30", "2.1.30", &["2.1.30"]),
+            ("/usr/bin/bun", "bun", &["bun", "run", "claude-squad"]),
+            ("/usr/bin/bun", "bun", &["bun", "run"]),
+            ("/usr/bin/node", "node", &["node", "/x/@anthropic-ai/claude-code-router/cli.js"]),
+            ("/usr/bin/node", "node", &["node", "/x/@other/claude-code/cli.js"]),
         ] {
             assert!(!appears(&rule(), exe, comm, args), "{exe} {comm} {args:?}");
         }
