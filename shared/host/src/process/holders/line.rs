@@ -86,10 +86,10 @@ fn waits(pid: i32, stat: &ProcessStat, survey: &Survey<'_>) -> bool {
     if survey.claude.contains(&pid) {
         return true;
     }
-    let children = survey.children(pid).len();
     appearing(pid, stat, |parent| {
-        only_waits(parent, children, false)
-            || only_waits(parent, children, true) && is_terminal_gone(pid)
+        // Its children are counted only where that matters.
+        only_waits(parent, 1, false) && only_waits(parent, survey.children(pid).len(), false)
+            || only_waits(parent, 2, true) && is_terminal_gone(pid)
     })
 }
 
