@@ -59,11 +59,11 @@ impl Begun {
     /// Puts files with this journal under recovery; returns what became of them.
     fn recover(&self, world: &World, files: &[Vec<u8>]) -> (Vec<PathBuf>, Ran) {
         let mut command = world.tool("agentprune");
-        let folder = world.path().join("torn");
-        let _ = fs::remove_dir_all(&folder);
+        let directory = world.path().join("torn");
+        let _ = fs::remove_dir_all(&directory);
         let mut paths = Vec::new();
         for (number, bytes) in files.iter().enumerate() {
-            let path = folder.join(number.to_string()).join("R.json");
+            let path = directory.join(number.to_string()).join("R.json");
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(&path, bytes).unwrap();
             fs::write(journal(&path), &self.journal).unwrap();

@@ -35,7 +35,7 @@ fn local() -> &'static TimeZone {
     LOCAL.get_or_init(read)
 }
 
-/// The one file that holds the zone, where that is plain: jiff reads all folders of the
+/// The one file that holds the zone, where that is plain: jiff reads all directories of the
 /// database before it looks for a zone in it.
 fn zone_file() -> Option<PathBuf> {
     let Some(name) = env::var_os("TZ") else { return Some(PathBuf::from("/etc/localtime")) };

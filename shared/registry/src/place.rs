@@ -74,7 +74,8 @@ impl Place {
         let owner = fstat(&file).map_err(|errno| error(errno.into()))?.st_uid;
         let user = geteuid().as_raw();
         if update && owner != user {
-            let reason = format!("it belongs to uid {owner}, this run is uid {user}'s");
+            let reason =
+                format!("it belongs to uid {owner}, this runs as uid {user}: run as its owner");
             return Err(RegistryError::refused(&self.path, reason));
         }
         Ok(file)
