@@ -7,7 +7,11 @@
 //! path leads to any more. So the file stays the same file.
 
 pub mod clock;
+mod error;
 mod find;
 pub mod json;
+pub mod sqlite;
+mod wait;
 
 pub use find::{Found, Which, find};
+pub use wait::WaitBudget;
