@@ -17,7 +17,7 @@ pub use action::{Action, ActionKind, Outcome, RemovedEntry};
 pub use end::{AllUsers, DefaultRule, End, Machine, Names, Of, Servers, Uids};
 
 pub use finding::{Evidence, Finding, Kind};
-pub use status::is_active;
+pub use status::{is_active, is_over};
 pub use text::Text;
 
 /// Reads a nullable field that must be present.
@@ -40,6 +40,8 @@ pub enum Scope {
     Global,
     /// `AGENT_REGISTRY.json` of one task: `agents` is an array.
     Task,
+    /// `state.sqlite3` of a workspace: `agents` is a table.
+    State,
 }
 
 /// One registry entry. Times but `started` are as the registry spells them.

@@ -115,7 +115,7 @@ pub(super) fn ghost(context: &mut RuleContext<'_, '_>) {
             };
             let remedy = match agent.record.scope {
                 Scope::Global => ActionKind::RemoveEntry,
-                Scope::Task => ActionKind::TerminateEntry,
+                Scope::Task | Scope::State => ActionKind::TerminateEntry,
             };
             let target = format!("agent {id}");
             let builder = FindingBuilder::new(Kind::GhostAgent, Some(remedy), target, reason);

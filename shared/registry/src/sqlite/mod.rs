@@ -3,8 +3,11 @@
 
 mod error;
 mod file;
+mod progress;
 mod read;
 mod rows;
+mod workspace;
+mod write;
 
 pub use file::DatabaseFile;
 pub use read::rows;
