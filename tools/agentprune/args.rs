@@ -80,7 +80,7 @@ pub struct Arguments {
     #[arg(long, value_name = "REGISTRY", value_hint = ValueHint::FilePath, conflicts_with_all = ["undo", "files", "dry_run", "acting", "log", "ghosts"])]
     pub recover: Vec<PathBuf>,
 
-    /// How long to wait for the lock of a registry
+    /// How long to wait for the locks of registries, of all of them together
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = seconds)]
     pub lock_timeout: Duration,
 

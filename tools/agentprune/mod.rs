@@ -24,6 +24,7 @@ use itertools::Itertools;
 use model::plan::Plan;
 use model::record::Machine;
 use model::record::Outcome;
+use registry::WaitBudget;
 
 const PROGRAM: Program = Program::new("agentprune");
 
@@ -95,11 +96,10 @@ fn prune(
 /// Puts right what interrupted writes have left of the registries named.
 fn recover(arguments: &Arguments) -> Result<u8, Failure> {
     let mut progress = Progress::new(arguments.quiet, arguments.verbose);
+    let mut wait = WaitBudget::new(arguments.lock_timeout);
     for path in &arguments.recover {
-        let target = path.canonicalize().unwrap_or_else(|_| path.clone());
-        let interrupted = registry::json::journal_of(&target).exists();
-        registries::lock(path, arguments.lock_timeout, &mut progress).map_err(Failure::trouble)?;
-        if !interrupted && !arguments.quiet {
+        let repaired = registries::recover(path, &mut wait, &mut progress);
+        if !repaired.map_err(Failure::trouble)? && !arguments.quiet {
             PROGRAM.say(&format!("{}: no interrupted write", path.display()));
         }
     }
@@ -130,8 +130,9 @@ fn check_ends(plan: &Plan<'_>) -> Result<(), Failure> {
 fn act(plan: &Plan<'_>, arguments: &Arguments, report: &mut Report) -> Result<(), Failure> {
     processes::end(&plan.processes, arguments, report)?;
     sessions::end(&plan.sessions, report)?;
+    let mut wait = WaitBudget::new(arguments.lock_timeout);
     for (path, items) in &plan.registries {
-        registries::clean(path, items, arguments, report)?;
+        registries::clean(path, items, arguments, &mut wait, report)?;
     }
     Ok(())
 }

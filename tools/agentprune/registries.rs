@@ -1,6 +1,6 @@
-//! Editing registries, under their lock.
+//! Changing registries: under their lock, what they say now is judged again.
 
-use std::borrow::Cow;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
@@ -9,11 +9,12 @@ use cli::Failure;
 use foldhash::HashMap;
 use host::tmux::Scan;
 use model::plan::{Ghost, Origin, PlanItem, PlannedAction, RegistryItems};
-use model::record::{ActionKind, Outcome};
-use model::record::{RemovedEntry, Scope, Servers, is_active};
+use model::record::{ActionKind, Outcome, Scope, Servers};
 use model::rules::{AgentSessions, NameLost};
-use registry::json::{Fate, Layout, edit_each};
-use registry::json::{Kept, Lock, Recovered, RegistryError, SignalsWait, Written};
+use registry::{
+    ChangeKind, Edit, EntryState, Locked, NotWritten, Registry, RegistryError, SignalsWait, Step,
+    WaitBudget,
+};
 
 use super::PROGRAM;
 use super::args::Arguments;
@@ -24,10 +25,10 @@ use super::report::Report;
 /// How long tmux may take while a registry is locked: the orchestrator, waiting for the
 /// lock, gives up after five seconds.
 const TMUX_UNDER_LOCK: Duration = Duration::from_secs(1);
-/// How often a registry is given back and taken again because tmux was too slow.
+/// How often a registry is given back and locked again because tmux was too slow.
 const TRIES: usize = 3;
 
-/// Whether a item is acted on; if not, why.
+/// Whether an item is acted on; if not, why.
 type Verdict = Result<(), (Outcome, String)>;
 
 /// Carries out the items of one registry.
@@ -39,24 +40,33 @@ pub fn clean(
     path: &str,
     items: &RegistryItems<'_>,
     arguments: &Arguments,
+    wait: &mut WaitBudget,
     report: &mut Report,
 ) -> Result<(), Failure> {
     for attempt in 1.. {
-        let locked = lock(Path::new(path), arguments.lock_timeout, &mut report.progress)
-            .and_then(|lock| lock.whole_text().map(|(text, layout)| (lock, text, layout)));
-        let (lock, text, layout) = match locked {
+        let locked = match lock(Path::new(path), wait, &mut report.progress) {
             Ok(locked) => locked,
             Err(error) => {
                 fail(items.actions(), &error, report);
                 return Ok(());
             }
         };
-        match judge(&lock, &text, &layout, items) {
-            Ok(judged) => {
-                return write(&lock, &text, &layout, items, judged, arguments, report);
+        let groups = Groups::of(items);
+        let states = match locked.entries(&groups.ids) {
+            Ok(states) => states,
+            Err(error) => {
+                fail(items.actions(), &error, report);
+                return Ok(());
+            }
+        };
+        match judge(items, &groups, &states, locked.owner_uid()) {
+            Ok(verdicts) => {
+                drop(states);
+                return write(&*locked, items, &groups, verdicts, arguments, report);
             }
             Err(_) if attempt < TRIES => {
-                drop(lock);
+                drop(states);
+                drop(locked);
                 std::thread::sleep(TMUX_UNDER_LOCK / 4);
             }
             Err(tmux) => return Err(tmux),
@@ -65,90 +75,101 @@ pub fn clean(
     Ok(())
 }
 
-/// Takes a registry's lock and puts right what an interrupted write has left of it.
+/// Locks a registry and says what was repaired of it.
 ///
 /// # Errors
-/// When it cannot be locked, read or put right.
+/// When it cannot be locked, repaired or read.
 pub fn lock(
     path: &Path,
-    timeout: Duration,
+    wait: &mut WaitBudget,
     progress: &mut Progress,
-) -> Result<Lock, RegistryError> {
-    let limit = timeout.as_secs_f64();
-    progress.progress(&format!("waiting for the lock of {}, {limit} s at most", path.display()));
-    let lock = Lock::exclusive(path, timeout);
-    progress.clear();
-    let lock = lock?;
-    progress.step(&format!("{}: locked", lock.path.display()));
-    if let Some(recovered) = lock.recover(host::clock::now())? {
-        PROGRAM.say(&format!("{}: {}", lock.path.display(), told(&recovered)));
+) -> Result<Box<dyn Locked>, RegistryError> {
+    let registry = registry::open(path)?;
+    let mut steps = Steps::new(&*registry, wait, progress);
+    let locked = registry.lock(wait, &mut |step| steps.say(step));
+    steps.progress.clear();
+    locked
+}
+
+/// Repairs what an interrupted write has left of a registry. Whether there was anything.
+///
+/// # Errors
+/// When it cannot be locked or repaired.
+pub fn recover(
+    path: &Path,
+    wait: &mut WaitBudget,
+    progress: &mut Progress,
+) -> Result<bool, RegistryError> {
+    let registry = registry::open(path)?;
+    let mut steps = Steps::new(&*registry, wait, progress);
+    let recovered = registry.recover(wait, &mut |step| steps.say(step));
+    steps.progress.clear();
+    recovered.map(|()| steps.repaired)
+}
+
+/// Says what happens while a registry is locked.
+struct Steps<'s> {
+    path: &'s Path,
+    progress: &'s mut Progress,
+    repaired: bool,
+}
+
+impl<'s> Steps<'s> {
+    fn new(registry: &'s dyn Registry, wait: &WaitBudget, progress: &'s mut Progress) -> Self {
+        let (path, limit) = (registry.path(), wait.left().as_secs_f64());
+        progress
+            .progress(&format!("waiting for the lock of {}, {limit} s at most", path.display()));
+        Steps { path, progress, repaired: false }
     }
-    Ok(lock)
-}
 
-fn told(recovered: &Recovered) -> String {
-    match recovered {
-        Recovered::NotBegun => "an interrupted write had not begun".to_owned(),
-        Recovered::TakenBack => {
-            "an interrupted write cannot be completed: the content before it is back".to_owned()
+    fn say(&mut self, step: Step<'_>) {
+        let path = self.path.display();
+        self.progress.clear();
+        match step {
+            Step::Locked => self.progress.step(&format!("{path}: locked")),
+            Step::Repaired(how) => {
+                self.repaired = true;
+                PROGRAM.say(&format!("{path}: {how}"));
+            }
         }
-        Recovered::Completed => "an interrupted write was completed".to_owned(),
-        Recovered::KeptLater => {
-            "a write was interrupted, but somebody has written since: that was kept".to_owned()
-        }
-        Recovered::Restored(torn) => format!(
-            "it was torn; the content before the interrupted write is back, the torn bytes are in {}",
-            torn.display()
-        ),
     }
 }
 
-/// What an entry says now.
-struct Entry<'t> {
-    /// Of the registry of a task, where the id of an entry is but a field, there may be
-    /// several that nobody can tell apart. In a global one, the last of an id counts.
-    is_double: bool,
-    started_at: Option<Cow<'t, str>>,
-    tmux_session: Option<Cow<'t, str>>,
-    is_active: bool,
+/// The items of one registry by the id of their entries: the same may be given twice.
+struct Groups<'p> {
+    /// The ids, each once.
+    ids: Vec<&'p str>,
+    /// For each item its id, as a position in `ids`.
+    of_item: Vec<usize>,
 }
 
-/// What was judged about the entries of a locked file.
-struct Judged {
-    /// Of each item.
-    verdicts: Vec<Verdict>,
-    /// For each item the first one of the same id.
-    first: Vec<usize>,
-    /// For each entry of the file the first item of its id.
-    case_of_entry: Vec<Option<usize>>,
+impl<'p> Groups<'p> {
+    fn of(items: &'p RegistryItems<'_>) -> Groups<'p> {
+        let mut known: HashMap<&str, usize> = HashMap::default();
+        known.reserve(items.entries.len());
+        let mut groups = Groups { ids: Vec::new(), of_item: Vec::new() };
+        for item in &items.entries {
+            let id = &*item.subject.id;
+            let at = *known.entry(id).or_insert(groups.ids.len());
+            if at == groups.ids.len() {
+                groups.ids.push(id);
+            }
+            groups.of_item.push(at);
+        }
+        groups
+    }
 }
 
-/// Judges each entry again, by what the locked file and tmux say now.
+/// Judges each item again, by what the locked registry and tmux say now.
 ///
 /// # Errors
 /// When tmux cannot be asked.
 fn judge(
-    lock: &Lock,
-    text: &str,
-    layout: &Layout,
     items: &RegistryItems<'_>,
-) -> Result<Judged, Failure> {
-    let mut by_id: HashMap<&str, usize> = HashMap::default();
-    by_id.reserve(items.entries.len());
-    let ids = items.entries.iter().map(|item| &*item.subject.id).enumerate();
-    let first: Vec<usize> = ids.map(|(at, id)| *by_id.entry(id).or_insert(at)).collect();
-    let mut entries: Vec<Option<Entry<'_>>> = first.iter().map(|_| None).collect();
-    let case_of_entry = layout.entries(text).map(|entry| {
-        let at = *by_id.get(&*entry.id)?;
-        entries[at] = Some(Entry {
-            is_double: layout.scope == Scope::Task && entries[at].is_some(),
-            is_active: is_active(layout.scope, entry.fields.status.as_deref()),
-            started_at: entry.fields.started_at,
-            tmux_session: entry.fields.tmux_session,
-        });
-        Some(at)
-    });
-    let case_of_entry = case_of_entry.collect();
+    groups: &Groups<'_>,
+    states: &[EntryState<'_>],
+    owner_uid: u32,
+) -> Result<Vec<Verdict>, Failure> {
     let mut scans: Vec<(&Rc<Origin>, Scan)> = Vec::new();
     for item in &items.entries {
         let origin = &item.action.origin;
@@ -160,15 +181,14 @@ fn judge(
         .iter()
         .map(|(origin, scan)| (*origin, scan, AgentSessions::new(&scan.sessions)))
         .collect();
-    let verdict = |(item, first): (&PlanItem<'_, Ghost<'_>>, &usize)| {
+    let verdict = |(item, at): (&PlanItem<'_, Ghost<'_>>, &usize)| {
         let (_, scan, sessions) = known
             .iter()
             .find(|(origin, ..)| is_same(origin, &item.action.origin))
-            .ok_or_else(|| (Outcome::Failed, "tmux was not looked at".to_owned()))?;
-        verdict(item, entries[*first].as_ref(), scan, sessions, lock.owner_uid)
+            .ok_or_else(|| (Outcome::Failed, "tmux was not asked".to_owned()))?;
+        verdict(item, &states[*at], scan, sessions, owner_uid)
     };
-    let verdicts = items.entries.iter().zip(&first).map(verdict).collect();
-    Ok(Judged { verdicts, first, case_of_entry })
+    Ok(items.entries.iter().zip(&groups.of_item).map(verdict).collect())
 }
 
 /// Whether two findings rest on the same evidence: as a rule they share it.
@@ -178,19 +198,20 @@ fn is_same(one: &Rc<Origin>, other: &Rc<Origin>) -> bool {
 
 fn verdict(
     item: &PlanItem<'_, Ghost<'_>>,
-    entry: Option<&Entry<'_>>,
+    state: &EntryState<'_>,
     tmux: &Scan,
     sessions: &AgentSessions<'_>,
     owner_uid: u32,
 ) -> Verdict {
     let found = &item.subject;
     let marks = item.action.kind == ActionKind::TerminateEntry;
-    let Some(entry) = entry else {
-        return Err((Outcome::Gone, "no such entry".to_owned()));
+    let entry = match state {
+        EntryState::Missing => return Err((Outcome::Gone, "no such entry".to_owned())),
+        EntryState::Ambiguous => {
+            return Err((Outcome::Skipped, "more than one entry has this id".to_owned()));
+        }
+        EntryState::There(entry) => entry,
     };
-    if entry.is_double {
-        return Err((Outcome::Skipped, "more than one entry has this id".to_owned()));
-    }
     if entry.started_at.as_deref() != found.started_at.as_deref() {
         return Err((Outcome::Skipped, "another agent has this id now".to_owned()));
     }
@@ -216,78 +237,79 @@ fn verdict(
 }
 
 fn write(
-    lock: &Lock,
-    old: &str,
-    layout: &Layout,
+    locked: &dyn Locked,
     items: &RegistryItems<'_>,
-    judged: Judged,
+    groups: &Groups<'_>,
+    verdicts: Vec<Verdict>,
     arguments: &Arguments,
     report: &mut Report,
 ) -> Result<(), Failure> {
-    let now = registry::clock::local_now();
-    let Judged { verdicts, first, case_of_entry } = judged;
-    // Of the items of one id, the one that is carried out.
-    let mut carried_out: Vec<Option<usize>> = vec![None; first.len()];
-    for (at, (item, verdict)) in items.entries.iter().zip(verdicts).enumerate() {
+    // Of the items of one id, the first that is to be carried out.
+    let mut is_changed = vec![false; groups.ids.len()];
+    let mut changed = Vec::new();
+    let mut edit = Edit { changes: Vec::new(), keep_backups: arguments.keep_backups };
+    for ((item, at), verdict) in items.entries.iter().zip(&groups.of_item).zip(verdicts) {
         match verdict {
-            Ok(()) if carried_out[first[at]].is_none() => carried_out[first[at]] = Some(at),
-            Ok(()) => report.record(&item.action, Outcome::Gone, "given twice"),
+            Ok(()) if std::mem::replace(&mut is_changed[*at], true) => {
+                report.record(&item.action, Outcome::Gone, "given twice");
+            }
+            Ok(()) => {
+                edit.changes.push((groups.ids[*at], change(item.action.kind)));
+                changed.push(&item.action);
+            }
             Err((result, reason)) => report.record(&item.action, result, reason),
         }
     }
-    let case_of_entry = case_of_entry.into_iter().map(|item| carried_out[item?]);
-    let case_of_entry: Vec<Option<usize>> = case_of_entry.collect();
-    let fate = |item: &Option<usize>| match item.map(|at| items.entries[at].action.kind) {
-        None => Fate::Stays,
-        Some(ActionKind::TerminateEntry) => Fate::Marked,
-        Some(_) => Fate::Goes,
-    };
-    let fates: Vec<Fate> = case_of_entry.iter().map(fate).collect();
-    let edited = edit_each(old, layout, &fates, &now).map_err(Failure::trouble)?;
-    let counters = items.counters.iter().map(|item| &item.action);
-    if edited.text == old {
-        for action in counters {
-            report.record(action, Outcome::Gone, "the counters agree with the entries");
-        }
+    let counters: Vec<&PlannedAction<'_>> =
+        items.counters.iter().map(|item| &item.action).collect();
+    if changed.is_empty() && counters.is_empty() {
         return Ok(());
     }
-    let going = carried_out.iter().flatten().map(|at| &items.entries[*at].action);
-    let actions: Vec<&PlannedAction<'_>> = going.chain(counters.clone()).collect();
-    // Once written it is to be noted, too, what was taken out.
+    // What was changed is to be noted before a signal ends the program.
     let _waiting = SignalsWait::begin();
-    report.all_planned(actions.iter().copied())?;
-    let kept =
-        if edited.taken.is_empty() { Kept::Nothing } else { Kept::Backups(arguments.keep_backups) };
-    let written = match lock.replace(old, &edited.text, kept, host::clock::now()) {
-        Ok(written) => written,
-        Err(error) => {
-            fail(actions, &error, report);
+    let actions = || changed.iter().chain(&counters).copied();
+    let mut stopped = Ok(());
+    let applied = locked.apply(&edit, &mut || {
+        stopped = report.all_planned(actions());
+        if stopped.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    let applied = match applied {
+        Ok(applied) => applied,
+        Err(NotWritten::Stopped) => return stopped,
+        Err(NotWritten::Failed(error)) => {
+            fail(actions(), &error, report);
             return Ok(());
         }
     };
-    say_left(lock, &written);
-    if let Some(backup) = written.backup {
+    say_notes(locked, &applied.notes);
+    if let Some(backup) = applied.backup {
         report.note(&format!("old content of the registry kept: {}", backup.display()));
     }
-    // In the order of the findings.
-    let mut taken: Vec<(usize, &RemovedEntry<'_>)> =
-        case_of_entry.into_iter().flatten().zip(&edited.taken).collect();
-    taken.sort_by_key(|(item, _)| *item);
-    for (item, entry) in taken {
-        report.taken(&items.entries[item].action, entry);
+    for (action, result) in changed.into_iter().zip(applied.results) {
+        match result {
+            Ok(entries) => entries.iter().for_each(|entry| report.removed(action, entry)),
+            Err((result, reason)) => report.record(action, result, reason),
+        }
     }
-    for action in counters {
-        report.record(action, Outcome::Done, "counters set to what the entries make");
-    }
+    let (result, reason) = match applied.is_written {
+        true => (Outcome::Done, "counters set to what the entries make"),
+        false => (Outcome::Gone, "the counters agree with the entries"),
+    };
+    counters.into_iter().for_each(|action| report.record(action, result, reason));
     Ok(())
 }
 
-/// Says what could not be cleared away behind a write.
-pub fn say_left(lock: &Lock, written: &Written) {
-    if let Some(error) = &written.left {
-        let path = lock.path.display();
-        PROGRAM
-            .say(&format!("{path}: written, but a file beside it could not be removed: {error}"));
+fn change(kind: ActionKind) -> ChangeKind {
+    match kind {
+        ActionKind::TerminateEntry => ChangeKind::Terminate,
+        _ => ChangeKind::Remove,
+    }
+}
+
+/// Says what went wrong after a registry was changed.
+pub fn say_notes(locked: &dyn Locked, notes: &[String]) {
+    for note in notes {
+        PROGRAM.say(&format!("{}: {note}", locked.path().display()));
     }
 }
 

@@ -92,9 +92,9 @@ impl Report {
         self.conclude(action, result, reason.as_ref(), None);
     }
 
-    /// Prints and logs that an entry was taken out of a registry, or marked there.
-    pub fn taken(&mut self, action: &PlannedAction<'_>, entry: &RemovedEntry<'_>) {
-        let how = if entry.replaced_by.is_some() { "entry marked" } else { "entry removed" };
+    /// Prints and logs that an entry was removed from a registry, or marked there.
+    pub fn removed(&mut self, action: &PlannedAction<'_>, entry: &RemovedEntry<'_>) {
+        let how = if entry.is_marked() { "entry marked" } else { "entry removed" };
         self.conclude(action, Outcome::Done, how, Some(entry));
     }
 

@@ -1,19 +1,18 @@
-//! Putting back what a prune took out of registries.
+//! Putting back what a prune removed from registries, or marked there.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use cli::Failure;
 use model::plan::PlannedAction;
 use model::plan::undo::{Undo, read};
-use model::record::Outcome;
-use model::record::{Machine, RemovedEntry};
-use registry::json::{Kept, SignalsWait};
-use registry::json::{Restored, restore};
+use model::record::{Machine, Outcome, RemovedEntry};
+use registry::{NotWritten, SignalsWait, WaitBudget};
 
 use super::args::Arguments;
 use super::confirm;
-use super::registries::{fail, lock, say_left};
+use super::registries::{fail, lock, say_notes};
 use super::report::Report;
 
 /// Undoes what the action records in `text` say was done to registries, or shows that.
@@ -30,6 +29,7 @@ pub fn undo(
         .map_err(|malformed| Failure::Trouble(format!("input: {malformed}; nothing was done")))?;
     let actions = undos.values().flat_map(|undo| undo.entries.iter().map(|(action, _)| action));
     let acts = confirm::acts(arguments, actions)?;
+    let mut wait = WaitBudget::new(arguments.lock_timeout);
     for (path, undo) in undos {
         if !acts {
             undo.entries.iter().try_for_each(|(action, _)| report.record_dry_run(action))?;
@@ -42,7 +42,7 @@ pub fn undo(
                 report.record(action, Outcome::Refused, reason.as_str());
             }
         } else {
-            put_back(Path::new(&path), undo, arguments, report)?;
+            put_back(Path::new(&path), undo, &mut wait, report)?;
         }
     }
     Ok(())
@@ -51,36 +51,36 @@ pub fn undo(
 fn put_back(
     path: &Path,
     undo: Undo<'_>,
-    arguments: &Arguments,
+    wait: &mut WaitBudget,
     report: &mut Report,
 ) -> Result<(), Failure> {
-    let (actions, taken): (Vec<PlannedAction<'_>>, Vec<RemovedEntry<'_>>) =
+    let (actions, entries): (Vec<PlannedAction<'_>>, Vec<RemovedEntry<'_>>) =
         undo.entries.into_iter().unzip();
-    let counters: BTreeMap<&str, (i64, i64)> =
-        undo.counters.iter().map(|(name, values)| (name.as_str(), *values)).collect();
-    let locked = lock(path, arguments.lock_timeout, &mut report.progress)
-        .and_then(|lock| lock.whole_text().map(|(text, _)| (lock, text)));
-    let (lock, old) = match locked {
+    let counters = undo.counters.iter().map(|(name, values)| (name.as_str(), *values)).collect();
+    let locked = match lock(path, wait, &mut report.progress) {
         Ok(locked) => locked,
         Err(error) => {
             fail(&actions, &error, report);
             return Ok(());
         }
     };
-    let Restored { text, results } = restore(&old, &taken, &counters).map_err(Failure::trouble)?;
-    // Once written it is to be noted, too, what was put back.
+    // What was put back is to be noted before a signal ends the program.
     let _waiting = SignalsWait::begin();
-    report.all_planned(&actions)?;
-    if text != old {
-        match lock.replace(&old, &text, Kept::Nothing, host::clock::now()) {
-            Ok(written) => say_left(&lock, &written),
-            Err(error) => {
-                fail(&actions, &error, report);
-                return Ok(());
-            }
+    let mut stopped = Ok(());
+    let restored = locked.restore(registry::Undo { entries, counters }, &mut || {
+        stopped = report.all_planned(&actions);
+        if stopped.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    let restored = match restored {
+        Ok(restored) => restored,
+        Err(NotWritten::Stopped) => return stopped,
+        Err(NotWritten::Failed(error)) => {
+            fail(&actions, &error, report);
+            return Ok(());
         }
-    }
-    for (action, result) in actions.iter().zip(results) {
+    };
+    say_notes(&*locked, &restored.notes);
+    for (action, result) in actions.iter().zip(restored.results) {
         match result {
             Ok(()) => report.record(action, Outcome::Done, "entry put back"),
             Err(reason) => report.record(action, Outcome::Skipped, reason),

@@ -1,18 +1,23 @@
 //! `lsagents`: the entries of the orchestrator's registries, as JSON Lines.
 //!
-//! It knows registry files; it knows neither tmux nor processes.
+//! It knows registries; it knows neither tmux nor processes.
 
 pub mod args;
 mod list;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use self::args::Arguments;
 use cli::{Failure, Printer, Program, ScanWriter};
 use model::record::Of;
-use registry::{Found, Which, find};
+use registry::{Found, WaitBudget, Which, find};
 
 const PROGRAM: Program = Program::new("lsagents");
+
+/// How long a run waits for locks; the orchestrator itself gives up after five to ten
+/// seconds.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Runs the program on the arguments of this process.
 pub fn main() -> ExitCode {
@@ -32,8 +37,9 @@ fn run(arguments: Arguments) -> Result<u8, Failure> {
     match registries(&arguments) {
         Ok(found) => {
             found.trouble.into_iter().for_each(|trouble| scan.trouble(trouble));
+            let mut wait = WaitBudget::new(LOCK_TIMEOUT);
             for path in found.registries {
-                list::registry(&mut scan, &path)?;
+                list::registry(&mut scan, &path, &mut wait)?;
             }
         }
         Err(reason) => scan.trouble(reason),

@@ -1,17 +1,24 @@
-//! Registry files: finding them, reading them, and writing them under the lock that the
-//! orchestrator takes.
+//! Registries: finding them, reading them, changing them without loss.
 //!
-//! The orchestrator opens a registry for update, takes flock(2) on that very file,
-//! retrying for up to ten seconds, and writes in place. A new file renamed over the old
-//! one would break that: a writer that waits for the lock would get it on a file that no
-//! path leads to any more. So the file stays the same file.
+//! [`open`] tells the format of a registry; the programs see only the traits of the seam,
+//! [`Registry`], [`Snapshot`] and [`Locked`].
 
 pub mod clock;
 mod error;
 mod find;
 pub mod json;
+mod open;
+mod seam;
+mod signals;
 pub mod sqlite;
 mod wait;
 
+pub use error::RegistryError;
 pub use find::{Found, Which, find};
+pub use open::open;
+pub use seam::{
+    Applied, ChangeKind, Edit, EntryNow, EntryState, Locked, NotWritten, Registry, Restored,
+    Snapshot, Step, Undo,
+};
+pub use signals::SignalsWait;
 pub use wait::WaitBudget;

@@ -64,7 +64,7 @@ pub fn read(text: &str) -> Result<BTreeMap<String, Undo<'_>>, Malformed> {
             (None, Some(ActionKind::RestoreEntry), _) => {
                 let agent = agent()?;
                 if let Some(undo) = undos.get_mut(&*agent.registry) {
-                    undo.entries.retain(|(_, entry)| entry.id != agent.id);
+                    undo.entries.retain(|(_, entry)| entry.id() != &*agent.id);
                 }
             }
             (None, Some(ActionKind::SetCounters), Some(registry)) => {

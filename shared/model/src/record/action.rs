@@ -76,9 +76,39 @@ pub struct Action<'a> {
     pub finding: &'a RawValue,
 }
 
-/// An entry that was taken out or marked: what putting it back needs.
+/// An entry that was removed or changed: what putting it back needs, by the format of its
+/// registry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RemovedEntry<'t> {
+#[serde(untagged)]
+pub enum RemovedEntry<'t> {
+    /// Of a JSON file.
+    #[serde(borrow)]
+    Json(JsonEntry<'t>),
+    /// Of a database.
+    Sqlite(SqliteEntry),
+}
+
+impl RemovedEntry<'_> {
+    /// The id of the agent.
+    pub fn id(&self) -> &str {
+        match self {
+            RemovedEntry::Json(entry) => &entry.id,
+            RemovedEntry::Sqlite(entry) => &entry.agent_id,
+        }
+    }
+
+    /// Whether it was marked as over, not taken out.
+    pub fn is_marked(&self) -> bool {
+        match self {
+            RemovedEntry::Json(entry) => entry.replaced_by.is_some(),
+            RemovedEntry::Sqlite(_) => true,
+        }
+    }
+}
+
+/// An entry that was removed from a JSON file, or marked in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JsonEntry<'t> {
     /// Its id.
     #[serde(borrow)]
     pub id: Text<'t>,
@@ -96,8 +126,32 @@ pub struct RemovedEntry<'t> {
     pub gap_before: Text<'t>,
     /// What stood between it and the next one, or the closing bracket.
     pub gap_behind: Text<'t>,
-    /// What it was marked into; None when it was taken out.
+    /// The text that it was marked with; None when it was removed.
     pub replaced_by: Option<Text<'t>>,
+}
+
+/// A row of a database that was set to a status that is over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SqliteEntry {
+    /// Its key.
+    pub agent_id: String,
+    /// The task that it belongs to.
+    pub task_id: String,
+    /// What it said before.
+    pub before: RowState,
+    /// What was written.
+    pub written: RowState,
+}
+
+/// The columns of a row that ending an agent changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowState {
+    /// `status`
+    pub status: Option<String>,
+    /// `completed_at`, as the orchestrator spells times.
+    pub completed_at: Option<String>,
+    /// `last_update`
+    pub last_update: Option<String>,
 }
 
 fn is_zero(count: &usize) -> bool {

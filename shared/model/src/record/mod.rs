@@ -13,7 +13,7 @@ mod text;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 
-pub use action::{Action, ActionKind, Outcome, RemovedEntry};
+pub use action::{Action, ActionKind, JsonEntry, Outcome, RemovedEntry, RowState, SqliteEntry};
 pub use end::{AllUsers, DefaultRule, End, Machine, Names, Of, Servers, Uids};
 
 pub use finding::{Evidence, Finding, Kind};

@@ -5,114 +5,83 @@ use std::ops::Range;
 
 use foldhash::{HashMap, HashSet};
 
+use super::change::{Change, apply};
 use super::corrupt::Corrupt;
+use super::layout::Layout;
 use super::members::Members;
-use super::scan::{Entry, Layout, scan};
-use super::{Change, Slot, Tally, apply, counter_changes};
-use model::record::{RemovedEntry, Text};
+use super::slot::{Slot, counter_changes, tally};
+use crate::seam::ChangeKind;
+use model::record::{JsonEntry, Text};
 
 /// Why a marked entry is over.
 const REASON: &str = "session_not_found";
-
-/// What to change in a registry.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Edit<'e> {
-    /// Ids of entries to remove. Every entry of such an id goes: an earlier one left
-    /// behind would come to life.
-    pub remove: HashSet<&'e str>,
-    /// Ids of entries to mark as terminated.
-    pub mark: HashSet<&'e str>,
-    /// The time to mark them with, as the registry spells times.
-    pub now: &'e str,
-}
 
 /// A text after an edit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edited<'t> {
     /// The new text.
     pub text: String,
-    /// The entries taken out or marked.
-    pub taken: Vec<RemovedEntry<'t>>,
+    /// The entries removed or marked, in the order of the text, and by which change.
+    pub removed: Vec<(usize, JsonEntry<'t>)>,
 }
 
-/// Applies an edit, and sets the counters to what the entries amount to then. Counters
-/// that a task registry lacks stay out of it; a global registry that loses entries gets
-/// both, as the guide's own snippet writes them.
+/// Changes the entries of these ids, and sets the counters to what the entries amount to
+/// then. Every entry of an id is changed: an earlier one left behind would come to life.
+/// Counters that a task registry lacks stay out of it; a global registry that loses entries
+/// gets both, as the guide's own snippet writes them. `now`: the time to mark with, as the
+/// registry spells times.
 ///
 /// With nothing to change, the text is the one that came in.
 ///
 /// # Errors
-/// [`Corrupt`] as for [`scan`].
-pub fn edit<'t>(text: &'t str, edit: &Edit<'_>) -> Result<Edited<'t>, Corrupt> {
-    let layout = scan(text)?;
-    let fate = |entry: Entry<'_>| {
-        if edit.remove.contains(&*entry.id) {
-            Fate::Goes
-        } else if edit.mark.contains(&*entry.id) {
-            Fate::Marked
-        } else {
-            Fate::Stays
-        }
-    };
-    let fates: Vec<Fate> = layout.entries(text).map(fate).collect();
-    edit_each(text, &layout, &fates, edit.now)
-}
-
-/// What becomes of an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// It stays as it is.
-    Stays,
-    /// It is removed.
-    Goes,
-    /// It is marked as terminated.
-    Marked,
-}
-
-/// The same for a text that was scanned, by what becomes of each entry in it. If one goes,
-/// so must every other of its id: an earlier one left behind would come to life. `now`: the
-/// time to mark with, as the registry spells times.
-///
-/// # Errors
 /// [`Corrupt`] when an entry cannot be marked.
-pub fn edit_each<'t>(
+pub fn edit<'t>(
     text: &'t str,
     layout: &Layout,
-    fates: &[Fate],
+    changes: &[(&str, ChangeKind)],
     now: &str,
 ) -> Result<Edited<'t>, Corrupt> {
+    let by_id: HashMap<&str, usize> =
+        changes.iter().enumerate().map(|(at, (id, _))| (*id, at)).collect();
     let mut slots = Slot::all(text, layout);
+    let which: Vec<Option<usize>> =
+        slots.iter().map(|slot| by_id.get(&*slot.id).copied()).collect();
+    let fate = |which: &Option<usize>| which.map(|at| changes[at].1);
+    let fates: Vec<Fate> = which.iter().map(fate).collect();
     let places = Places::new(text, layout, &slots);
 
-    let mut changes = removals(layout, &slots, fates);
-    let mut taken = Vec::new();
+    let mut edits = removals(layout, &slots, &fates);
+    let mut removed = Vec::new();
     for (at, slot) in slots.iter().enumerate() {
-        match fates[at] {
-            Fate::Stays => {}
-            Fate::Goes => taken.push(places.take(at, None)),
-            Fate::Marked => {
-                let marked = marked(text, slot, now)?;
-                changes.push((slot.span.clone(), marked.clone().into()));
-                taken.push(places.take(at, Some(marked)));
-            }
-        }
+        let Some(change) = which[at] else { continue };
+        let marked = match fates[at] {
+            Some(ChangeKind::Terminate) => Some(marked(text, slot, now)?),
+            _ => None,
+        };
+        edits.extend(marked.clone().map(|marked| (slot.span.clone(), marked.into())));
+        removed.push((change, places.entry(at, marked)));
     }
-    for (slot, fate) in slots.iter_mut().zip(fates) {
-        if *fate == Fate::Marked {
+    for (slot, fate) in slots.iter_mut().zip(&fates) {
+        if *fate == Some(ChangeKind::Terminate) {
             (slot.active, slot.completed) = (false, false);
         }
     }
     let mut fate = fates.iter();
-    slots.retain(|_| fate.next() != Some(&Fate::Goes));
-    let values = Tally::of(&slots).values(layout.scope);
+    slots.retain(|_| fate.next() != Some(&GOES));
+    let values = tally(&slots).values(layout.scope);
     // The new text needs the room.
     drop(slots);
-    changes.extend(counter_changes(text, layout, values, fates.contains(&Fate::Goes)));
-    Ok(Edited { text: apply(text, changes), taken })
+    edits.extend(counter_changes(text, layout, values, fates.contains(&GOES)));
+    Ok(Edited { text: apply(text, edits), removed })
 }
 
+/// What becomes of an entry; None: it stays as it is.
+type Fate = Option<ChangeKind>;
+
+const GOES: Fate = Some(ChangeKind::Remove);
+
 fn removals(layout: &Layout, slots: &[Slot<'_>], fates: &[Fate]) -> Vec<Change<'static>> {
-    let goes = |fate: &Fate| *fate == Fate::Goes;
+    let goes = |fate: &Fate| *fate == GOES;
     if fates.iter().all(goes) {
         let inside = layout.agents.start + 1..layout.agents.end - 1;
         return if slots.is_empty() { Vec::new() } else { vec![(inside, "".into())] };
@@ -162,14 +131,15 @@ impl<'p, 't> Places<'p, 't> {
         Places { text, agents: layout.agents.clone(), slots, copies }
     }
 
-    fn take(&self, at: usize, replaced_by: Option<String>) -> RemovedEntry<'t> {
+    /// What putting back the entry at this position needs.
+    fn entry(&self, at: usize, replaced_by: Option<String>) -> JsonEntry<'t> {
         let Places { text, slots, .. } = *self;
         let span = slots[at].span.clone();
         let before = at.checked_sub(1);
         let gap_start = before.map_or(self.agents.start + 1, |before| slots[before].span.end);
         let gap_end = slots.get(at + 1).map_or(self.agents.end - 1, |next| next.span.start);
         let copy = |at: usize| self.copies.get(&at).copied().unwrap_or(0);
-        RemovedEntry {
+        JsonEntry {
             id: Text(slots[at].id.clone()),
             text: text[span.clone()].into(),
             copy: copy(at),
@@ -220,14 +190,17 @@ fn value_of(member: &str) -> usize {
 mod tests {
     use super::*;
 
+    fn edited<'t>(text: &'t str, ids: &[&str], kind: ChangeKind) -> Edited<'t> {
+        let changes: Vec<(&str, ChangeKind)> = ids.iter().map(|id| (*id, kind)).collect();
+        edit(text, &Layout::of(text).unwrap(), &changes, "NOW").unwrap()
+    }
+
     fn remove(text: &str, ids: &[&str]) -> String {
-        edit(text, &Edit { remove: ids.iter().copied().collect(), ..Edit::default() }).unwrap().text
+        edited(text, ids, ChangeKind::Remove).text
     }
 
     fn mark(text: &str, id: &str) -> String {
-        edit(text, &Edit { mark: [id].into_iter().collect(), now: "NOW", ..Edit::default() })
-            .unwrap()
-            .text
+        edited(text, &[id], ChangeKind::Terminate).text
     }
 
     #[test]
@@ -284,11 +257,10 @@ mod tests {
         let text =
             "{\"agents\":{\"a\":{},\"b\":{},\"a\":{\"status\":\"completed\"}},\"active_agents\":9}";
         assert_eq!(remove(text, &[]).matches("\"active_agents\":1").count(), 1);
-        let edited =
-            edit(text, &Edit { remove: ["a"].into_iter().collect(), ..Edit::default() }).unwrap();
+        let edited = edited(text, &["a"], ChangeKind::Remove);
         assert!(edited.text.starts_with("{\"agents\":{\"b\":{}}"), "{}", edited.text);
-        assert_eq!(edited.taken.len(), 2);
-        assert_eq!(edited.taken[1].after.as_deref(), Some("b"));
+        assert_eq!(edited.removed.len(), 2);
+        assert_eq!(edited.removed[1].1.after.as_deref(), Some("b"));
     }
 
     #[test]

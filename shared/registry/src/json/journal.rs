@@ -7,15 +7,11 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::thread;
 
-use super::write_state::{WriteState, judge};
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::lock::{HALF_WRITTEN, Lock, RegistryError};
-use super::write::beside;
+use super::beside::{beside, create, sync_directory};
 
 /// First word of the line that a journal begins with.
 const FORMAT: &str = "agentprune journal 1";
@@ -29,24 +25,8 @@ struct Head {
     new_sha256: String,
 }
 
-/// What was done about an interrupted write.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Recovered {
-    /// It had not begun: the registry is as it was before.
-    NotBegun,
-    /// It could not be completed, for lack of room perhaps: the registry is again as it
-    /// was before.
-    TakenBack,
-    /// It was completed.
-    Completed,
-    /// Somebody has written the registry since; that was kept.
-    KeptLater,
-    /// The registry was torn; the old content is back, the torn bytes are in this file.
-    Restored(PathBuf),
-}
-
 /// The path of a registry's journal.
-pub fn journal_of(registry: &Path) -> PathBuf {
+pub(super) fn journal_of(registry: &Path) -> PathBuf {
     beside(registry, "prune-journal")
 }
 
@@ -64,7 +44,7 @@ pub(super) fn begin(registry: &Path, old: &[u8], new: &[u8]) -> io::Result<()> {
     };
     let mut line = serde_json::to_vec(&head)?;
     line.push(b'\n');
-    super::write::create(registry, &journal_of(registry), &[&line, old, new])
+    create(registry, &journal_of(registry), &[&line, old, new])
 }
 
 /// Removes the journal: the write is over.
@@ -73,7 +53,7 @@ pub(super) fn begin(registry: &Path, old: &[u8], new: &[u8]) -> io::Result<()> {
 /// When it cannot be removed.
 pub(super) fn end(registry: &Path) -> io::Result<()> {
     fs::remove_file(journal_of(registry))?;
-    super::write::sync_folder(registry)
+    sync_directory(registry)
 }
 
 fn digest(bytes: &[u8]) -> String {
@@ -81,7 +61,7 @@ fn digest(bytes: &[u8]) -> String {
 }
 
 /// The old and the new content.
-fn read(bytes: &[u8]) -> Result<(&[u8], &[u8]), String> {
+pub(super) fn read(bytes: &[u8]) -> Result<(&[u8], &[u8]), String> {
     let line = bytes.iter().position(|&byte| byte == b'\n').ok_or("it has no first line")?;
     let head: Head = serde_json::from_slice(&bytes[..line]).map_err(|error| error.to_string())?;
     let contents = &bytes[line + 1..];
@@ -93,50 +73,4 @@ fn read(bytes: &[u8]) -> Result<(&[u8], &[u8]), String> {
         return Err("its contents do not have the digests that it says".to_owned());
     }
     Ok((old, new))
-}
-
-impl Lock {
-    /// Puts right what an interrupted write has left. None if there is no journal. To be
-    /// called on an exclusive lock, before anything else.
-    ///
-    /// # Errors
-    /// [`RegistryError`] when the journal or the registry cannot be read or written; then
-    /// both are as they were.
-    pub fn recover(&self, now: Timestamp) -> Result<Option<Recovered>, RegistryError> {
-        super::write::sweep(&self.path);
-        let journal = journal_of(&self.path);
-        let failed = |error: io::Error| RegistryError::new(&self.path, error);
-        if !journal.try_exists().map_err(failed)? {
-            return Ok(None);
-        }
-        let bytes = fs::read(&journal).map_err(|error| RegistryError::new(&journal, error))?;
-        let (old, new) = read(&bytes).map_err(|reason| RegistryError::new(&journal, reason))?;
-        let mut judgement = judge(&self.bytes().map_err(failed)?, old, new);
-        if judgement == WriteState::Torn {
-            // Perhaps somebody is writing without the lock, at this moment.
-            thread::sleep(HALF_WRITTEN);
-            judgement = judge(&self.bytes().map_err(failed)?, old, new);
-        }
-        let recovered = match judgement {
-            WriteState::Old => Recovered::NotBegun,
-            WriteState::Later => Recovered::KeptLater,
-            WriteState::Mixed => {
-                if self.overwrite(new).is_ok() {
-                    Recovered::Completed
-                } else {
-                    self.overwrite(old).map_err(failed)?;
-                    Recovered::TakenBack
-                }
-            }
-            WriteState::Torn => {
-                let torn = beside(&self.path, &format!("torn-{}", super::write::stamp(now)));
-                let bytes = self.bytes().map_err(failed)?;
-                super::write::create(&self.path, &torn, &[&bytes]).map_err(failed)?;
-                self.overwrite(old).map_err(failed)?;
-                Recovered::Restored(torn)
-            }
-        };
-        end(&self.path).map_err(failed)?;
-        Ok(Some(recovered))
-    }
 }

@@ -1,18 +1,18 @@
 //! Opening a registry, locking it and reading what is in it.
 
-use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use super::scan::{Layout, scan};
+use super::layout::Layout;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag};
 
 use super::journal::journal_of;
+use crate::error::RegistryError;
+use crate::wait::WaitBudget;
 
 /// How long a text that is not whole JSON is given to become so: some writers take no
 /// lock and empty the file first.
@@ -20,30 +20,9 @@ pub(super) const HALF_WRITTEN: Duration = Duration::from_secs(1);
 /// How often a lock, or a half-written file, is tried again.
 pub(super) const RETRY: Duration = Duration::from_millis(20);
 
-/// A registry that cannot be used, and why.
-#[derive(Debug)]
-pub struct RegistryError {
-    /// The file.
-    pub path: PathBuf,
-    /// Why.
-    pub reason: String,
-}
-
-impl RegistryError {
-    pub(super) fn new(path: &Path, reason: impl fmt::Display) -> RegistryError {
-        RegistryError { path: path.to_owned(), reason: reason.to_string() }
-    }
-}
-
-impl fmt::Display for RegistryError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path.display(), self.reason)
-    }
-}
-
 /// What a registry held at one moment.
 #[derive(Debug)]
-pub struct Snapshot {
+pub(super) struct FileContent {
     /// Absolute path, symbolic links resolved.
     pub path: PathBuf,
     /// Who owns the file.
@@ -60,10 +39,10 @@ pub struct Snapshot {
 /// # Errors
 /// [`RegistryError`] when the file is not a regular one, cannot be read or locked, or is
 /// still corrupt.
-pub fn read(path: &Path, lock_timeout: Duration) -> Result<Snapshot, RegistryError> {
+pub(super) fn read(path: &Path, wait: &mut WaitBudget) -> Result<FileContent, RegistryError> {
     let deadline = Instant::now() + HALF_WRITTEN;
     loop {
-        let lock = Lock::take(path, FlockArg::LockSharedNonblock, lock_timeout)?;
+        let lock = Lock::take(path, FlockArg::LockSharedNonblock, wait)?;
         let text = lock.text();
         let (path, owner_uid) = (lock.path.clone(), lock.owner_uid);
         // A live write would have the lock: this journal is that of a dead one, and a
@@ -78,16 +57,16 @@ pub fn read(path: &Path, lock_timeout: Duration) -> Result<Snapshot, RegistryErr
         }
         drop(lock);
         match text.and_then(|text| whole(&path, text)) {
-            Ok((text, layout)) => return Ok(Snapshot { path, owner_uid, text, layout }),
-            Err(error) if Instant::now() >= deadline => return Err(error),
-            Err(_) => thread::sleep(RETRY),
+            Ok((text, layout)) => return Ok(FileContent { path, owner_uid, text, layout }),
+            Err(error) if Instant::now() >= deadline || !wait.pause() => return Err(error),
+            Err(_) => {}
         }
     }
 }
 
 /// A registry file, open and locked until this is dropped.
 #[derive(Debug)]
-pub struct Lock {
+pub(super) struct Lock {
     /// Absolute path, symbolic links resolved.
     pub path: PathBuf,
     /// Who owns the file.
@@ -100,13 +79,13 @@ impl Lock {
     ///
     /// # Errors
     /// [`RegistryError`] when the file is not a regular one, may not be written, or is
-    /// locked by somebody for longer than `timeout`.
-    pub fn exclusive(path: &Path, timeout: Duration) -> Result<Lock, RegistryError> {
-        Lock::take(path, FlockArg::LockExclusiveNonblock, timeout)
+    /// locked by somebody until `wait` is used up.
+    pub fn exclusive(path: &Path, wait: &mut WaitBudget) -> Result<Lock, RegistryError> {
+        Lock::take(path, FlockArg::LockExclusiveNonblock, wait)
     }
 
-    fn take(path: &Path, mode: FlockArg, timeout: Duration) -> Result<Lock, RegistryError> {
-        let deadline = Instant::now() + timeout;
+    fn take(path: &Path, mode: FlockArg, wait: &mut WaitBudget) -> Result<Lock, RegistryError> {
+        let before = wait.left();
         let resolved = fs::canonicalize(path).map_err(|error| RegistryError::new(path, error))?;
         let mut file = open(&resolved, mode)?;
         loop {
@@ -120,13 +99,9 @@ impl Lock {
                     open(&resolved, mode)?
                 }
                 Err((file, Errno::EWOULDBLOCK | Errno::EINTR)) => {
-                    if Instant::now() >= deadline {
-                        let seconds = timeout.as_secs_f32();
-                        let reason =
-                            format!("locked by another process for {seconds} s; try again later");
-                        return Err(RegistryError::new(&resolved, reason));
+                    if !wait.pause() {
+                        return Err(RegistryError::new(&resolved, locked(before)));
                     }
-                    thread::sleep(RETRY);
                     file
                 }
                 Err((_, errno)) => {
@@ -157,14 +132,13 @@ impl Lock {
     ///
     /// # Errors
     /// [`RegistryError`] when it cannot be read, is not UTF-8, or is still corrupt.
-    pub fn whole_text(&self) -> Result<(String, Layout), RegistryError> {
+    pub fn whole_text(&self, wait: &mut WaitBudget) -> Result<(String, Layout), RegistryError> {
         let deadline = Instant::now() + HALF_WRITTEN;
         loop {
             let text = self.text().and_then(|text| whole(&self.path, text));
-            if text.is_ok() || Instant::now() >= deadline {
+            if text.is_ok() || Instant::now() >= deadline || !wait.pause() {
                 return text;
             }
-            thread::sleep(RETRY);
         }
     }
 
@@ -177,9 +151,20 @@ impl Lock {
     }
 }
 
+/// Why a file that others kept locked was given up, after waiting as long as this.
+fn locked(waited: Duration) -> String {
+    let seconds = waited.as_secs_f32();
+    match waited.is_zero() {
+        false => format!("locked by another process for {seconds} s; try again later"),
+        true => "locked by another process, and other registries have used up the time to wait \
+                 for locks; try again later"
+            .to_owned(),
+    }
+}
+
 /// A text with its layout, unless it is corrupt.
 fn whole(path: &Path, text: String) -> Result<(String, Layout), RegistryError> {
-    match scan(&text) {
+    match Layout::of(&text) {
         Ok(layout) => Ok((text, layout)),
         Err(corrupt) => Err(RegistryError::new(path, corrupt)),
     }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::Change;
+use super::change::Change;
 use super::corrupt::{Corrupt, Wrong, meaning};
 use super::cursor::Cursor;
 

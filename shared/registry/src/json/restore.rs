@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 
 use foldhash::{HashMap, HashSet};
 
+use super::change::apply;
 use super::corrupt::Corrupt;
-use super::scan::{Layout, scan};
-use super::{Slot, Tally, apply, counter_changes};
-use model::record::RemovedEntry;
+use super::layout::Layout;
+use super::slot::{Slot, counter_changes, tally};
+use model::record::JsonEntry;
 
 /// A text with entries put back.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Restored {
+pub struct RestoredText {
     /// The new text.
     pub text: String,
     /// For each entry, in order, whether it was put back; if not, why.
@@ -27,13 +28,13 @@ pub struct Restored {
 /// Where nothing can be put back, the text is the one that came in.
 ///
 /// # Errors
-/// [`Corrupt`] as for [`scan`].
+/// [`Corrupt`] as for [`Layout::of`].
 pub fn restore(
     text: &str,
-    taken: &[RemovedEntry<'_>],
+    removed: &[JsonEntry<'_>],
     counters: &BTreeMap<&str, (i64, i64)>,
-) -> Result<Restored, Corrupt> {
-    let layout = scan(text)?;
+) -> Result<RestoredText, Corrupt> {
+    let layout = Layout::of(text)?;
     let slots = Slot::all(text, &layout);
     let mut inside = Inside::of(text, &layout, &slots);
     let standing: HashMap<Key<'_>, usize> =
@@ -41,7 +42,7 @@ pub fn restore(
 
     let mut back: HashMap<Key<'_>, (usize, &str)> = HashMap::default();
     let mut results = Vec::new();
-    for (at, entry) in taken.iter().enumerate().rev() {
+    for (at, entry) in removed.iter().enumerate().rev() {
         let key = (&*entry.id, entry.copy);
         let body = match standing.get(&key) {
             Some(&at) => Some(&mut inside.items[at].body),
@@ -63,13 +64,13 @@ pub fn restore(
     }
     results.reverse();
     if results.iter().all(Result::is_err) && !results.is_empty() {
-        return Ok(Restored { text: text.to_owned(), results });
+        return Ok(RestoredText { text: text.to_owned(), results });
     }
     let mut back: Vec<(usize, &str)> = back.into_values().collect();
     back.sort_by_key(|(at, _)| *at);
-    let back = back.into_iter().map(|(at, body)| Item::returning(&taken[at], body));
+    let back = back.into_iter().map(|(at, body)| Item::returning(&removed[at], body));
     let change = (layout.agents.start + 1..layout.agents.end - 1, inside.with(back).into());
-    Ok(Restored { text: recount(apply(text, vec![change]), counters)?, results })
+    Ok(RestoredText { text: recount(apply(text, vec![change]), counters)?, results })
 }
 
 /// An id, and how many entries of that id stand before.
@@ -88,7 +89,7 @@ struct Item<'i> {
 }
 
 impl<'i> Item<'i> {
-    fn returning(entry: &'i RemovedEntry<'_>, body: &'i str) -> Item<'i> {
+    fn returning(entry: &'i JsonEntry<'_>, body: &'i str) -> Item<'i> {
         Item {
             key: (&entry.id, entry.copy),
             body,
@@ -188,9 +189,9 @@ fn join(items: &[Item<'_>], tail: &str) -> String {
 }
 
 fn recount(text: String, counters: &BTreeMap<&str, (i64, i64)>) -> Result<String, Corrupt> {
-    let layout = scan(&text)?;
+    let layout = Layout::of(&text)?;
     let slots = Slot::all(&text, &layout);
-    let computed: Vec<(&'static str, i64)> = Tally::of(&slots).values(layout.scope).collect();
+    let computed: Vec<(&'static str, i64)> = tally(&slots).values(layout.scope).collect();
     let as_before = computed
         .iter()
         .all(|(name, value)| counters.get(name).is_none_or(|(_, computed)| computed == value));
@@ -204,10 +205,19 @@ fn recount(text: String, counters: &BTreeMap<&str, (i64, i64)>) -> Result<String
 
 #[cfg(test)]
 mod tests {
-    use super::super::edit::{Edit, edit};
+    use super::super::edit::edit;
     use super::*;
+    use crate::seam::ChangeKind;
 
     const TEXT: &str = "{\"active_agents\": 5,\"agents\": { \"a\":{} ,\t\"b\" : {\"x\": 1.10},\n\"c\":{}\r\n, \"d\":{} }}";
+
+    /// A text without some entries, or with them marked, and what restoring them needs.
+    fn edited(text: &str, ids: &[&str], kind: ChangeKind) -> (String, Vec<JsonEntry<'static>>) {
+        let changes: Vec<(&str, ChangeKind)> = ids.iter().map(|id| (*id, kind)).collect();
+        let text: &'static str = text.to_owned().leak();
+        let edited = edit(text, &Layout::of(text).unwrap(), &changes, "NOW").unwrap();
+        (edited.text, edited.removed.into_iter().map(|(_, entry)| entry).collect())
+    }
 
     fn was() -> BTreeMap<&'static str, (i64, i64)> {
         [("active_agents", (5, 4)), ("total_agents_spawned", (4, 4))].into()
@@ -217,10 +227,10 @@ mod tests {
     fn every_set_of_entries_comes_back_byte_for_byte() {
         for set in 0_u8..16 {
             let ids = ["a", "b", "c", "d"].into_iter().enumerate();
-            let remove: HashSet<&str> =
+            let ids: Vec<&str> =
                 ids.filter(|(at, _)| set >> at & 1 == 1).map(|(_, id)| id).collect();
-            let edited = edit(TEXT, &Edit { remove, ..Edit::default() }).unwrap();
-            let restored = restore(&edited.text, &edited.taken, &was()).unwrap();
+            let (text, removed) = edited(TEXT, &ids, ChangeKind::Remove);
+            let restored = restore(&text, &removed, &was()).unwrap();
             let added = ",\"total_agents_spawned\": 4";
             let text = restored.text.replace(added, "");
             assert_eq!(text, TEXT, "{set:04b}");
@@ -230,46 +240,35 @@ mod tests {
 
     #[test]
     fn two_edits_are_undone_together() {
-        let first =
-            edit(TEXT, &Edit { remove: ["b"].into_iter().collect(), ..Edit::default() }).unwrap();
-        let second = edit(
-            &first.text,
-            &Edit { remove: ["a", "c"].into_iter().collect(), ..Edit::default() },
-        )
-        .unwrap();
-        let taken = [first.taken, second.taken].concat();
-        let restored = restore(&second.text, &taken, &was()).unwrap();
+        let (first, removed) = edited(TEXT, &["b"], ChangeKind::Remove);
+        let (second, then) = edited(&first, &["a", "c"], ChangeKind::Remove);
+        let restored = restore(&second, &[removed, then].concat(), &was()).unwrap();
         assert_eq!(restored.text.replace(",\"total_agents_spawned\": 4", ""), TEXT);
     }
 
     #[test]
     fn what_was_written_meanwhile_stays() {
         let text = "{\"agents\": {\"a\": {}, \"b\": {}, \"c\": {}}, \"active_agents\": 3}";
-        let taken =
-            edit(text, &Edit { remove: ["b", "c"].into_iter().collect(), ..Edit::default() })
-                .unwrap()
-                .taken;
+        let (_, removed) = edited(text, &["b", "c"], ChangeKind::Remove);
         let now = "{\"agents\": {\"new\": {}, \"c\": {\"y\": 1}}, \"active_agents\": 2}";
-        let restored = restore(now, &taken, &BTreeMap::new()).unwrap();
+        let restored = restore(now, &removed, &BTreeMap::new()).unwrap();
         assert_eq!(
             restored.text,
             "{\"agents\": {\"new\": {}, \"c\": {\"y\": 1}, \"b\": {}}, \"active_agents\": 3}"
         );
         assert_eq!(restored.results, [Ok(()), Err("an entry of this id is there".to_owned())]);
-        let empty = restore("{\"agents\": {}}", &taken, &BTreeMap::new()).unwrap();
+        let empty = restore("{\"agents\": {}}", &removed, &BTreeMap::new()).unwrap();
         assert_eq!(empty.text, "{\"agents\": { \"b\": {}, \"c\": {}}}");
     }
 
     #[test]
-    fn a_mark_is_taken_back_unless_the_entry_changed() {
+    fn a_mark_is_removed_back_unless_the_entry_changed() {
         let text = "{\"agents\": [{\"id\": \"a\", \"status\": \"working\"}], \"active_count\": 1}";
-        let edited =
-            edit(text, &Edit { mark: ["a"].into_iter().collect(), now: "NOW", ..Edit::default() })
-                .unwrap();
-        assert!(edited.text.ends_with("\"active_count\": 0}"), "{}", edited.text);
-        assert_eq!(restore(&edited.text, &edited.taken, &BTreeMap::new()).unwrap().text, text);
-        let changed = edited.text.replace("NOW\"}", "LATER\"}");
-        let restored = restore(&changed, &edited.taken, &BTreeMap::new()).unwrap();
+        let (marked, removed) = edited(text, &["a"], ChangeKind::Terminate);
+        assert!(marked.ends_with("\"active_count\": 0}"), "{marked}");
+        assert_eq!(restore(&marked, &removed, &BTreeMap::new()).unwrap().text, text);
+        let changed = marked.replace("NOW\"}", "LATER\"}");
+        let restored = restore(&changed, &removed, &BTreeMap::new()).unwrap();
         assert_eq!((restored.text, restored.results[0].is_err()), (changed, true));
     }
 }

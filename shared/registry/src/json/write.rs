@@ -1,19 +1,20 @@
 //! Writing a registry in place, under its lock.
 
-use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Read, Seek};
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::thread;
 use std::time::Instant;
 
-use super::scan::scan;
+use super::layout::Layout;
 use jiff::Timestamp;
-use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 
+use super::beside::{beside, create, siblings, stamp};
 use super::journal;
-use super::lock::{HALF_WRITTEN, Lock, RETRY, RegistryError};
+use super::lock::{HALF_WRITTEN, Lock, RETRY};
+use crate::error::RegistryError;
+use crate::signals::SignalsWait;
 
 /// How many bytes are compared, or padded, at a time. A multiple of the block in which
 /// [`super::write_state::judge`] looks for what an interruption has left.
@@ -37,6 +38,14 @@ pub struct Written {
     pub left: Option<io::Error>,
 }
 
+impl Written {
+    /// What went wrong after the write.
+    pub fn notes(&self) -> Vec<String> {
+        let note = |error| format!("written, but a file beside it could not be removed: {error}");
+        self.left.iter().map(note).collect()
+    }
+}
+
 impl Lock {
     /// Replaces the content `old` by `new`, in the same file.
     ///
@@ -56,7 +65,7 @@ impl Lock {
         now: Timestamp,
     ) -> Result<Written, RegistryError> {
         // Whatever went wrong before: what is no registry is not written.
-        scan(new).map_err(|corrupt| {
+        Layout::of(new).map_err(|corrupt| {
             let reason = format!("refused to write what is not a registry: {corrupt}");
             RegistryError::new(&self.path, reason)
         })?;
@@ -158,7 +167,7 @@ impl Lock {
             let bytes = self.bytes()?;
             // A file that was cut short and then made longer has zeros at its end.
             let end = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |at| at + 1);
-            if std::str::from_utf8(&bytes[..end]).is_ok_and(|text| scan(text).is_ok()) {
+            if std::str::from_utf8(&bytes[..end]).is_ok_and(|text| Layout::of(text).is_ok()) {
                 if end < bytes.len() {
                     self.file.set_len(end as u64)?;
                 }
@@ -234,87 +243,5 @@ enum Interrupted {
 impl From<io::Error> for Interrupted {
     fn from(error: io::Error) -> Self {
         Interrupted::Torn(error)
-    }
-}
-
-/// A point in time as part of a file's name; such names sort by it.
-pub(super) fn stamp(now: Timestamp) -> String {
-    now.strftime("%Y%m%dT%H%M%S.%6fZ").to_string()
-}
-
-/// `<registry>.<ending>`
-pub(super) fn beside(registry: &Path, ending: &str) -> PathBuf {
-    let mut path = OsString::from(registry);
-    path.push(".");
-    path.push(ending);
-    PathBuf::from(path)
-}
-
-/// Makes a file beside the registry, with its mode and owner, so that it appears whole or
-/// not at all and is on disk when this returns.
-pub(super) fn create(registry: &Path, path: &Path, parts: &[&[u8]]) -> io::Result<()> {
-    let metadata = fs::metadata(registry)?;
-    let prefix = beside(registry, "prune-tmp-");
-    let mut file = tempfile::Builder::new()
-        .prefix(prefix.file_name().unwrap_or_default())
-        .tempfile_in(folder_of(registry))?;
-    for part in parts {
-        file.write_all(part)?;
-    }
-    file.as_file().set_permissions(metadata.permissions())?;
-    // Only root can give a file away; anybody else keeps what is theirs.
-    let _ = std::os::unix::fs::fchown(file.as_file(), Some(metadata.uid()), Some(metadata.gid()));
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    sync_folder(registry)
-}
-
-/// Removes what a write that was killed has left of files that never appeared. Whoever
-/// has the exclusive lock is alone in making them.
-pub(super) fn sweep(registry: &Path) {
-    for path in siblings(registry, "prune-tmp-").unwrap_or_default() {
-        let _ = fs::remove_file(path);
-    }
-}
-
-fn siblings(registry: &Path, ending: &str) -> io::Result<Vec<PathBuf>> {
-    let prefix = beside(registry, ending);
-    let is_sibling = |path: &PathBuf| {
-        path.as_os_str().as_encoded_bytes().starts_with(prefix.as_os_str().as_encoded_bytes())
-    };
-    Ok(fs::read_dir(folder_of(registry))?.flatten().map(|e| e.path()).filter(is_sibling).collect())
-}
-
-fn folder_of(registry: &Path) -> &Path {
-    registry.parent().unwrap_or(Path::new("/"))
-}
-
-/// Waits until the names in the registry's folder are on disk.
-pub(super) fn sync_folder(registry: &Path) -> io::Result<()> {
-    File::open(folder_of(registry))?.sync_all()
-}
-
-/// Keeps the signals that end a program waiting, as long as it lives.
-#[derive(Debug)]
-pub struct SignalsWait {
-    before: Option<SigSet>,
-}
-
-impl SignalsWait {
-    /// From now on they wait.
-    pub fn begin() -> SignalsWait {
-        let mut signals = SigSet::empty();
-        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT] {
-            signals.add(signal);
-        }
-        SignalsWait { before: signals.thread_swap_mask(SigmaskHow::SIG_BLOCK).ok() }
-    }
-}
-
-impl Drop for SignalsWait {
-    fn drop(&mut self) {
-        if let Some(before) = &self.before {
-            let _ = before.thread_set_mask();
-        }
     }
 }

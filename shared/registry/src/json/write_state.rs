@@ -3,7 +3,7 @@
 //!
 //! That the text parses proves nothing: a mixture of two registries often parses.
 
-use super::scan::scan;
+use super::layout::Layout;
 
 /// The unit in which a write may have been cut short.
 const BLOCK: usize = 512;
@@ -31,7 +31,7 @@ pub fn judge(found: &[u8], old: &[u8], new: &[u8]) -> WriteState {
     if found == new || is_mixture(found, old, new) {
         return WriteState::Mixed;
     }
-    match std::str::from_utf8(found).map(scan) {
+    match std::str::from_utf8(found).map(Layout::of) {
         Ok(Ok(_)) => WriteState::Later,
         _ => WriteState::Torn,
     }

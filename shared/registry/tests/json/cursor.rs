@@ -6,7 +6,7 @@ use model::record::Scope;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use registry::json::scan;
+use registry::json::Layout;
 use serde_json::value::RawValue;
 
 use super::texts::registries;
@@ -18,7 +18,7 @@ const CHARACTERS: &str = "\"\\{}[],:/bfnrtu0019.eE+-als \n\r\t\u{1}\u{7f}\u{a0}Ã
 /// Why a text that is JSON is no registry all the same.
 const NOT_MEANT: [&str; 4] = ["\"agents\"", "expected an agent", "hex escape", "byte order mark"];
 
-/// A text with characters changed, put in and taken out.
+/// A text with characters changed, put in and removed.
 fn spoilt() -> impl Strategy<Value = String> {
     let characters: Vec<char> = CHARACTERS.chars().collect();
     let change = (any::<Index>(), 0..3, select(characters));
@@ -42,7 +42,7 @@ proptest! {
     #[test]
     fn it_refuses_what_serde_json_refuses_and_there(text in spoilt()) {
         let members = serde_json::from_str::<HashMap<String, &RawValue>>(&text);
-        match (scan(&text), members) {
+        match (Layout::of(&text), members) {
             (Ok(layout), Ok(members)) => {
                 prop_assert_eq!(members["agents"].get(), &text[layout.agents.clone()]);
                 for entry in layout.entries(&text) {

@@ -11,11 +11,12 @@ mod texts;
 
 use std::collections::BTreeMap;
 
-use model::record::RemovedEntry;
+use model::record::JsonEntry;
 use model::record::Scope;
 use proptest::prelude::*;
 use proptest::sample::subsequence;
-use registry::json::{Edit, Edited, edit, restore};
+use registry::ChangeKind;
+use registry::json::{Edited, Layout, edit, restore};
 use serde_json::{Value, json};
 
 use oracle::value;
@@ -51,9 +52,10 @@ fn edits(oddities: Oddities) -> impl Strategy<Value = (Written, Vec<String>, Vec
 }
 
 fn change<'t>(text: &'t str, remove: &[String], mark: &[String]) -> Edited<'t> {
-    let remove = remove.iter().map(String::as_str).collect();
-    let mark = mark.iter().map(String::as_str).collect();
-    edit(text, &Edit { remove, mark, now: NOW }).unwrap()
+    let remove = remove.iter().map(|id| (id.as_str(), ChangeKind::Remove));
+    let mark = mark.iter().map(|id| (id.as_str(), ChangeKind::Terminate));
+    let changes: Vec<(&str, ChangeKind)> = remove.chain(mark).collect();
+    edit(text, &Layout::of(text).unwrap(), &changes, NOW).unwrap()
 }
 
 /// What stands before the entries, brackets included, and behind them, once the counters
@@ -123,10 +125,11 @@ fn counters<'w>(written: &'w Written, text: &str) -> BTreeMap<&'w str, (i64, i64
 }
 
 /// In the order in which a log has them.
-fn logged<'t>(edited: &Edited<'t>) -> Vec<RemovedEntry<'t>> {
-    let mut taken = edited.taken.clone();
-    taken.sort_by(|one, other| one.id.cmp(&other.id));
-    taken
+fn logged<'t>(edited: &Edited<'t>) -> Vec<JsonEntry<'t>> {
+    let mut removed: Vec<JsonEntry<'t>> =
+        edited.removed.iter().map(|(_, entry)| entry.clone()).collect();
+    removed.sort_by(|one, other| one.id.cmp(&other.id));
+    removed
 }
 
 proptest! {
@@ -135,7 +138,7 @@ proptest! {
     #[test]
     fn every_surviving_byte_is_the_byte_that_was_there((written, remove, mark) in edits(ANY)) {
         let edited = change(&written.text, &remove, &mark);
-        let mut taken = edited.taken.iter();
+        let mut removed = edited.removed.iter();
         let bodies: Vec<Option<&str>> = written
             .entries
             .iter()
@@ -144,12 +147,12 @@ proptest! {
                 if !remove.contains(&entry.id) && !mark.contains(&entry.id) {
                     return Some(text);
                 }
-                let taken = taken.next().unwrap();
-                assert_eq!((&*taken.id, &*taken.text), (entry.id.as_str(), text));
-                taken.replaced_by.as_deref()
+                let (_, was) = removed.next().unwrap();
+                assert_eq!((&*was.id, &*was.text), (entry.id.as_str(), text));
+                was.replaced_by.as_deref()
             })
             .collect();
-        prop_assert!(taken.next().is_none());
+        prop_assert!(removed.next().is_none());
         let counts = written.computed(&remove, &mark);
         let outside = around(&written, &counts, bodies.contains(&None));
         prop_assert_eq!(edited.text, expected(&written, &bodies, &outside));
@@ -175,7 +178,7 @@ proptest! {
     }
 
     #[test]
-    fn what_was_taken_comes_back_byte_for_byte(
+    fn what_was_removed_comes_back_byte_for_byte(
         ((written, remove, mark), (remove_then, mark_then)) in edits(COUNTED)
             .prop_flat_map(|(written, remove, mark)| {
                 let then = (chosen(&written), chosen(&written));
@@ -187,7 +190,7 @@ proptest! {
         let mark_then: Vec<String> =
             mark_then.into_iter().filter(|id| !remove_then.contains(id)).collect();
         let twice = change(&once.text, &remove_then, &mark_then);
-        let lost_some = |edited: &Edited<'_>| edited.taken.iter().any(|t| t.replaced_by.is_none());
+        let lost_some = |edited: &Edited<'_>| edited.removed.iter().any(|(_, was)| was.replaced_by.is_none());
         let lost = lost_some(&once) || lost_some(&twice);
         let before = counters(&written, text);
         let bodies: Vec<Option<&str>> =
@@ -200,7 +203,7 @@ proptest! {
 
         let restored = restore(&once.text, &logged(&once), &before).unwrap();
         prop_assert!(restored.results.iter().all(Result::is_ok), "{:?}", restored.results);
-        if !once.taken.is_empty() {
+        if !once.removed.is_empty() {
             prop_assert_eq!(&restored.text, &whole(lost_some(&once)));
         }
         let all = [logged(&once), logged(&twice)].concat();
@@ -247,13 +250,13 @@ proptest! {
             other => panic!("{other}"),
         }
         let now = if is_pretty { format!("{now:#}") } else { now.to_string() };
-        let taken = logged(&edited);
-        let restored = restore(&now, &taken, &BTreeMap::new()).unwrap();
-        let wrap = |entry: &RemovedEntry<'_>| match written.scope {
+        let removed = logged(&edited);
+        let restored = restore(&now, &removed, &BTreeMap::new()).unwrap();
+        let wrap = |entry: &JsonEntry<'_>| match written.scope {
             Scope::Global => format!("{{{}}}", entry.text),
             Scope::Task => format!("{{{}:{}}}", json!(entry.id), entry.text),
         };
-        for (entry, result) in taken.iter().zip(&restored.results) {
+        for (entry, result) in removed.iter().zip(&restored.results) {
             if result.is_ok() {
                 prop_assert!(entry.replaced_by.is_some() || !present.contains_key(&*entry.id));
                 let id = entry.id.to_string();
@@ -277,8 +280,9 @@ proptest! {
         if restored.results.iter().any(Result::is_ok) {
             prop_assert_eq!(nothing, end);
         }
-        let ids = edit(&restored.text, &Edit { remove: written.ids().into_iter().collect(), ..Edit::default() });
-        let mut ids: Vec<String> = ids.unwrap().taken.into_iter().map(|taken| taken.id.into_owned()).collect();
+        let all: Vec<String> = written.ids().into_iter().map(str::to_owned).collect();
+        let mut ids: Vec<String> =
+            logged(&change(&restored.text, &all, &[])).into_iter().map(|was| was.id.into_owned()).collect();
         let count = ids.len();
         ids.sort();
         ids.dedup();

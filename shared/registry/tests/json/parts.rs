@@ -96,7 +96,7 @@ fn id() -> impl Strategy<Value = Key> {
     ]
 }
 
-/// A value that no tool scans at. `\udead` and `1e400` are in no other place.
+/// A value that no tool looks at. `\udead` and `1e400` are in no other place.
 fn ignored() -> impl Strategy<Value = Node> {
     let raws = [
         "null",
@@ -131,7 +131,7 @@ fn ignored() -> impl Strategy<Value = Node> {
     })
 }
 
-/// A name of a member that no tool scans at.
+/// A name of a member that no tool looks at.
 fn name() -> impl Strategy<Value = Key> {
     prop_oneof![
         select(vec!["prompt", "depth", "max_agents", "tasks", "x"]).prop_map(plain),

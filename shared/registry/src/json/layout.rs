@@ -7,7 +7,7 @@ use std::hash::BuildHasher;
 use std::ops::Range;
 
 use super::corrupt::{Corrupt, Wrong, meaning};
-use super::counter_names;
+use super::counters::counter_names;
 use super::cursor::{Cursor, Refused};
 use super::members::Members;
 use foldhash::HashSet;
@@ -66,10 +66,47 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// Reads a registry text.
+    ///
+    /// # Errors
+    /// [`Corrupt`] when the text is not JSON, when `agents` is missing or neither object nor
+    /// array, or when an entry is not an object.
+    pub fn of(text: &str) -> Result<Layout, Corrupt> {
+        if text.starts_with('\u{feff}') {
+            return Err(Corrupt::at(text, 0, "byte order mark before the JSON text"));
+        }
+        if text.trim_ascii().is_empty() {
+            return Err(Corrupt::at(text, 0, "it is empty"));
+        }
+        let mut cursor = Cursor::new(text, 0);
+        let mut agents = None;
+        let members = Members::cursor(text, &mut cursor, |cursor, name| {
+            match name {
+                // Of several, only the last counts; what is wrong with the others does not matter.
+                "agents" => agents = Some(Agents::cursor(text, cursor)?),
+                _ => cursor.value()?,
+            }
+            Ok(())
+        });
+        let members = members
+            .and_then(
+                |members| if cursor.peek().is_none() { Ok(members) } else { Err(Wrong::Refused) },
+            )
+            .map_err(|wrong| wrong.told(text, &cursor))?;
+        let Agents { scope, span, starts, wrong } = agents.ok_or_else(|| {
+            Corrupt::at(text, text.trim_end().len().saturating_sub(1), "there is no \"agents\"")
+        })?;
+        if let Some(corrupt) = wrong {
+            return Err(corrupt);
+        }
+        let counters = counter_names(scope).iter().map(|name| members.last_named(name)).collect();
+        Ok(Layout { scope, agents: span, counters, members, starts })
+    }
+
     /// The entries in the order of the text, entries with the same id each.
     ///
     /// # Panics
-    /// When `text` is not the one that was scanned.
+    /// When `text` is not the one that the layout is of.
     pub fn entries<'t>(&self, text: &'t str) -> impl Iterator<Item = Entry<'t>> {
         self.starts.iter().map(move |start| {
             let entry = entry(text, &mut Cursor::new(text, *start), self.scope);
@@ -103,41 +140,6 @@ impl Layout {
             key.unwrap_or_else(|| panic!("no key at byte {start}, where one was"))
         })
     }
-}
-
-/// Reads a registry text.
-///
-/// # Errors
-/// [`Corrupt`] when the text is not JSON, when `agents` is missing or neither object nor
-/// array, or when an entry is not an object.
-pub fn scan(text: &str) -> Result<Layout, Corrupt> {
-    if text.starts_with('\u{feff}') {
-        return Err(Corrupt::at(text, 0, "byte order mark before the JSON text"));
-    }
-    if text.trim_ascii().is_empty() {
-        return Err(Corrupt::at(text, 0, "it is empty"));
-    }
-    let mut cursor = Cursor::new(text, 0);
-    let mut agents = None;
-    let members = Members::cursor(text, &mut cursor, |cursor, name| {
-        match name {
-            // Of several, only the last counts; what is wrong with the others does not matter.
-            "agents" => agents = Some(Agents::cursor(text, cursor)?),
-            _ => cursor.value()?,
-        }
-        Ok(())
-    });
-    let members = members
-        .and_then(|members| if cursor.peek().is_none() { Ok(members) } else { Err(Wrong::Refused) })
-        .map_err(|wrong| wrong.told(text, &cursor))?;
-    let Agents { scope, span, starts, wrong } = agents.ok_or_else(|| {
-        Corrupt::at(text, text.trim_end().len().saturating_sub(1), "there is no \"agents\"")
-    })?;
-    if let Some(corrupt) = wrong {
-        return Err(corrupt);
-    }
-    let counters = counter_names(scope).iter().map(|name| members.last_named(name)).collect();
-    Ok(Layout { scope, agents: span, counters, members, starts })
 }
 
 /// The value of `agents`.
@@ -216,8 +218,12 @@ fn entry<'t>(text: &'t str, cursor: &mut Cursor<'t>, scope: Scope) -> Result<Ent
 
 fn fields<'t>(text: &'t str, cursor: &mut Cursor<'t>) -> Result<Fields<'t>, Wrong> {
     if cursor.peek() != Some(b'{') {
-        let corrupt = Corrupt::object(text, cursor.at(), "an agent (an object)");
-        return Err(corrupt.map_or(Wrong::Refused, Wrong::Means));
+        const WHAT: &str = "an agent (an object)";
+        // Of a number such as 1e400 serde_json says only that it is out of range.
+        let corrupt = Corrupt::object(text, cursor.at(), WHAT)
+            .filter(|corrupt| corrupt.reason.contains(WHAT))
+            .unwrap_or_else(|| Corrupt::at(text, cursor.at(), format!("expected {WHAT}")));
+        return Err(Wrong::Means(corrupt));
     }
     let mut fields = Fields::default();
     let mut older_type = None;
@@ -254,7 +260,7 @@ mod tests {
     use super::*;
 
     fn entries(text: &str) -> Result<Vec<Entry<'_>>, Corrupt> {
-        scan(text).map(|layout| layout.entries(text).collect())
+        Layout::of(text).map(|layout| layout.entries(text).collect())
     }
 
     #[test]
@@ -288,7 +294,7 @@ mod tests {
     fn the_last_of_equal_members_counts() {
         let text =
             r#"{"agents": {"a": {}}, "active_agents": 1, "agents": {"b": {}}, "active_agents": 2}"#;
-        let layout = scan(text).unwrap();
+        let layout = Layout::of(text).unwrap();
         assert_eq!(entries(text).unwrap()[0].id, "b");
         assert_eq!(&text[layout.counters[1].clone().unwrap()], "2");
         assert_eq!(layout.counters[0], None);
@@ -307,6 +313,7 @@ mod tests {
             ("{\"a\": {}}\n", 1, 9, "there is no \"agents\""),
             ("{\"agents\": {\n\n\"a\": 5}}", 3, 6, "an agent (an object)"),
             ("{\"agents\": [{}, 5]}", 1, 17, "an agent (an object)"),
+            ("{\"agents\": [{}, 1e400]}", 1, 17, "expected an agent (an object)"),
             ("[]", 1, 0, "an object"),
             ("{\"agents\": {\"a\": {\"status\": \"wor", 1, 32, "cut off: EOF"),
         ] {

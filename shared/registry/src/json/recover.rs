@@ -1,0 +1,100 @@
+//! Repairing what an interrupted write has left.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::thread;
+
+use jiff::Timestamp;
+
+use super::beside::{beside, create, stamp, sweep};
+use super::journal::{end, journal_of, read};
+use super::lock::{HALF_WRITTEN, Lock};
+use super::write_state::{WriteState, judge};
+use crate::error::RegistryError;
+
+/// What was done about an interrupted write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Recovered {
+    /// It had not begun: the registry is as it was before.
+    NotBegun,
+    /// It could not be completed, for lack of room perhaps: the registry is again as it
+    /// was before.
+    TakenBack,
+    /// It was completed.
+    Completed,
+    /// Somebody has written the registry since; that was kept.
+    KeptLater,
+    /// The registry was torn; the old content is back, the torn bytes are in this file.
+    Restored(PathBuf),
+}
+
+impl fmt::Display for Recovered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Recovered::NotBegun => "an interrupted write had not begun",
+            Recovered::TakenBack => {
+                "an interrupted write cannot be completed: the content before it is back"
+            }
+            Recovered::Completed => "an interrupted write was completed",
+            Recovered::KeptLater => {
+                "a write was interrupted, but somebody has written since: that was kept"
+            }
+            Recovered::Restored(torn) => {
+                return write!(
+                    f,
+                    "it was torn; the content before the interrupted write is back, \
+                     the torn bytes are in {}",
+                    torn.display()
+                );
+            }
+        })
+    }
+}
+
+impl Lock {
+    /// Puts right what an interrupted write has left. None if there is no journal. To be
+    /// called on an exclusive lock, before anything else.
+    ///
+    /// # Errors
+    /// [`RegistryError`] when the journal or the registry cannot be read or written; then
+    /// both are as they were.
+    pub(super) fn recover(&self, now: Timestamp) -> Result<Option<Recovered>, RegistryError> {
+        sweep(&self.path);
+        let journal = journal_of(&self.path);
+        let failed = |error: io::Error| RegistryError::new(&self.path, error);
+        if !journal.try_exists().map_err(failed)? {
+            return Ok(None);
+        }
+        let bytes = fs::read(&journal).map_err(|error| RegistryError::new(&journal, error))?;
+        let (old, new) = read(&bytes).map_err(|reason| RegistryError::new(&journal, reason))?;
+        let mut judgement = judge(&self.bytes().map_err(failed)?, old, new);
+        if judgement == WriteState::Torn {
+            // Perhaps somebody is writing without the lock, at this moment.
+            thread::sleep(HALF_WRITTEN);
+            judgement = judge(&self.bytes().map_err(failed)?, old, new);
+        }
+        let recovered = match judgement {
+            WriteState::Old => Recovered::NotBegun,
+            WriteState::Later => Recovered::KeptLater,
+            WriteState::Mixed => {
+                if self.overwrite(new).is_ok() {
+                    Recovered::Completed
+                } else {
+                    self.overwrite(old).map_err(failed)?;
+                    Recovered::TakenBack
+                }
+            }
+            WriteState::Torn => {
+                let torn = beside(&self.path, &format!("torn-{}", stamp(now)));
+                let bytes = self.bytes().map_err(failed)?;
+                create(&self.path, &torn, &[&bytes]).map_err(failed)?;
+                self.overwrite(old).map_err(failed)?;
+                Recovered::Restored(torn)
+            }
+        };
+        end(&self.path).map_err(failed)?;
+        Ok(Some(recovered))
+    }
+}
