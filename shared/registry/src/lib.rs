@@ -14,7 +14,7 @@ pub mod sqlite;
 mod wait;
 
 pub use error::RegistryError;
-pub use find::{Found, Which, find};
+pub use find::{Found, FoundWorkspace, Which, find, find_all};
 pub use open::open;
 pub use seam::{
     Applied, ChangeKind, Edit, EntryNow, EntryState, Locked, NotWritten, Registry, Restored,

@@ -5,11 +5,15 @@ use std::path::Path;
 use crate::error::RegistryError;
 use crate::json::JsonRegistry;
 use crate::seam::Registry;
+use crate::sqlite::DatabaseRegistry;
 
-/// Opens the registry at this path.
+/// Opens the registry at this path: a database by the ending of its name, else a JSON file.
 ///
 /// # Errors
 /// [`RegistryError`] when there is none.
 pub fn open(path: &Path) -> Result<Box<dyn Registry>, RegistryError> {
-    Ok(Box::new(JsonRegistry::at(path)?))
+    match path.extension().is_some_and(|ending| ending == "sqlite3") {
+        true => Ok(Box::new(DatabaseRegistry::at(path)?)),
+        false => Ok(Box::new(JsonRegistry::at(path)?)),
+    }
 }

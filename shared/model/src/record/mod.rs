@@ -13,7 +13,9 @@ mod text;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 
-pub use action::{Action, ActionKind, JsonEntry, Outcome, RemovedEntry, RowState, SqliteEntry};
+pub use action::{
+    Action, ActionKind, JsonEntry, JsonPlace, Outcome, RemovedEntry, RowState, SqliteEntry,
+};
 pub use end::{AllUsers, DefaultRule, End, Machine, Names, Of, Servers, Uids};
 
 pub use finding::{Evidence, Finding, Kind};
@@ -42,6 +44,17 @@ pub enum Scope {
     Task,
     /// `state.sqlite3` of a workspace: `agents` is a table.
     State,
+}
+
+/// How a registry is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// A JSON file.
+    #[default]
+    Json,
+    /// A SQLite database.
+    Sqlite,
 }
 
 /// One registry entry. Times but `started` are as the registry spells them.
@@ -74,6 +87,13 @@ pub struct Agent<'a> {
     pub started: Option<Timestamp>,
     /// The latest of `started_at`, `last_update` and `completed_at` as an instant.
     pub updated: Option<Timestamp>,
+    /// Of an active agent in a database: the size of its progress file in bytes, 0 where
+    /// there is none; None where that is no file that can be looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress_bytes: Option<u64>,
+    /// How the registry is written.
+    #[serde(default)]
+    pub format: Format,
     /// The kind of registry it stands in.
     pub scope: Scope,
     /// Absolute path of that registry.
@@ -96,6 +116,9 @@ pub struct Registry {
     pub scan: String,
     /// Absolute path, symbolic links resolved.
     pub path: String,
+    /// How it is written.
+    #[serde(default)]
+    pub format: Format,
     /// Its kind.
     pub scope: Scope,
     /// The uid that owns the file.

@@ -209,7 +209,7 @@ fn entry<'t>(text: &'t str, cursor: &mut Cursor<'t>, scope: Scope) -> Result<Ent
     let start = cursor.at();
     let key = match scope {
         Scope::Global => Some(meaning(text, cursor.name()?)?),
-        Scope::Task => None,
+        Scope::Task | Scope::State => None,
     };
     let fields = fields(text, cursor)?;
     let id = key.or_else(|| fields.id.clone()).unwrap_or_default();

@@ -6,13 +6,14 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use foldhash::HashSet;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Statement};
 
 use super::error::failed;
 use super::file::{Access, DatabaseFile};
+use super::marked::{MarkedRow, marked};
 use super::rows::{Columns, Row};
+use super::schema::columns;
 use crate::error::RegistryError;
 use crate::wait::WaitBudget;
 
@@ -34,8 +35,8 @@ impl From<rusqlite::Error> for Unread {
     }
 }
 
-/// Shows every row of `agents` to `each`. After an error, the rows that were shown are not
-/// all there are.
+/// Shows every row of `agents` to `each`, and returns those that we ended. After an error,
+/// the rows that were shown are not all there are.
 ///
 /// # Errors
 /// [`RegistryError`] for whatever keeps the rows from being known, by name.
@@ -43,7 +44,7 @@ pub fn rows(
     file: &DatabaseFile,
     wait: &mut WaitBudget,
     each: &mut dyn FnMut(&Row<'_>),
-) -> Result<(), RegistryError> {
+) -> Result<Vec<MarkedRow>, RegistryError> {
     let may_migrate_until = Instant::now() + MIGRATING;
     let had_wal = file.has_wal();
     let mut result = read_once(file, wait, each);
@@ -68,17 +69,17 @@ fn read_once(
     file: &DatabaseFile,
     wait: &mut WaitBudget,
     each: &mut dyn FnMut(&Row<'_>),
-) -> Result<(), Unread> {
-    let connection = file
-        .connect(Access::Read, wait.left())
-        .map_err(|error| Unread::Odd(error.reason))?;
+) -> Result<Vec<MarkedRow>, Unread> {
+    let connection =
+        file.connect(Access::Read, wait.left()).map_err(|error| Unread::Odd(error.reason))?;
     let began = Instant::now();
     let locked = connection
         .execute_batch("BEGIN")
         .and_then(|()| connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())));
     wait.spend(began.elapsed());
     locked?;
-    select(&connection, each)
+    select(&connection, each)?;
+    Ok(marked(&connection)?)
 }
 
 fn select(connection: &Connection, each: &mut dyn FnMut(&Row<'_>)) -> Result<(), Unread> {
@@ -95,10 +96,7 @@ fn select(connection: &Connection, each: &mut dyn FnMut(&Row<'_>)) -> Result<(),
     stream(&mut statement, each)
 }
 
-fn stream(
-    statement: &mut Statement<'_>,
-    each: &mut dyn FnMut(&Row<'_>),
-) -> Result<(), Unread> {
+fn stream(statement: &mut Statement<'_>, each: &mut dyn FnMut(&Row<'_>)) -> Result<(), Unread> {
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let mut texts = [None; Columns::ALL.len()];
@@ -112,24 +110,17 @@ fn stream(
                 _ => return Err(odd("is no text")),
             };
         }
-        let row = Row::new(texts).ok_or_else(|| {
-            Unread::Odd("an agent has no agent_id, or no task_id".to_owned())
-        })?;
+        let row = Row::new(texts)
+            .ok_or_else(|| Unread::Odd("an agent has no agent_id, or no task_id".to_owned()))?;
         each(&row);
     }
     Ok(())
 }
 
-/// The names of a table's columns; none where there is no such table.
-pub fn columns(connection: &Connection, table: &str) -> rusqlite::Result<HashSet<String>> {
-    let mut statement = connection.prepare("SELECT name FROM pragma_table_info(?)")?;
-    statement.query_map([table], |row| row.get(0))?.collect()
-}
-
 /// A reader without rights to write makes the files beside a database, but cannot remove
 /// them. The last one who may write can, and SQLite does it where nobody else has the
 /// database open: as when the orchestrator closes it.
-fn tidy(file: &DatabaseFile) {
+pub fn tidy(file: &DatabaseFile) {
     if !file.has_wal() {
         return;
     }

@@ -108,6 +108,11 @@ impl Rows {
         self.lengths.len()
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.lengths.is_empty()
+    }
+
     /// The rows, in the order in which they were added.
     pub fn iter(&self) -> impl Iterator<Item = Row<'_>> {
         let mut at = 0;
@@ -138,7 +143,8 @@ mod tests {
             agent_type: Some("é"),
             parent,
         };
-        let rows = [row("a", None, Some("p")), row("", Some("working"), None), row("c", None, None)];
+        let rows =
+            [row("a", None, Some("p")), row("", Some("working"), None), row("c", None, None)];
         let mut packed = Rows::default();
         rows.iter().for_each(|row| packed.push(row));
         assert_eq!(packed.iter().collect::<Vec<_>>(), rows);

@@ -17,26 +17,18 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 use super::error::{failed, is_busy};
 use super::file::{Access, DatabaseFile};
 use super::progress::{Appended, Line, ProgressFile, below, last_line};
-use super::read::columns;
+use super::schema::{LATEST, MARK, TASKS, columns};
 use super::workspace::Workspace;
 use crate::error::RegistryError;
 use crate::wait::WaitBudget;
 
-/// What our messages begin with: by this a row that we ended is known.
-pub const MARK: &str = "agentprune:";
 /// Rows of one transaction. The orchestrator's writers wait for it to end.
 const ROWS: usize = 50;
 /// How long they get between two transactions.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// The tables and columns that are written.
-const WRITTEN: [(&str, &[&str]); 2] = [
-    ("agent_progress_latest", &["task_id", "agent_id", "timestamp", "status", "progress", "message"]),
-    ("tasks", &["task_id", "updated_at"]),
-];
-
 /// An agent to end, as it was seen.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Ending<'e> {
     /// `agent_id`
     pub id: &'e str,
@@ -78,9 +70,12 @@ pub type Result = std::result::Result<Ended, (Outcome, String)>;
 ///
 /// # Errors
 /// [`RegistryError`] when it cannot be opened, or is of a version that is not known.
-pub fn connect(file: &DatabaseFile, wait: &WaitBudget) -> std::result::Result<Connection, RegistryError> {
+pub fn connect(
+    file: &DatabaseFile,
+    wait: &WaitBudget,
+) -> std::result::Result<Connection, RegistryError> {
     let connection = file.connect(Access::Write, wait.left())?;
-    for (table, names) in WRITTEN {
+    for (table, names) in [LATEST, TASKS] {
         let there = columns(&connection, table).map_err(|error| failed(&file.path, &error))?;
         if let Some(missing) = names.iter().find(|name| !there.contains(**name)) {
             let reason = format!(
@@ -112,7 +107,8 @@ pub fn end(
         if number > 0 {
             thread::sleep(PAUSE);
         }
-        let statuses: Vec<&'static str> = batch.iter().map(|ending| over(workspace, ending)).collect();
+        let statuses: Vec<&'static str> =
+            batch.iter().map(|ending| over(workspace, ending)).collect();
         match write_rows(connection, wait, batch, &statuses) {
             Ok(written) => {
                 let appended = batch.iter().zip(written).map(|(ending, row)| {
@@ -191,9 +187,10 @@ fn write_rows(
     wait.spend(began.elapsed());
     let transaction = transaction?;
     let now = crate::clock::local_now();
-    let rows = batch.iter().zip(statuses).map(|(ending, status)| {
-        write_row(&transaction, ending, status, &now)
-    });
+    let rows = batch
+        .iter()
+        .zip(statuses)
+        .map(|(ending, status)| write_row(&transaction, ending, status, &now));
     let rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
     transaction.commit()?;
     Ok(rows)
