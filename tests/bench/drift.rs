@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use model::record::Text;
 use model::record::{
     Agent, Counter, DefaultRule, End, Machine, Names, Namespace, Of, Pane, ProcSource, Process,
-    Record, Registry, Scope, Servers, Session, Stdout, TmuxOrigin, Uids,
+    Record, Registry, RegistryFile, Scope, Servers, Session, Stdout, TmuxOrigin,
 };
 
 use super::race::{Times, race, seconds, time};
@@ -135,7 +135,13 @@ fn registry(agents: usize) -> Registry {
         scan: "agents".to_owned(),
         path: REGISTRY.to_owned(),
         scope: Scope::Global,
-        owner_uid: UID,
+        file: RegistryFile {
+            owner_uid: UID,
+            gid: UID,
+            mode: 0o600,
+            device: None,
+            device_path: None,
+        },
         agents: agents as u64,
         counters: ["total_agents_spawned", "active_agents"]
             .map(|name| (name.to_owned(), counter))
@@ -221,11 +227,10 @@ fn end(of: Of, count: usize, taken_at: Timestamp) -> End {
         Of::Sessions => "sessions",
         Of::Processes | Of::Findings => "processes",
     };
-    let mut end = End::new(scan.to_owned(), of, &machine, taken_at);
+    let mut end = End::new(scan.to_owned(), of, &machine, UID, taken_at);
     end.count = count as u64;
     match of {
         Of::Sessions => {
-            end.uids = Some(Uids::Listed(vec![UID]));
             end.servers = Some(Servers::All);
             end.sockets = Some(vec!["/tmp/tmux-1000/default".to_owned()]);
             end.server_pids = Some(vec![SERVER]);

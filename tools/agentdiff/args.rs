@@ -66,6 +66,7 @@ impl Arguments {
             outside_tmux: self.outside_tmux,
             busy: self.busy,
             stale_after: self.stale_after.map(signed),
+            ignore_unasked: false,
         }
     }
 }

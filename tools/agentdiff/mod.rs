@@ -11,8 +11,8 @@ use std::process::ExitCode;
 use self::args::Arguments;
 use cli::{Failure, Input, Printer, Program};
 use model::record::{End, Machine, Of, Record};
-use model::rules::evidence::{MachineState, machine_states};
-use model::rules::{Summary, judge};
+
+use model::rules::{MachineState, Summary, judge, machine_states};
 use model::stream::{Malformed, read};
 
 const PROGRAM: Program = Program::new("agentdiff");
@@ -151,5 +151,7 @@ fn incomplete(machine_states: &[MachineState<'_, '_>]) -> Option<String> {
 fn end_of(machine_states: &[MachineState<'_, '_>]) -> End {
     let machine = machine_states.first().map(|state| state.machine.clone()).unwrap_or_default();
     let taken_at = machine_states.iter().map(MachineState::taken_at).min().unwrap_or_default();
-    End::new("findings".to_owned(), Of::Findings, &machine, taken_at)
+    let ends = machine_states.iter().flat_map(|state| &state.ends);
+    let uid = ends.map(|end| end.uid).next().unwrap_or_else(host::user::uid);
+    End::new("findings".to_owned(), Of::Findings, &machine, uid, taken_at)
 }

@@ -15,7 +15,7 @@ use host::process::of;
 use host::signal::{ProcessHandle, Terminator};
 use host::tmux::TMUX_LIMIT;
 use itertools::Itertools;
-use model::plan::{PlanItem, PlannedAction};
+use model::plan::{Identity, PlanItem, PlannedAction};
 use model::record::{ActionKind, Evidence};
 use model::record::{ProcSource, Process};
 use model::rules::{Options, ProcessVerdict, process_verdict};
@@ -159,12 +159,9 @@ enum Standing {
 /// `now`: those left behind that there are, as they are now.
 fn holder(left: &Descendant<'_, '_>, now: &[Process], recheck: &Recheck) -> Standing {
     let before = &left.item.subject;
-    let is_it =
-        |process: &&Process| (process.pid, &process.start_time) == (before.pid, &before.start_time);
-    let Some(process) = now.iter().find(is_it) else { return Standing::Gone };
-    if process.uid != left.of.subject.uid {
-        return Standing::Held(format!("it belongs to uid {}", process.uid));
-    }
+    let Some(process) = now.iter().find(|process| process.key() == before.key()) else {
+        return Standing::Gone;
+    };
     if recheck.tmux.table.tmux_servers().contains(&process.pid) {
         return Standing::Held("it is a tmux server".to_owned());
     }
@@ -174,7 +171,8 @@ fn holder(left: &Descendant<'_, '_>, now: &[Process], recheck: &Recheck) -> Stan
         return Standing::Held(format!("there is Claude in it, process {}", claude.pid));
     }
     let options = Options { outside_tmux: false, ..recheck.options.clone() };
-    match process_verdict(process, &recheck.panes(), &options) {
+    match process_verdict(process, &recheck.panes(), recheck.tmux.uid, &options) {
+        ProcessVerdict::Foreign => Standing::Held(format!("it belongs to uid {}", process.uid)),
         ProcessVerdict::Leaked(_) => Standing::Free,
         ProcessVerdict::Defunct => Standing::Gone,
         ProcessVerdict::InPane(session) => Standing::Held(format!("in a pane of {session}")),

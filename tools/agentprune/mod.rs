@@ -21,9 +21,8 @@ use self::progress::Progress;
 use self::report::Report;
 use cli::{Failure, Input, Printer, Program};
 use itertools::Itertools;
-use model::plan::Plan;
-use model::record::Machine;
-use model::record::Outcome;
+use model::plan::{Plan, Run};
+use model::record::{Machine, Scope};
 use registry::WaitBudget;
 
 const PROGRAM: Program = Program::new("agentprune");
@@ -76,15 +75,14 @@ fn prune(
     check_ends(&plan)?;
     if let Some(how) = arguments.ghosts {
         let entries = plan.registries.values_mut().flat_map(|items| &mut items.entries);
+        // No row is ever removed from a database.
+        let entries = entries.filter(|item| item.subject.scope != Scope::State);
         entries.for_each(|item| item.action.kind = how.kind());
     }
-    for (action, reason) in plan.take_foreign(machine) {
-        report.record(&action, Outcome::Refused, reason);
-    }
-    if let Some(source) = arguments.proc_source {
-        for (action, reason) in plan.take_seen_otherwise(source) {
-            report.record(&action, Outcome::Refused, reason);
-        }
+    let uid = host::user::uid();
+    let run = Run { machine: machine.clone(), uid, source: arguments.proc_source };
+    for (action, outcome, reason) in plan.settle(&run) {
+        report.record(&action, outcome, reason);
     }
     if confirm::acts(arguments, plan.actions())? {
         act(&plan, arguments, report)

@@ -4,11 +4,10 @@
 //! that, the signal reaches the process that was judged, or none: by a pidfd surely, without
 //! one as far as looking immediately before the signal can tell.
 
-use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use cli::Failure;
-use host::signal::{ProcessHandle, SignalOutcome, Terminator, room, terminator};
+use host::signal::{ProcessHandle, SignalOutcome, Terminator, capacity, terminator};
 use itertools::Itertools;
 use model::plan::PlanItem;
 use model::record::Outcome;
@@ -33,7 +32,7 @@ const AFTER_TERM: &str = "ended after SIGTERM";
 
 const CHANGED: &str = "it is not what it was a moment ago";
 
-/// A item, and the hold on its process.
+/// An item, and the handle of its process.
 pub type Target<'p, 'a> = (&'p PlanItem<'a, Process>, ProcessHandle);
 
 /// Ends the processes of these items: SIGTERM to all, one grace for all, SIGKILL to the rest.
@@ -46,17 +45,8 @@ pub fn end(
     arguments: &Arguments,
     report: &mut Report,
 ) -> Result<(), Failure> {
-    let mut seen = HashSet::new();
-    let mut once = Vec::with_capacity(items.len());
-    for item in items {
-        if seen.insert((item.subject.pid, &item.subject.start_time)) {
-            once.push(item);
-        } else {
-            report.record(&item.action, Outcome::Gone, "given twice");
-        }
-    }
-    let room = room().map_err(Failure::trouble)?;
-    for (source, items) in &once.into_iter().chunk_by(|item| source_of(item)) {
+    let room = capacity().map_err(Failure::trouble)?;
+    for (source, items) in &items.iter().chunk_by(|item| source_of(item)) {
         let items: Vec<_> = items.collect();
         items
             .chunks(room)
@@ -130,18 +120,12 @@ fn take_hold<'p, 'a: 'p>(
     items: impl Iterator<Item = &'p PlanItem<'a, Process>>,
     report: &mut Report,
 ) -> Result<Vec<Target<'p, 'a>>, Failure> {
-    let own = nix::unistd::geteuid();
     let items: Vec<_> = items.collect();
     let pids: Vec<i32> = items.iter().map(|item| item.subject.pid).collect();
     let holdings = terminator.hold(&pids).map_err(Failure::trouble)?;
     let mut held = Vec::new();
     for (item, holding) in items.into_iter().zip(holdings) {
-        let uid = item.subject.uid;
         match holding {
-            // Said before anybody's tmux is asked: another user's would not answer.
-            Ok(Some(_)) if !own.is_root() && uid != own.as_raw() => {
-                report.record(&item.action, Outcome::Refused, format!("it belongs to uid {uid}"))
-            }
             Ok(Some(process)) => held.push((item, process)),
             Ok(None) => report.record(&item.action, Outcome::Gone, "no such process"),
             Err(error) => report.record(&item.action, Outcome::Failed, error.to_string()),
@@ -193,7 +177,10 @@ fn judge(found: &Process, recheck: &Recheck) -> Result<(), (Outcome, String)> {
     let Some(process) = recheck.processes.iter().find(|process| process.pid == found.pid) else {
         return Err((Outcome::Skipped, "it is not Claude any more".to_owned()));
     };
-    match process_verdict(process, &recheck.panes(), &recheck.options) {
+    match process_verdict(process, &recheck.panes(), recheck.tmux.uid, &recheck.options) {
+        ProcessVerdict::Foreign => {
+            Err((Outcome::Skipped, format!("it belongs to uid {} now", process.uid)))
+        }
         ProcessVerdict::Leaked(_) => Ok(()),
         ProcessVerdict::InPane(session) => {
             Err((Outcome::Skipped, format!("it is in a pane of {session} now")))

@@ -1,4 +1,4 @@
-//! Looking again, in the way in which a finding was found.
+//! The state at the moment of acting, seen in the same way as when a finding was made.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,17 +7,18 @@ use cli::Failure;
 use host::tmux::{Choice, Scan, scan};
 use jiff::SignedDuration;
 use model::claude::NameRule;
+use model::plan::Identity;
 use model::record::Evidence;
 use model::record::{DefaultRule, Names, ProcSource, Process, Servers, Session};
 use model::rules::{Options, Panes, with_claude};
 
-/// What there is now, seen as a finding's evidence was.
+/// What there is now, seen as for the evidence of a finding.
 pub struct Recheck {
     /// tmux, and the process table.
     pub tmux: Scan,
     /// The processes that are Claude.
     pub processes: Vec<Process>,
-    /// How to judge. Age is no matter any more: what was old enough has not grown younger.
+    /// How to judge. Ages are not asked again: what was old enough has not grown younger.
     pub options: Options,
 }
 
@@ -32,12 +33,12 @@ pub fn choice(evidence: &Evidence) -> Choice {
     }
 }
 
-/// Where the evidence was seen: there, processes are looked for again.
+/// The process table that the evidence is from: processes are looked for there again.
 pub fn source(evidence: &Evidence) -> ProcSource {
     evidence.proc_source.unwrap_or(host::process::USUAL)
 }
 
-/// Scans at tmux again.
+/// Scans tmux again.
 ///
 /// # Errors
 /// When it cannot be asked as a whole: then nothing may be concluded.
@@ -48,7 +49,7 @@ pub fn sessions(evidence: &Evidence, limit: Duration) -> Result<Scan, Failure> {
 }
 
 impl Recheck {
-    /// Scans at tmux and at processes again.
+    /// Scans tmux and the process table again.
     ///
     /// # Errors
     /// When one of them cannot be asked.
@@ -63,6 +64,7 @@ impl Recheck {
             min_age: SignedDuration::ZERO,
             outside_tmux: evidence.outside_tmux,
             busy: evidence.busy,
+            ignore_unasked: evidence.ignore_unasked,
             stale_after: None,
         };
         Ok(Recheck { tmux, processes, options })
@@ -94,8 +96,7 @@ impl Recheck {
     }
 }
 
-/// The session among these that is the one meant: by server, id and birth, never by name.
-pub fn find<'s>(sessions: &'s [Session], of: &Session) -> Option<&'s Session> {
-    let identity = |s: &Session| (s.server_pid, s.created, s.id.clone());
-    sessions.iter().find(|session| identity(session) == identity(of))
+/// The one of these sessions that is meant: by server, birth and id, never by name.
+pub fn find<'s>(sessions: &'s [Session], meant: &Session) -> Option<&'s Session> {
+    sessions.iter().find(|session| session.key() == meant.key())
 }

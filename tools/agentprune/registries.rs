@@ -59,7 +59,7 @@ pub fn clean(
                 return Ok(());
             }
         };
-        match judge(items, &groups, &states, locked.owner_uid()) {
+        match judge(items, &groups, &states, locked.file().owner_uid) {
             Ok(verdicts) => {
                 drop(states);
                 return write(&*locked, items, &groups, verdicts, arguments, report);
@@ -218,7 +218,7 @@ fn verdict(
     if (found.scope == Scope::Task || marks) && !entry.is_active {
         return Err((Outcome::Gone, "the entry is over already".to_owned()));
     }
-    if tmux.servers == Servers::All && !tmux.uids.include(owner_uid) {
+    if tmux.servers == Servers::All && tmux.uid != owner_uid {
         let reason =
             format!("the registry is uid {owner_uid}'s, whose tmux cannot be asked from here");
         return Err((Outcome::Refused, reason));
@@ -247,14 +247,16 @@ fn write(
     // Of the items of one id, the first that is to be carried out.
     let mut is_changed = vec![false; groups.ids.len()];
     let mut changed = Vec::new();
-    let mut edit = Edit { changes: Vec::new(), keep_backups: arguments.keep_backups };
+    let mut edit = Edit { keep_backups: arguments.keep_backups, ..Edit::default() };
     for ((item, at), verdict) in items.entries.iter().zip(&groups.of_item).zip(verdicts) {
         match verdict {
             Ok(()) if std::mem::replace(&mut is_changed[*at], true) => {
                 report.record(&item.action, Outcome::Gone, "given twice");
             }
             Ok(()) => {
-                edit.changes.push((groups.ids[*at], change(item.action.kind)));
+                let id = groups.ids[*at];
+                edit.changes.push((id, change(item.action.kind)));
+                edit.seen.extend(item.subject.row.as_deref().map(|row| (id, row)));
                 changed.push(&item.action);
             }
             Err((result, reason)) => report.record(&item.action, result, reason),
@@ -285,9 +287,10 @@ fn write(
     if let Some(backup) = applied.backup {
         report.note(&format!("old content of the registry kept: {}", backup.display()));
     }
-    for (action, result) in changed.into_iter().zip(applied.results) {
+    for (at, (action, result)) in changed.into_iter().zip(applied.results).enumerate() {
+        let remark = applied.remarks.get(&at).map(String::as_str);
         match result {
-            Ok(entries) => entries.iter().for_each(|entry| report.removed(action, entry)),
+            Ok(entries) => entries.iter().for_each(|entry| report.removed(action, entry, remark)),
             Err((result, reason)) => report.record(action, result, reason),
         }
     }

@@ -1,6 +1,5 @@
 //! Ending zombie sessions.
 
-use std::collections::HashSet;
 use std::thread;
 use std::time::Duration;
 
@@ -8,8 +7,7 @@ use cli::Failure;
 use host::tmux::{TMUX_LIMIT, kill};
 use itertools::Itertools;
 use model::plan::PlanItem;
-use model::record::{Evidence, Outcome};
-use model::record::{Servers, Session};
+use model::record::{Evidence, Outcome, Session};
 use model::rules::{SessionVerdict, session_verdict};
 
 use super::recheck::{self, Recheck};
@@ -26,17 +24,7 @@ const MOVED: &str = "it changed at the moment of ending it, so tmux left it";
 /// # Errors
 /// When tmux or the process table cannot be asked, or output cannot be written.
 pub fn end(items: &[PlanItem<'_, Session>], report: &mut Report) -> Result<(), Failure> {
-    let mut seen = HashSet::new();
-    let mut once = Vec::with_capacity(items.len());
-    for item in items {
-        let Session { server_pid, created, id, .. } = &item.subject;
-        if seen.insert((server_pid, created, id)) {
-            once.push(item);
-        } else {
-            report.record(&item.action, Outcome::Gone, "given twice");
-        }
-    }
-    for (evidence, items) in &once.into_iter().chunk_by(|item| &item.action.origin.evidence) {
+    for (evidence, items) in &items.iter().chunk_by(|item| &item.action.origin.evidence) {
         end_together(evidence, items, report)?;
     }
     Ok(())
@@ -90,10 +78,6 @@ fn end_together<'p, 'a: 'p>(
 /// The session of the finding, as it is now, if it is still a zombie. What tmux is told to
 /// end is put together from this: words of the input never get into its commands.
 fn judge<'s>(found: &Session, recheck: &'s Recheck) -> Result<&'s Session, (Outcome, String)> {
-    if recheck.tmux.servers == Servers::All && !recheck.tmux.uids.include(found.uid) {
-        let reason = format!("it is uid {}'s, whose tmux cannot be asked from here", found.uid);
-        return Err((Outcome::Refused, reason));
-    }
     let Some(session) = recheck.session(found) else {
         return Err((Outcome::Gone, "no such session".to_owned()));
     };
@@ -103,7 +87,11 @@ fn judge<'s>(found: &Session, recheck: &'s Recheck) -> Result<&'s Session, (Outc
     if session.windows != found.windows {
         return Err((Outcome::Skipped, "it has other windows than it had".to_owned()));
     }
-    match session_verdict(session, recheck.has_claude(session), &recheck.options) {
+    let has_claude = recheck.has_claude(session);
+    match session_verdict(session, has_claude, recheck.tmux.uid, &recheck.options) {
+        SessionVerdict::Foreign => {
+            Err((Outcome::Skipped, format!("it belongs to uid {} now", session.uid)))
+        }
         SessionVerdict::Zombie(_) => Ok(session),
         SessionVerdict::Live => Err((Outcome::Skipped, "Claude is in it".to_owned())),
         SessionVerdict::Busy(reason) => Err((Outcome::Skipped, reason)),

@@ -32,7 +32,7 @@ fn run(arguments: Arguments) -> Result<u8, Failure> {
     let mut scan = ScanWriter::new(PROGRAM, printer, end);
     match (no_machine, host::tmux::scan(&choice, TMUX_LIMIT, source)) {
         (None, Ok(seen)) => {
-            scan.end.uids = Some(seen.uids);
+            scan.end.unasked = Some(seen.unasked);
             scan.end.sockets = Some(seen.sockets);
             scan.end.server_pids = Some(seen.server_pids);
             seen.notes.iter().for_each(|note| scan.note(note));

@@ -10,3 +10,4 @@ mod platform;
 pub mod process;
 pub mod signal;
 pub mod tmux;
+pub mod user;

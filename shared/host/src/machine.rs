@@ -7,7 +7,7 @@ use std::io;
 use model::record::{End, Machine, Of};
 
 use crate::clock;
-use crate::platform;
+use crate::{platform, user};
 
 /// This machine: host name, boot id, pid namespace.
 ///
@@ -29,5 +29,5 @@ pub fn begin(of: Of) -> (End, Option<String>) {
         Ok(machine) => (machine, None),
         Err(error) => (Machine::default(), Some(error.to_string())),
     };
-    (End::new(format!("{id:016x}"), of, &machine, taken_at), error)
+    (End::new(format!("{id:016x}"), of, &machine, user::uid(), taken_at), error)
 }

@@ -220,7 +220,7 @@ pub fn subject(of: Of) -> &'static str {
 mod tests {
     use super::*;
 
-    const END: &str = r#"{"type":"end","scan":"L","of":"agents","complete":true,"filtered":false,"count":1,"host":"h","boot_id":"b","pid_ns":"n","taken_at":"2025-10-29T23:25:00Z"}"#;
+    const END: &str = r#"{"type":"end","scan":"L","of":"agents","complete":true,"filtered":false,"count":1,"host":"h","boot_id":"b","pid_ns":"n","uid":1000,"taken_at":"2025-10-29T23:25:00Z"}"#;
     const AGENT: &str = r#"{"type":"agent","scan":"L","id":"a","status":null,"tmux_session":"agent_a","scope":"global","registry":"/r","new_field":[1]}"#;
 
     fn reason(text: &str) -> String {

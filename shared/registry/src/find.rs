@@ -142,8 +142,8 @@ fn home() -> Result<PathBuf, String> {
 /// The database of a workspace. One that cannot be looked at is one: reading it says why.
 fn database_of(workspace: &Path) -> Option<PathBuf> {
     let database = workspace.join(DATABASE);
-    let is_missing = fs::symlink_metadata(&database)
-        .is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+    let is_missing =
+        fs::symlink_metadata(&database).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
     (!is_missing).then_some(database)
 }
 

@@ -8,6 +8,7 @@ mod error;
 mod find;
 pub mod json;
 mod open;
+mod registry_file;
 mod seam;
 mod signals;
 pub mod sqlite;

@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use foldhash::HashMap;
-use model::record::{self, Agent, Outcome, RemovedEntry};
+use model::record::{self, Agent, Outcome, RegistryFile, RemovedEntry};
 
 use crate::error::RegistryError;
 use crate::wait::WaitBudget;
@@ -77,8 +77,8 @@ pub trait Locked {
     /// Where it is: an absolute path without symbolic links.
     fn path(&self) -> &Path;
 
-    /// Who owns the file.
-    fn owner_uid(&self) -> u32;
+    /// Who may write it, and where it can be seen.
+    fn file(&self) -> &RegistryFile;
 
     /// What the entries of these ids say now, in the order of the ids.
     ///

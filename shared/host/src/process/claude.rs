@@ -1,4 +1,4 @@
-//! Looking for Claude in the process table, and for what holds each one.
+//! Finding Claude in the process table, and what holds each process.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -8,9 +8,9 @@ use model::parse::tmux::cut;
 use model::record::{Process, TmuxOrigin};
 use nix::unistd::{Uid, User};
 
+use super::process_table::Table;
+use super::stat::ProcessStat;
 use crate::platform::Services;
-use crate::process::process_source::ProcessStat;
-use crate::process::process_table::Table;
 
 /// How many bytes of arguments a record holds unless asked in full.
 const ARGS_LEN: usize = 256;
@@ -155,9 +155,9 @@ impl ProcessContext<'_> {
         Some(TmuxOrigin { server_pid, pane: None })
     }
 
-    /// RemovedEntry in by a reaper or a tmux server. A process in the reaper's own session was
-    /// started by it, as the command of a container is; one of which that is not known may
-    /// have been.
+    /// Whether a reaper or a tmux server is now its parent. A process in the reaper's own
+    /// session was started by it, as the command of a container is. Where the session is
+    /// not known, it may have been.
     fn is_orphan(&self, stat: &ProcessStat, parent: &ProcessStat) -> bool {
         let source = &self.table.source;
         let reaped = stat.ppid == 1

@@ -2,11 +2,13 @@
 
 mod claude;
 #[cfg(all(feature = "proc", target_os = "linux"))]
-pub(crate) mod proc;
+mod proc;
 pub(crate) mod process_source;
 pub(crate) mod process_table;
-pub(crate) mod ps;
+mod ps;
+pub(crate) mod stat;
 
 pub use claude::{claude, of};
-pub use process_source::{ProcessMap, ProcessStat, USUAL};
+pub use process_source::USUAL;
 pub use process_table::Table;
+pub use stat::{ProcessMap, ProcessStat};

@@ -1,56 +1,15 @@
 //! Where the process table is read: `/proc`, or the program `ps`.
 //!
-//! Everything that every system shows is a [`ProcessStat`]. What only `/proc` tells is asked of
-//! the [`Source`], and what a source cannot tell is unknown there, never "none".
+//! What every system shows is a [`ProcessStat`]. What only `/proc` tells is asked of the
+//! [`Source`]; what a source cannot tell is unknown, never "none".
 
-use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use jiff::Timestamp;
-use model::record::{Namespace, ProcSource, Stdout};
+use model::record::{Mounts, Namespace, ProcSource, Stdout};
 
-/// What every source shows of a process.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ProcessStat {
-    /// Parent.
-    pub ppid: i32,
-    /// Process group.
-    pub pgid: i32,
-    /// The session in the sense of setsid(2). None when the process had just ended.
-    pub sid: Option<i32>,
-    /// Controlling terminal, as `pts/7`.
-    pub tty: Option<String>,
-    /// The kernel's short name.
-    pub name: String,
-    /// One letter as in ps(1).
-    pub state: char,
-    /// It is a thread of the kernel itself, where that shows.
-    pub is_kernel: bool,
-    /// What tells it from others that have its pid: the start in the source's own unit.
-    pub start: u64,
-    /// When it started.
-    pub started: Timestamp,
-    /// Resident memory in bytes.
-    pub rss_bytes: u64,
-    /// Processor time in seconds.
-    pub cpu_seconds: f64,
-}
-
-impl ProcessStat {
-    /// Dead, reaped or not.
-    pub fn is_dead(&self) -> bool {
-        matches!(self.state, 'Z' | 'X')
-    }
-
-    /// Whether what has the same pid is what was there before, as far as that cannot be
-    /// excluded: ps on Linux counts from a boot time in seconds that moves by one while the
-    /// clock is corrected. To say that a process has ended takes more than that.
-    pub fn may_be(&self, before: &ProcessStat) -> bool {
-        self.start.abs_diff(before.start) <= 1
-    }
-}
+use super::stat::{ProcessMap, ProcessStat};
 
 /// Whose a process is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,9 +19,6 @@ pub struct Owner {
     /// The pid namespace.
     pub namespace: Option<Namespace>,
 }
-
-/// All processes, by pid.
-pub type ProcessMap = HashMap<i32, ProcessStat>;
 
 /// One reading of the process table, to be asked for more about the processes in it.
 pub trait Source: fmt::Debug {
@@ -102,6 +58,16 @@ pub trait Source: fmt::Debug {
         vec![(None, None); pids.len()]
     }
 
+    /// Its effective and supplementary groups.
+    fn groups(&self, _pid: i32) -> Option<Vec<u32>> {
+        None
+    }
+
+    /// What it has mounted.
+    fn mounts(&self, _pid: i32) -> Option<Mounts> {
+        None
+    }
+
     /// The sockets on which a process listens, as far as they have a path.
     fn listening_sockets(&self, _pid: i32) -> Vec<PathBuf> {
         Vec::new()
@@ -115,22 +81,7 @@ pub const USUAL: ProcSource = if cfg!(all(feature = "proc", target_os = "linux")
     ProcSource::Ps
 };
 
-/// Reads the process table.
-///
-/// # Errors
-/// When it cannot be read, shows not even the process that asks, or this build has no
-/// such source.
-pub fn read(kind: ProcSource) -> io::Result<(Box<dyn Source>, ProcessMap)> {
-    match kind {
-        ProcSource::Ps => crate::process::ps::read(),
-        #[cfg(all(feature = "proc", target_os = "linux"))]
-        ProcSource::Proc => crate::process::proc::read(),
-        #[cfg(not(all(feature = "proc", target_os = "linux")))]
-        ProcSource::Proc => Err(no_proc()),
-    }
-}
-
-/// What there is to say to somebody who wants `/proc` where it was left out.
+/// The error for `--proc-source proc` in a build without `/proc`.
 #[cfg(not(all(feature = "proc", target_os = "linux")))]
 pub(crate) fn no_proc() -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, "this build reads ps, not /proc")

@@ -5,7 +5,11 @@ use std::io;
 
 use model::record::ProcSource;
 
-use crate::process::process_source::{ProcessMap, ProcessStat, Source, read};
+#[cfg(all(feature = "proc", target_os = "linux"))]
+use super::proc;
+use super::process_source::Source;
+use super::ps;
+use super::stat::{ProcessMap, ProcessStat, own_pid};
 
 /// One reading of the process table.
 #[derive(Debug)]
@@ -89,7 +93,13 @@ impl Table {
     }
 }
 
-/// The pid of this process.
-pub fn own_pid() -> i32 {
-    std::process::id() as i32
+/// Reads the process table from a source, which is an error where this build has none.
+fn read(kind: ProcSource) -> io::Result<(Box<dyn Source>, ProcessMap)> {
+    match kind {
+        ProcSource::Ps => ps::read(),
+        #[cfg(all(feature = "proc", target_os = "linux"))]
+        ProcSource::Proc => proc::read(),
+        #[cfg(not(all(feature = "proc", target_os = "linux")))]
+        ProcSource::Proc => Err(super::process_source::no_proc()),
+    }
 }

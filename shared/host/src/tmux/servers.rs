@@ -10,12 +10,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use model::claude::{base_name, script};
-use model::record::{Namespace, ProcSource, Servers, Session, Uids};
+use model::record::{Namespace, ProcSource, Servers, Session, UnaskedServer, WhyUnasked};
 use nix::sys::signal::kill as send;
 use nix::unistd::Pid;
 
 use super::client::{Answer, ENDING, Tmux};
+use crate::process::process_source::Owner;
 use crate::process::process_table::Table;
+use crate::user;
 
 /// How long one call of tmux may take.
 pub const TMUX_LIMIT: Duration = Duration::from_secs(5);
@@ -23,7 +25,7 @@ pub const TMUX_LIMIT: Duration = Duration::from_secs(5);
 /// Which servers to look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Choice {
-    /// Every server of this user; as root, of every user.
+    /// Every server of this user.
     All,
     /// The servers on these sockets; that none answers there is trouble.
     Named(Vec<PathBuf>),
@@ -51,14 +53,16 @@ impl Choice {
 pub struct Scan {
     /// The sessions, `scan` left empty.
     pub sessions: Vec<Session>,
-    /// The users whose servers were looked at.
-    pub uids: Uids,
+    /// The user whose servers were asked.
+    pub uid: u32,
     /// Whether that was all of them.
     pub servers: Servers,
     /// Their sockets, servers that are gone not counted.
     pub sockets: Vec<String>,
     /// The servers that answered.
     pub server_pids: Vec<i32>,
+    /// Living servers of other users and other pid namespaces.
+    pub unasked: Vec<UnaskedServer>,
     /// What could not be asked: if there is anything, the scan is not complete.
     pub trouble: Vec<String>,
     /// What a person may want to know.
@@ -203,8 +207,8 @@ impl<'c> Search<'c> {
         }
     }
 
-    /// Whether a server must be asked: one that was known before, or any of a user that is
-    /// looked at, in this pid namespace.
+    /// Whether a server must be asked: one that was known before, or any of this user in
+    /// this pid namespace.
     fn is_wanted(&mut self, pid: i32, table: &Table) -> bool {
         match self.choice {
             Choice::Named(_) => return false,
@@ -212,34 +216,15 @@ impl<'c> Search<'c> {
             Choice::All => {}
         }
         // One whose owner cannot be told may be ours; one that has ended shows later.
-        let own = nix::unistd::geteuid();
-        let owner = table.source.owner(pid);
-        let is_others = owner.uid.is_some_and(|uid| uid != own.as_raw());
-        if is_others && !own.is_root() {
-            return false;
-        }
-        if owner.namespace == Some(Namespace::Foreign) {
-            self.notes
-                .push(format!("tmux server {pid} is in another pid namespace and was not asked"));
-            return false;
-        }
-        true
+        why_unasked(table.source.owner(pid)).is_none()
     }
 
     fn finish(mut self, table: Table) -> Scan {
         fill_running(&mut self.sessions, &table);
-        let root = nix::unistd::geteuid().is_root();
-        let uids = match self.choice {
-            Choice::All if root => Uids::ALL,
-            Choice::All => Uids::Listed(vec![nix::unistd::geteuid().as_raw()]),
-            Choice::Named(_) | Choice::Known { .. } => {
-                let uids: BTreeSet<u32> = self.servers.values().map(|(_, uid)| *uid).collect();
-                Uids::Listed(uids.into_iter().collect())
-            }
-        };
         Scan {
             sessions: self.sessions,
-            uids,
+            uid: user::uid(),
+            unasked: unasked(&table),
             servers: self.choice.servers(),
             sockets: self.servers.values().map(|(s, _)| s.to_string_lossy().into_owned()).collect(),
             server_pids: self.servers.keys().copied().collect(),
@@ -248,6 +233,30 @@ impl<'c> Search<'c> {
             table,
         }
     }
+}
+
+/// Why a server with this owner is not asked. One whose owner cannot be told may be ours.
+fn why_unasked(owner: Owner) -> Option<WhyUnasked> {
+    if owner.uid.is_some_and(|uid| uid != user::uid()) {
+        return Some(WhyUnasked::OtherUser);
+    }
+    (owner.namespace == Some(Namespace::Foreign)).then_some(WhyUnasked::OtherNamespace)
+}
+
+fn unasked(table: &Table) -> Vec<UnaskedServer> {
+    let mut pids: Vec<i32> = table.tmux_servers().into_iter().collect();
+    pids.sort_unstable();
+    let unasked = pids.into_iter().filter_map(|pid| {
+        let owner = table.source.owner(pid);
+        Some(UnaskedServer {
+            pid,
+            uid: owner.uid,
+            groups: table.source.groups(pid),
+            why: why_unasked(owner)?,
+            mounts: table.source.mounts(pid),
+        })
+    });
+    unasked.collect()
 }
 
 fn unreached(pid: i32, sockets: &[PathBuf]) -> String {
@@ -269,16 +278,8 @@ fn not_installed() -> String {
 fn likely_sockets() -> Vec<PathBuf> {
     let mut bases: BTreeSet<PathBuf> = BTreeSet::from([PathBuf::from("/tmp")]);
     bases.extend(env::var_os("TMUX_TMPDIR").map(PathBuf::from));
-    let own = nix::unistd::geteuid();
-    let folders: Vec<PathBuf> = if own.is_root() {
-        let is_tmux =
-            |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with("tmux-");
-        let folders = bases.iter().filter_map(|base| fs::read_dir(base).ok()).flatten().flatten();
-        folders.filter(is_tmux).map(|entry| entry.path()).collect()
-    } else {
-        bases.iter().map(|base| base.join(format!("tmux-{own}"))).collect()
-    };
-    let sockets = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
+    let folders = bases.iter().map(|base| base.join(format!("tmux-{}", user::uid())));
+    let sockets = folders.filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
     let mut sockets: Vec<PathBuf> = sockets
         .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_socket()))
         .map(|entry| entry.path())

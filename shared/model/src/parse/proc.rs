@@ -2,6 +2,8 @@
 //!
 //! Parsing stands apart from reading, so that it is tested without a machine.
 
+use crate::record::Mount;
+
 /// What `/proc/PID/stat` says of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stat {
@@ -87,6 +89,67 @@ pub fn status(text: &str) -> (Option<u32>, Option<usize>) {
     let uid = values("Uid:").and_then(|mut v| v.nth(1)?.parse().ok());
     let depth = values("NSpid:").map(Iterator::count).filter(|&n| n > 0);
     (uid, depth)
+}
+
+/// The effective and supplementary group ids of a process, from the lines `Gid:` (real,
+/// effective, saved, file system) and `Groups:` of `/proc/PID/status`.
+pub fn groups(text: &str) -> Option<Vec<u32>> {
+    let values = |key: &str| {
+        text.lines().find_map(|line| line.strip_prefix(key)).map(str::split_ascii_whitespace)
+    };
+    let effective = values("Gid:")?.nth(1)?.parse().ok()?;
+    let mut groups = vec![effective];
+    for group in values("Groups:")? {
+        groups.push(group.parse().ok()?);
+    }
+    groups.sort_unstable();
+    groups.dedup();
+    Some(groups)
+}
+
+/// The mounts in `/proc/PID/mountinfo`.
+pub fn mounts(text: &str) -> Option<Vec<Mount>> {
+    text.lines().map(|line| mount(line).map(|(_, mount, _)| mount)).collect()
+}
+
+/// The device, `major:minor`, and the path on its file system of a file that was opened
+/// through the mount with this id, by the text of `/proc/self/mountinfo` and its absolute
+/// path.
+pub fn place(text: &str, mount_id: &str, path: &str) -> Option<(String, String)> {
+    let mounts = text.lines().filter_map(mount);
+    let (_, mount, point) = mounts.into_iter().find(|(id, ..)| *id == mount_id)?;
+    let below = path.strip_prefix(point.trim_end_matches('/'))?;
+    if !below.is_empty() && !below.starts_with('/') {
+        return None;
+    }
+    Some((mount.device, mount.root.trim_end_matches('/').to_owned() + below))
+}
+
+/// The id, the mount and the mount point of a line of mountinfo. Its columns are `ID PARENT
+/// MAJOR:MINOR ROOT MOUNT_POINT …`; in a path, space, tab, newline and backslash stand as
+/// octal numbers.
+fn mount(line: &str) -> Option<(&str, Mount, String)> {
+    let mut columns = line.split(' ');
+    let (id, _parent, device) = (columns.next()?, columns.next()?, columns.next()?);
+    let (root, point) = (unescaped(columns.next()?), unescaped(columns.next()?));
+    let is_device = device
+        .split_once(':')
+        .is_some_and(|(major, minor)| major.parse::<u32>().is_ok() && minor.parse::<u32>().is_ok());
+    is_device.then(|| (id, Mount { device: device.to_owned(), root }, point))
+}
+
+fn unescaped(path: &str) -> String {
+    let escapes = [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")];
+    let mut rest = path;
+    let mut text = String::with_capacity(path.len());
+    while let Some(at) = rest.find('\\') {
+        text.push_str(&rest[..at]);
+        let escape = escapes.iter().find(|(escape, _)| rest[at..].starts_with(escape));
+        let (escape, meaning) = escape.copied().unwrap_or(("\\", "\\"));
+        text.push_str(meaning);
+        rest = &rest[at + escape.len()..];
+    }
+    text + rest
 }
 
 /// The value of a variable in `/proc/PID/environ`, which holds the environment the
@@ -241,6 +304,41 @@ mod tests {
         let text = "Name:\tx\nUid:\t1\t2\t3\t4\nNSpid:\t812\t1\n";
         assert_eq!(status(text), (Some(2), Some(2)));
         assert_eq!(status("Name:\tx\n"), (None, None));
+    }
+
+    #[test]
+    fn groups_are_the_effective_and_the_supplementary_ones() {
+        let text = "Gid:\t7\t1000\t8\t9\nFDSize:\t64\nGroups:\t27 1000 4 \n";
+        assert_eq!(groups(text), Some(vec![4, 27, 1000]));
+        assert_eq!(groups("Gid:\t7\t5\t8\t9\nGroups:\t \n"), Some(vec![5]));
+        assert_eq!(groups("Groups:\t1\n"), None);
+        assert_eq!(groups("Gid:\t7\t5\t8\t9\n"), None);
+    }
+
+    #[test]
+    fn mounts_by_device_and_directory() {
+        let text = "36 35 98:0 /mnt\\0401\\134\\012x\\ /mnt rw shared:1 - ext3 /dev/root rw\n\
+            37 35 0:32 / /proc rw - proc proc rw\n";
+        let [one, other] = &mounts(text).unwrap()[..] else { panic!() };
+        assert_eq!((one.device.as_str(), one.root.as_str()), ("98:0", "/mnt 1\\\nx\\"));
+        assert_eq!((other.device.as_str(), other.root.as_str()), ("0:32", "/"));
+        assert_eq!(mounts("36 35 x /a /b\n"), None);
+        assert_eq!(mounts(""), Some(vec![]));
+    }
+
+    #[test]
+    fn the_place_of_a_file_on_its_file_system() {
+        let text = "21 1 8:1 / / rw - ext4 /dev/sda rw\n\
+            22 21 0:31 /@home/u /home/u rw - btrfs /dev/sdb rw\n\
+            23 21 8:1 /srv/a\\040b /mnt rw - ext4 /dev/sda rw\n";
+        let place = |id, path| place(text, id, path);
+        let found = |device: &str, path: &str| Some((device.to_owned(), path.to_owned()));
+        assert_eq!(place("21", "/srv/r.json"), found("8:1", "/srv/r.json"));
+        assert_eq!(place("22", "/home/u/w/r.json"), found("0:31", "/@home/u/w/r.json"));
+        assert_eq!(place("23", "/mnt/r.json"), found("8:1", "/srv/a b/r.json"));
+        assert_eq!(place("23", "/mnt"), found("8:1", "/srv/a b"));
+        assert_eq!(place("23", "/mnt2/r.json"), None);
+        assert_eq!(place("24", "/mnt/r.json"), None);
     }
 
     #[test]

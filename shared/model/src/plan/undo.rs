@@ -5,19 +5,17 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::plan::{Origins, PlannedAction};
-use crate::record::RemovedEntry;
-use crate::record::Text;
-use crate::record::{ActionKind, Finding, Outcome};
-use crate::record::{Agent, Registry};
+use super::item::PlannedAction;
+use super::origin::Origins;
+use crate::record::{ActionKind, Agent, Finding, Outcome, Registry, RemovedEntry, Text};
 use crate::stream::{Malformed, lines, parse};
 
 /// What is to be undone in one registry.
 #[derive(Debug, Default)]
 pub struct Undo<'a> {
-    /// The entries to put back, in the order in which they were taken.
+    /// The entries to put back, in the order in which they were removed or marked.
     pub entries: Vec<(PlannedAction<'a>, RemovedEntry<'a>)>,
-    /// Counters that were set: what they were, and what the entries made then.
+    /// The counters that were set, by name: the number before, and the number that was set.
     pub counters: HashMap<String, (i64, i64)>,
 }
 
@@ -33,12 +31,12 @@ struct Done<'a> {
     finding: Option<&'a RawValue>,
 }
 
-/// Reads action records, such as a log, and finds what was done to registries, by path.
-/// What was planned, what was put back since, and what was done to processes and sessions,
-/// is passed over.
+/// Reads action records, such as a log, and returns what was done to registries, by path.
+/// Passes over what was only planned, what was put back since, and what was done to
+/// processes and sessions.
 ///
 /// # Errors
-/// [`Malformed`] for a line that is not a record, and for an input without any action.
+/// [`Malformed`] for a line that is not a record, and for an input without actions.
 pub fn read(text: &str) -> Result<BTreeMap<String, Undo<'_>>, Malformed> {
     let mut undos: BTreeMap<String, Undo<'_>> = BTreeMap::new();
     let mut origins = Origins::default();
@@ -81,7 +79,7 @@ pub fn read(text: &str) -> Result<BTreeMap<String, Undo<'_>>, Malformed> {
         let reason = "no action records: undoing needs what agentprune --yes or its --log wrote";
         return Err(Malformed { line: 0, reason: reason.to_owned() });
     }
-    // Counters alone are not put back: wrong ones serve nobody.
+    // Counters are not put back alone: the old numbers were wrong.
     undos.retain(|_, undo| !undo.entries.is_empty());
     Ok(undos)
 }

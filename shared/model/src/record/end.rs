@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::ProcSource;
+use super::proc_source::ProcSource;
+use super::unasked::UnaskedServer;
 
 /// What a scan was of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -23,41 +24,10 @@ pub enum Of {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Servers {
-    /// Every server of the uids listed.
+    /// Every server of the run's user.
     All,
     /// Those named with `-S` or `-L`.
     Named,
-}
-
-/// The users whose tmux servers a scan listed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Uids {
-    /// `"all"`: every user of the machine, as root sees it.
-    Every(AllUsers),
-    /// Their uids.
-    Listed(Vec<u32>),
-}
-
-impl Uids {
-    /// Every user.
-    pub const ALL: Uids = Uids::Every(AllUsers::All);
-
-    /// Whether the servers of this user were listed.
-    pub fn include(&self, uid: u32) -> bool {
-        match self {
-            Uids::Every(AllUsers::All) => true,
-            Uids::Listed(uids) => uids.contains(&uid),
-        }
-    }
-}
-
-/// The word `all`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AllUsers {
-    /// `"all"`
-    All,
 }
 
 /// Which names `lsclaude` looked for.
@@ -118,9 +88,8 @@ pub struct End {
     pub pid_ns: String,
     /// The instant the scan began.
     pub taken_at: Timestamp,
-    /// Sessions: the users whose servers were listed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub uids: Option<Uids>,
+    /// The uid of the user for whom the scan was taken. Sessions: whose servers were asked.
+    pub uid: u32,
     /// Sessions: which servers were asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub servers: Option<Servers>,
@@ -130,6 +99,9 @@ pub struct End {
     /// Sessions: the servers that answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_pids: Option<Vec<i32>>,
+    /// Sessions: living servers of other users and other pid namespaces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unasked: Option<Vec<UnaskedServer>>,
     /// Sessions and processes: where the process table was read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proc_source: Option<ProcSource>,
@@ -145,8 +117,9 @@ pub struct End {
 }
 
 impl End {
-    /// The end of a scan of `of` that began at `taken_at`, complete and empty.
-    pub fn new(scan: String, of: Of, machine: &Machine, taken_at: Timestamp) -> End {
+    /// The end of a scan of `of` for the user `uid` that began at `taken_at`, complete and
+    /// empty.
+    pub fn new(scan: String, of: Of, machine: &Machine, uid: u32, taken_at: Timestamp) -> End {
         let Machine { host, boot_id, pid_ns } = machine.clone();
         End {
             scan,
@@ -159,10 +132,11 @@ impl End {
             boot_id,
             pid_ns,
             taken_at,
-            uids: None,
+            uid,
             servers: None,
             sockets: None,
             server_pids: None,
+            unasked: None,
             proc_source: None,
             names: None,
             findings: None,

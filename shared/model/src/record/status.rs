@@ -1,6 +1,6 @@
 //! What the statuses of registry entries mean.
 
-use super::Scope;
+use super::agent::Scope;
 
 /// Whether an entry counts as active. In a global registry everything is that is not
 /// completed or terminated, entries without a status too: they were just deployed.

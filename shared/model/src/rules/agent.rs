@@ -1,125 +1,134 @@
 //! Registry entries: with a session, or ghosts.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use foldhash::{HashMap, HashSet};
 
-use super::{FindingBuilder, RuleContext, SessionVerdict, by_reason, counted, owners};
-use crate::parse::tmux::{AGENT_PREFIX, name_key, wanted_key};
-use crate::record::is_active;
-use crate::record::{ActionKind, Kind};
-use crate::record::{Agent, Of, Scope, Session};
+use super::agent_sessions::{Sessions, wanted_name};
+use super::context::{FindingBuilder, RuleContext};
+use super::count::{by_reason, counted};
+use crate::parse::tmux::wanted_key;
+use crate::record::{ActionKind, Agent, Kind, Scope, Session, is_active};
 use crate::stream::Sourced;
 
-/// Which session belongs to which agent: by its name as tmux writes it, or by what it
-/// was started for, so that an agent in a renamed session is not a ghost.
-#[derive(Debug)]
-pub struct AgentSessions<'s> {
-    by_name: HashMap<Vec<u8>, Vec<&'s Session>>,
-    by_agent: HashMap<&'s str, Vec<&'s Session>>,
-    count: usize,
-}
-
-/// The name in the entry is one that tmux expands: nobody can tell the session's name.
+/// What an entry says that its judgement rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NameLost;
-
-impl<'s> AgentSessions<'s> {
-    /// Collects the sessions that were seen.
-    pub fn new(sessions: impl IntoIterator<Item = &'s Session>) -> AgentSessions<'s> {
-        let (by_name, by_agent) = (HashMap::default(), HashMap::default());
-        let mut known = AgentSessions { by_name, by_agent, count: 0 };
-        for session in sessions {
-            known.count += 1;
-            known.by_name.entry(name_key(&session.name)).or_default().push(session);
-            if let Some(agent) = &session.agent {
-                known.by_agent.entry(agent).or_default().push(session);
-            }
-        }
-        known
-    }
-
-    /// The sessions of an entry. One without `tmux_session` has the name that the
-    /// orchestrator gives.
-    ///
-    /// # Errors
-    /// [`NameLost`] when no session was found, and none could be by the name.
-    pub fn of(&self, id: &str, tmux_session: Option<&str>) -> Result<Vec<&'s Session>, NameLost> {
-        let key = wanted_key(&wanted_name(id, tmux_session));
-        let by_name = key.as_ref().and_then(|key| self.by_name.get(key));
-        let sessions: Vec<_> =
-            by_name.into_iter().chain(self.by_agent.get(id)).flatten().copied().collect();
-        if sessions.is_empty() && key.is_none() { Err(NameLost) } else { Ok(sessions) }
-    }
-
-    /// How many sessions were seen.
-    pub fn count(&self) -> usize {
-        self.count
-    }
+pub struct Entry<'e> {
+    /// Its id.
+    pub id: &'e str,
+    /// The kind of registry it stands in.
+    pub scope: Scope,
+    /// Whether its status is that of an agent at work.
+    pub is_active: bool,
+    /// The session that the orchestrator asked tmux for.
+    pub tmux_session: Option<&'e str>,
 }
 
-/// The name that the orchestrator asks tmux for.
-fn wanted_name<'n>(id: &str, tmux_session: Option<&'n str>) -> Cow<'n, str> {
-    tmux_session.map_or_else(|| format!("{AGENT_PREFIX}{id}").into(), Cow::Borrowed)
+/// What an entry is, given the sessions.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AgentVerdict<'s> {
+    /// It is over, or has no id, and stays as a record of that.
+    Over,
+    /// This session of it is there, and is no zombie.
+    Live(&'s Session),
+    /// Nobody can tell what its session is called.
+    NameLost,
+    /// It has no session, or none but this zombie.
+    Ghost(Option<&'s Session>),
 }
 
-pub(super) fn ghost(context: &mut RuleContext<'_, '_>) {
+/// Judges an entry. `sessions`: its own, as [`AgentSessions::of`] finds them; `zombies`:
+/// those that are about to be ended, by server and id.
+///
+/// [`AgentSessions::of`]: super::AgentSessions::of
+pub fn agent_verdict<'s>(
+    entry: &Entry<'_>,
+    sessions: &Sessions<'s>,
+    zombies: &HashSet<(i32, &str)>,
+) -> AgentVerdict<'s> {
+    // An entry of a task registry or of a database that is over stays there as a record of it.
+    if entry.id.is_empty() || entry.scope != Scope::Global && !entry.is_active {
+        return AgentVerdict::Over;
+    }
+    let sessions = sessions.as_deref().unwrap_or_default();
+    let is_zombie = |session: &&&Session| zombies.contains(&(session.server_pid, &*session.id));
+    if let Some(session) = sessions.iter().find(|session| !is_zombie(session)) {
+        return AgentVerdict::Live(session);
+    }
+    // A zombie found by the agent's id need not be the session that the name means.
+    if wanted_key(&wanted_name(entry.id, entry.tmux_session)).is_none() {
+        return AgentVerdict::NameLost;
+    }
+    AgentVerdict::Ghost(sessions.first().copied())
+}
+
+pub(super) fn judge(context: &mut RuleContext<'_, '_>) {
     let state = context.state;
-    let owners = owners(state);
-    let zombies = match state.gap(Of::Processes) {
-        None => zombies(context),
-        Some(_) => HashSet::default(),
-    };
+    let files = context.files();
     let servers = state.server_pids().len();
     let seen = counted(context.agent_sessions.count(), "session", "sessions");
-    let mut gap_of_look: HashMap<(&str, &str), Option<String>> = HashMap::default();
+    let mut gap_of_scan: HashMap<(&str, &str), Option<String>> = HashMap::default();
     let mut gaps = Vec::new();
     // In each registry, how many entries were judged, and the ghosts.
     let mut judged: BTreeMap<&str, (usize, Vec<Ghost<'_, '_>>)> = BTreeMap::new();
     for (agent, end, sessions) in context.agents() {
-        let Agent { id, registry, tmux_session, .. } = &agent.record;
-        if !can_be_ghost(&agent.record) {
+        let Agent { id, registry, scope, .. } = &agent.record;
+        let entry = Entry {
+            id,
+            scope: *scope,
+            is_active: is_active(*scope, agent.record.status.as_deref()),
+            tmux_session: agent.record.session_name(),
+        };
+        let verdict = agent_verdict(&entry, sessions, &context.zombies);
+        if verdict == AgentVerdict::Over {
             continue;
         }
         let (entries, ghosts) = judged.entry(registry).or_default();
         *entries += 1;
-        let sessions = sessions.as_deref().unwrap_or_default();
-        if sessions.iter().any(|s| !zombies.contains(&(s.server_pid, s.id.as_str()))) {
-            continue;
-        }
-        // A zombie found by the agent's id need not be the session that the name means.
-        if wanted_key(tmux_session.as_deref().unwrap_or(id)).is_none() {
-            gaps.push("tmux expands their session names, so nobody can tell them".to_owned());
-            continue;
-        }
-        let gap = gap_of_look.entry((registry, &end.scan)).or_insert_with(|| {
-            match owners.get(&**registry) {
-                Some(uid) => state.session_gap(*uid, Some(end.taken_at)),
-                None => Some(format!("there is no record of registry {registry}")),
+        let zombie = match verdict {
+            AgentVerdict::Over | AgentVerdict::Live(_) => continue,
+            AgentVerdict::NameLost => {
+                let why = match entry.tmux_session {
+                    Some("") => "the registry does not know the names of their sessions",
+                    _ => "tmux expands their session names, so nobody can tell them",
+                };
+                gaps.push(why.to_owned());
+                continue;
             }
+            AgentVerdict::Ghost(zombie) => zombie,
+        };
+        let gap = gap_of_scan.entry((registry, &end.scan)).or_insert_with(|| {
+            let Some(file) = files.get(&**registry) else {
+                return Some(format!("there is no record of registry {registry}"));
+            };
+            let unasked = || match context.options.ignore_unasked {
+                true => None,
+                false => state.unasked_gap(file),
+            };
+            let owner = state.owner_gap(file.owner_uid);
+            owner.or_else(|| state.session_gap(Some(end.taken_at))).or_else(unasked)
         });
         match gap {
             Some(gap) => gaps.push(gap.clone()),
-            None => ghosts.push(Ghost::new(agent, sessions.first().copied())),
+            None => ghosts.push(Ghost::new(agent, zombie)),
         }
     }
-    for (registry, (entries, mut ghosts)) in judged {
+    for (entries, mut ghosts) in judged.into_values() {
         ghosts.sort_unstable_by_key(|ghost| ghost.order());
         for Ghost { id, agent, zombie, .. } in ghosts {
-            let wanted = agent.record.tmux_session.as_deref();
+            let wanted = agent.record.session_name();
             let reason = match zombie {
                 Some(session) => format!("session is a zombie: {}", session.name),
-                None if servers == 0 => no_server(owners.get(registry), entries),
+                None if servers == 0 => no_server(state.uid, entries),
                 None => format!("no tmux session {} among {seen}", wanted_name(id, wanted)),
             };
-            let remedy = match agent.record.scope {
+            let action = match agent.record.scope {
                 Scope::Global => ActionKind::RemoveEntry,
                 Scope::Task | Scope::State => ActionKind::TerminateEntry,
             };
-            let target = format!("agent {id}");
-            let builder = FindingBuilder::new(Kind::GhostAgent, Some(remedy), target, reason);
-            context.report(FindingBuilder { agent: Some(agent.raw()), ..builder });
+            let builder = FindingBuilder::new(Kind::GhostAgent, format!("agent {id}"), reason);
+            let (action, agent) = (Some(action), Some(agent.raw()));
+            context.report(FindingBuilder { action, agent, ..builder });
         }
     }
     for (gap, count) in by_reason(gaps) {
@@ -129,7 +138,7 @@ pub(super) fn ghost(context: &mut RuleContext<'_, '_>) {
 
 /// An entry without a session, or with none but a zombie.
 struct Ghost<'c, 'a> {
-    /// The first bytes of the id. Most comparisons end with them, so that sorting a million
+    /// The first bytes of the id. They decide most comparisons, so that sorting a million
     /// ghosts does not look up as many ids all over the memory.
     head: [u8; 16],
     id: &'c str,
@@ -146,37 +155,16 @@ impl<'c, 'a> Ghost<'c, 'a> {
         Ghost { head, id, agent, zombie }
     }
 
-    /// An id stands once in a registry, so this is the order of the ids.
+    /// The order of the ids, each of which stands once in a registry.
     fn order(&self) -> ([u8; 16], &'c str) {
         (self.head, self.id)
     }
 }
 
-/// An entry of a task registry that is over stays there as a record of it.
-fn can_be_ghost(agent: &Agent<'_>) -> bool {
-    let is_open = agent.scope == Scope::Global || is_active(agent.scope, agent.status.as_deref());
-    !agent.id.is_empty() && is_open
-}
-
-fn no_server(uid: Option<&u32>, entries: usize) -> String {
-    let uid = uid.copied().unwrap_or_default();
+fn no_server(uid: u32, entries: usize) -> String {
     let entries = match entries {
         1 => "the only entry is a ghost".to_owned(),
         n => format!("all {n} entries are ghosts"),
     };
     format!("no tmux server for uid {uid}: {entries}")
-}
-
-/// The sessions that are findings as zombies: old enough, and with an action.
-fn zombies<'c>(context: &RuleContext<'c, '_>) -> HashSet<(i32, &'c str)> {
-    context
-        .state
-        .sessions
-        .iter()
-        .filter(|(session, end)| {
-            matches!(context.session_verdict(&session.record), SessionVerdict::Zombie(_))
-                && !context.is_young(session.record.created, end, Of::Processes)
-        })
-        .map(|(session, _)| (session.record.server_pid, session.record.id.as_str()))
-        .collect()
 }

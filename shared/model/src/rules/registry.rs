@@ -3,10 +3,9 @@
 use foldhash::{HashMap, HashSet};
 use itertools::Itertools;
 
-use super::{FindingBuilder, RuleContext, counted, owners};
-use crate::record::is_active;
-use crate::record::{ActionKind, Kind};
-use crate::record::{Agent, Of, Registry, Scope};
+use super::context::{FindingBuilder, RuleContext};
+use super::count::{by_reason, counted};
+use crate::record::{Agent, Kind, Of, Registry, Scope, is_active};
 use crate::stream::Sourced;
 
 /// The counters of a registry that are there and wrong, as a sentence; None if all are
@@ -22,33 +21,43 @@ pub fn miscounted(registry: &Registry) -> Option<String> {
     (!wrong.is_empty()).then_some(wrong)
 }
 
-pub(super) fn count_mismatch(context: &mut RuleContext<'_, '_>) {
+pub(super) fn judge(context: &mut RuleContext<'_, '_>) {
+    count_mismatch(context);
+    status_mismatch(context);
+    missing_in_global(context);
+    stale_task(context);
+}
+
+fn count_mismatch(context: &mut RuleContext<'_, '_>) {
     let state = context.state;
-    let mut filtered = 0;
+    let mut gaps = Vec::new();
     for (registry, end) in state.registries.iter().sorted_by_key(|(r, _)| &r.record.path) {
         let Some(reason) = miscounted(&registry.record) else { continue };
-        if end.filtered {
-            filtered += 1;
+        let filtered = || end.filtered.then(|| "the scan of agents was filtered".to_owned());
+        if let Some(gap) = state.owner_gap(registry.record.file.owner_uid).or_else(filtered) {
+            gaps.push(gap);
             continue;
         }
         let target = format!("registry {}", registry.record.path);
-        let builder =
-            FindingBuilder::new(Kind::CountMismatch, Some(ActionKind::SetCounters), target, reason);
+        let builder = FindingBuilder::new(Kind::CountMismatch, target, reason);
         context.report(FindingBuilder { registry: Some(registry.raw()), ..builder });
     }
-    if filtered > 0 {
-        context.withhold(
-            &format!("counters of {}", counted(filtered, "registry", "registries")),
-            "the scan of agents was filtered",
-        );
+    for (gap, count) in by_reason(gaps) {
+        let what = format!("counters of {}", counted(count, "registry", "registries"));
+        context.withhold(&what, &gap);
     }
 }
 
-/// Entries of task registries, in the order of the output.
+/// The entries of this user's task registries, in the order of the output.
 fn task_entries<'c, 'a>(context: &RuleContext<'c, 'a>) -> Vec<&'c Sourced<'a, Agent<'a>>> {
+    let files = context.files();
+    let is_own = |agent: &Agent<'_>| {
+        files.get(&*agent.registry).is_none_or(|file| file.owner_uid == context.state.uid)
+    };
     let agents = context.state.agents.iter().map(|(agent, _)| *agent);
     agents
         .filter(|agent| agent.record.scope == Scope::Task && !agent.record.id.is_empty())
+        .filter(|agent| is_own(&agent.record))
         .sorted_by_key(|agent| (&*agent.record.registry, &*agent.record.id))
         .collect()
 }
@@ -71,7 +80,7 @@ fn in_global<'c, 'a>(
 }
 
 /// An entry without a status says nothing, but in a global registry it counts as active.
-pub(super) fn status_mismatch(context: &mut RuleContext<'_, '_>) {
+fn status_mismatch(context: &mut RuleContext<'_, '_>) {
     let tasks = task_entries(context);
     let global = in_global(context, &tasks);
     for task in tasks {
@@ -93,13 +102,13 @@ pub(super) fn status_mismatch(context: &mut RuleContext<'_, '_>) {
                 in_task.unwrap_or("nothing")
             );
             let target = format!("agent {}", task.record.id);
-            let builder = FindingBuilder::new(Kind::StatusMismatch, None, target, reason);
+            let builder = FindingBuilder::new(Kind::StatusMismatch, target, reason);
             context.report(FindingBuilder { agent: Some(task.raw()), ..builder });
         }
     }
 }
 
-pub(super) fn missing_in_global(context: &mut RuleContext<'_, '_>) {
+fn missing_in_global(context: &mut RuleContext<'_, '_>) {
     let tasks = task_entries(context);
     let global = in_global(context, &tasks);
     let has_global =
@@ -120,7 +129,7 @@ pub(super) fn missing_in_global(context: &mut RuleContext<'_, '_>) {
     for task in missing {
         let reason = "active in its task's registry, in no global one".to_owned();
         let target = format!("agent {}", task.record.id);
-        let builder = FindingBuilder::new(Kind::MissingInGlobal, None, target, reason);
+        let builder = FindingBuilder::new(Kind::MissingInGlobal, target, reason);
         context.report(FindingBuilder { agent: Some(task.raw()), ..builder });
     }
 }
@@ -130,10 +139,9 @@ pub(super) fn missing_in_global(context: &mut RuleContext<'_, '_>) {
 const ENDED: [&str; 5] = ["completed", "terminated", "failed", "error", "cancelled"];
 
 /// Every agent over, none with a session, and nothing newer than the time given.
-pub(super) fn stale_task(context: &mut RuleContext<'_, '_>) {
+fn stale_task(context: &mut RuleContext<'_, '_>) {
     let Some(stale_after) = context.options.stale_after else { return };
     let state = context.state;
-    let owners = owners(state);
     let with_session: HashSet<&str> = context
         .agents()
         // A session whose name nobody can tell may be there.
@@ -158,9 +166,7 @@ pub(super) fn stale_task(context: &mut RuleContext<'_, '_>) {
             continue;
         }
         let filtered = end.filtered.then(|| "the scan of agents was filtered".to_owned());
-        let gap = || owners.get(path).and_then(|uid| state.session_gap(*uid, None));
-        let gap = filtered.or_else(gap);
-        if let Some(gap) = gap {
+        if let Some(gap) = filtered.or_else(|| state.session_gap(None)) {
             context.withhold(&format!("task registry {path}"), &gap);
             continue;
         }
@@ -170,8 +176,7 @@ pub(super) fn stale_task(context: &mut RuleContext<'_, '_>) {
             counted(agents.len(), "agent", "agents"),
             counted(days as usize, "day", "days")
         );
-        let builder =
-            FindingBuilder::new(Kind::StaleTask, None, format!("registry {path}"), reason);
+        let builder = FindingBuilder::new(Kind::StaleTask, format!("registry {path}"), reason);
         context.report(FindingBuilder { registry: Some(registry.raw()), ..builder });
     }
 }
@@ -180,8 +185,7 @@ pub(super) fn stale_task(context: &mut RuleContext<'_, '_>) {
 mod tests {
     use serde_json::json;
 
-    use super::super::{Options, judge};
-    use crate::rules::evidence::machine_states;
+    use crate::rules::{Options, judge, machine_states};
     use crate::stream::read;
 
     const TASK: &str = "/w/TASK-1/AGENT_REGISTRY.json";
@@ -204,7 +208,7 @@ mod tests {
         let end = |scan: &str, of: &str, count: usize| {
             json!({"type": "end", "scan": scan, "of": of, "complete": true, "filtered": false,
                 "count": count, "host": "h", "boot_id": "b", "pid_ns": "n",
-                "taken_at": "2025-10-09T00:00:00Z", "uids": [1], "server_pids": [9]})
+                "taken_at": "2025-10-09T00:00:00Z", "uid": 1, "server_pids": [9]})
         };
         lines.push(end("A", "agents", entries.len() + 2));
         lines.push(end("S", "sessions", 0));

@@ -1,11 +1,15 @@
-//! Agent sessions: with Claude, busy with something else, or zombies.
+//! Agent sessions: with Claude, busy with something else, or zombies; and those that no
+//! registry entry names.
 
 use foldhash::HashSet;
 use itertools::Itertools;
 
-use super::{FindingBuilder, Options, RuleContext, counted, gap_of};
-use crate::record::{ActionKind, Kind};
-use crate::record::{End, Of, Session};
+use super::context::{FindingBuilder, RuleContext};
+use super::count::{by_reason, counted};
+use super::options::Options;
+use super::panes::with_claude;
+use crate::record::{End, Kind, Of, Session};
+use crate::stream::Sourced;
 
 /// What may remain in a session in which nothing works any more: shells, what waits,
 /// and what copies the output of a Claude that has ended. Names of multi-call
@@ -33,6 +37,8 @@ const INERT: [&str; 17] = [
 /// What an agent session is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SessionVerdict {
+    /// Another user's: not judged.
+    Foreign,
     /// Claude is in it, or it is no agent's session.
     Live,
     /// No Claude, but not to be ended, and why.
@@ -47,8 +53,17 @@ pub fn is_agent_session(session: &Session, prefix: &str) -> bool {
     session.name.starts_with(prefix)
 }
 
-pub(super) fn verdict(session: &Session, claude: bool, options: &Options) -> SessionVerdict {
-    if claude || !is_agent_session(session, &options.prefix) {
+/// Judges a session for the user `uid`, given whether a living Claude is in one of its panes.
+pub fn session_verdict(
+    session: &Session,
+    has_claude: bool,
+    uid: u32,
+    options: &Options,
+) -> SessionVerdict {
+    if session.uid != uid {
+        return SessionVerdict::Foreign;
+    }
+    if has_claude || !is_agent_session(session, &options.prefix) {
         return SessionVerdict::Live;
     }
     if session.attached > 0 {
@@ -56,7 +71,8 @@ pub(super) fn verdict(session: &Session, claude: bool, options: &Options) -> Ses
         return SessionVerdict::Busy(format!("no Claude in it, but {clients} attached"));
     }
     if let Some(pane) = session.panes.iter().find(|pane| !pane.dead && pane.running.is_empty()) {
-        let what = format!("no Claude was seen, but what runs in {} was not either", pane.id);
+        let what =
+            format!("no Claude was seen in it, but what runs in {} could not be seen", pane.id);
         return SessionVerdict::Busy(what);
     }
     let names = |inert: bool| {
@@ -79,89 +95,88 @@ pub(super) fn verdict(session: &Session, claude: bool, options: &Options) -> Ses
     }
 }
 
-pub(super) fn zombie(context: &mut RuleContext<'_, '_>) {
-    each(context, |context, session, end| match context.session_verdict(session) {
-        SessionVerdict::Zombie(reason)
-            if !context.too_young(session.created, end, Of::Processes) =>
-        {
-            Some((Kind::ZombieSession, Some(ActionKind::KillSession), reason))
-        }
-        _ => None,
-    });
-}
-
-pub(super) fn busy(context: &mut RuleContext<'_, '_>) {
-    each(context, |context, session, _| match context.session_verdict(session) {
-        SessionVerdict::Busy(reason) => Some((Kind::BusySession, None, reason)),
-        _ => None,
-    });
-}
-
-type Found = Option<(Kind, Option<ActionKind>, String)>;
-
-/// Shows every agent session, if it can be said that no Claude is in one.
-fn each<'c, 'a>(
-    context: &mut RuleContext<'c, 'a>,
-    rule: impl Fn(&mut RuleContext<'c, 'a>, &'c Session, &'c End) -> Found,
-) {
+/// Judges every agent session once, in the order of their names.
+pub(super) fn judge(context: &mut RuleContext<'_, '_>) {
     let state = context.state;
     let prefix = &context.options.prefix;
-    let sessions = state
+    let (sessions, others): (Vec<_>, Vec<_>) = state
         .sessions
         .iter()
+        .copied()
         .filter(|(session, _)| is_agent_session(&session.record, prefix))
         .sorted_by_key(|(session, _)| order(&session.record))
-        .collect_vec();
+        .partition(|(session, _)| session.record.uid == state.uid);
+    let gaps = others.iter().filter_map(|(session, _)| state.owner_gap(session.record.uid));
+    for (gap, count) in by_reason(gaps) {
+        context.withhold(&counted(count, "agent session", "agent sessions"), &gap);
+    }
     if sessions.is_empty() {
         return;
     }
-    if let Some(gap) = gap_of(context, Of::Processes) {
-        let what = counted(sessions.len(), "agent session", "agent sessions");
-        context.withhold(&what, &gap);
-        return;
+    match state.gap(Of::Processes) {
+        None => without_claude(context, &sessions),
+        Some(gap) => {
+            let what = counted(sessions.len(), "agent session", "agent sessions");
+            context.withhold(&what, &gap);
+        }
     }
+    without_entry(context, &sessions);
+}
+
+/// A session with the end of the scan that saw it.
+type Seen<'c, 'a> = (&'c Sourced<'a, Session>, &'c End);
+
+fn without_claude<'c>(context: &mut RuleContext<'c, '_>, sessions: &[Seen<'c, '_>]) {
+    let processes = context.state.processes.iter().map(|(process, _)| &process.record);
+    let with_claude = with_claude(&context.panes, processes);
     for (session, end) in sessions {
-        if let Some((kind, action, reason)) = rule(context, &session.record, end) {
-            let builder = FindingBuilder::new(kind, action, target(&session.record), reason);
-            context.report(FindingBuilder { session: Some(session.raw()), ..builder });
+        let record = &session.record;
+        let key = (record.server_pid, record.id.as_str());
+        let has_claude = with_claude.contains(&key);
+        match session_verdict(record, has_claude, context.state.uid, context.options) {
+            SessionVerdict::Foreign | SessionVerdict::Live => {}
+            SessionVerdict::Busy(reason) => report(context, Kind::BusySession, session, reason),
+            SessionVerdict::Zombie(reason) => {
+                if !context.too_young(record.created, end, Of::Processes) {
+                    context.zombies.insert(key);
+                    report(context, Kind::ZombieSession, session, reason);
+                }
+            }
         }
     }
 }
 
-fn order(session: &Session) -> (&str, i32, &str) {
-    (&session.name, session.server_pid, &session.id)
-}
-
-fn target(session: &Session) -> String {
-    format!("session {}", session.name)
-}
-
-pub(super) fn orphan(context: &mut RuleContext<'_, '_>) {
-    let state = context.state;
+fn without_entry<'c>(context: &mut RuleContext<'c, '_>, sessions: &[Seen<'c, '_>]) {
     let named: HashSet<(i32, &str)> = context
         .agents()
         .flat_map(|(_, _, sessions)| sessions.iter().flatten())
         .map(|session| (session.server_pid, session.id.as_str()))
         .collect();
-    let orphans = state
-        .sessions
-        .iter()
-        .filter(|(session, _)| is_agent_session(&session.record, &context.options.prefix))
-        .filter(|(s, _)| !named.contains(&(s.record.server_pid, s.record.id.as_str())))
-        .sorted_by_key(|(session, _)| order(&session.record))
-        .collect_vec();
+    let is_named = |s: &Session| named.contains(&(s.server_pid, s.id.as_str()));
+    let orphans = sessions.iter().filter(|(session, _)| !is_named(&session.record)).collect_vec();
     if orphans.is_empty() {
         return;
     }
-    if let Some(gap) = gap_of(context, Of::Agents) {
+    if let Some(gap) = context.state.gap(Of::Agents) {
         let what = counted(orphans.len(), "agent session", "agent sessions");
         context.withhold(&format!("{what} that no entry names"), &gap);
         return;
     }
     for (session, _) in orphans {
-        let reason = "no registry entry names it".to_owned();
-        let builder =
-            FindingBuilder::new(Kind::OrphanSession, None, target(&session.record), reason);
-        context.report(FindingBuilder { session: Some(session.raw()), ..builder });
+        report(context, Kind::OrphanSession, session, "no registry entry names it".to_owned());
     }
+}
+
+fn report<'c>(
+    context: &mut RuleContext<'c, '_>,
+    kind: Kind,
+    session: &'c Sourced<'_, Session>,
+    reason: String,
+) {
+    let builder = FindingBuilder::new(kind, format!("session {}", session.record.name), reason);
+    context.report(FindingBuilder { session: Some(session.raw()), ..builder });
+}
+
+fn order(session: &Session) -> (&str, i32, &str) {
+    (&session.name, session.server_pid, &session.id)
 }

@@ -26,11 +26,10 @@ pub fn at(seconds: i64) -> String {
 pub fn scan(of: &str, host: &str, taken_at: i64) -> Scan {
     let mut end = json!({
         "type": "end", "of": of, "complete": true, "filtered": false,
-        "host": host, "boot_id": "boot", "pid_ns": "4026531836", "taken_at": at(taken_at),
+        "host": host, "boot_id": "boot", "pid_ns": "4026531836", "taken_at": at(taken_at), "uid": 1000,
     });
     match of {
         "sessions" => {
-            end["uids"] = json!([1000]);
             end["servers"] = json!("all");
             end["sockets"] = json!(["/tmp/tmux-1000/default"]);
             end["server_pids"] = json!([801]);
@@ -134,8 +133,7 @@ pub struct Outcome {
 /// Why the stream carries no conclusion at all.
 pub fn judge(text: &str, options: &Options) -> Result<Outcome, String> {
     let scans = model::stream::read(text).map_err(|error| error.to_string())?;
-    let machine_states =
-        model::rules::evidence::machine_states(&scans).map_err(|error| error.to_string())?;
+    let machine_states = model::rules::machine_states(&scans).map_err(|error| error.to_string())?;
     let mut outcome = Outcome {
         text: String::new(),
         findings: Vec::new(),

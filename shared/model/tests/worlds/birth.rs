@@ -153,12 +153,12 @@ fn sessions(taken_at: &[i64]) -> impl Strategy<Value = Scan> {
         .map(|(server, id, age)| proptest::option::weighted(0.4, session(*server, id, *age)))
         .collect();
     let records = records.prop_map(|records| records.into_iter().flatten().collect());
-    let uids = some(vec![json!([1000]), json!([1000, 0]), json!("all"), json!([0])]);
+    let uid = some(vec![json!(1000), json!(1000), json!(1000), json!(0)]);
     let servers = some(vec![json!("all"), json!("all"), json!("named")]);
-    (closed("sessions", taken_at, 0.015, records), uids, servers).prop_map(
-        |(mut scan, uids, servers)| {
+    (closed("sessions", taken_at, 0.015, records), uid, servers).prop_map(
+        |(mut scan, uid, servers)| {
             let pids: Vec<Value> = scan.records.iter().map(|s| s["server_pid"].clone()).collect();
-            scan.end["uids"] = uids;
+            scan.end["uid"] = uid;
             scan.end["servers"] = servers;
             scan.end["server_pids"] = json!(pids);
             scan

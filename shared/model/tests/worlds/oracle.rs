@@ -123,9 +123,7 @@ impl<'w> World<'w> {
     }
 
     fn all_sessions_of(&self, uid: &Value) -> bool {
-        let listed =
-            |uids: &Value| *uids == "all" || uids.as_array().is_some_and(|uids| uids.contains(uid));
-        self.whole("sessions") && self.scans("sessions").iter().any(|end| listed(&end["uids"]))
+        self.whole("sessions") && self.scans("sessions").iter().any(|end| end["uid"] == *uid)
     }
 
     /// By its own scan, or by one of the others that the judgement needs.

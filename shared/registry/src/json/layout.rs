@@ -1,4 +1,4 @@
-//! Where things stand in a registry text. One cursor over it finds that out and keeps
+//! Where things stand in a registry text. One pass over it finds that out and keeps
 //! nothing of an entry but where it begins: a registry may hold hundreds of thousands.
 
 use std::borrow::Cow;
@@ -6,49 +6,15 @@ use std::collections::BTreeMap;
 use std::hash::BuildHasher;
 use std::ops::Range;
 
-use super::corrupt::{Corrupt, Wrong, meaning};
-use super::counters::counter_names;
-use super::cursor::{Cursor, Refused};
-use super::members::Members;
 use foldhash::HashSet;
 use foldhash::fast::RandomState;
 use model::record::Scope;
 
-/// The fields of an entry that the tools know. A field of another type than string
-/// reads as if it were not there; of a field given twice the last one counts, as in
-/// Python.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fields<'t> {
-    /// `id`; in a global registry the key is what counts.
-    pub id: Option<Cow<'t, str>>,
-    /// `agent_type` or, in older files, `type`.
-    pub agent_type: Option<Cow<'t, str>>,
-    /// `task_id`
-    pub task_id: Option<Cow<'t, str>>,
-    /// `parent`
-    pub parent: Option<Cow<'t, str>>,
-    /// `status`
-    pub status: Option<Cow<'t, str>>,
-    /// `tmux_session`
-    pub tmux_session: Option<Cow<'t, str>>,
-    /// `started_at`
-    pub started_at: Option<Cow<'t, str>>,
-    /// `last_update`
-    pub last_update: Option<Cow<'t, str>>,
-    /// `completed_at`
-    pub completed_at: Option<Cow<'t, str>>,
-}
-
-/// One entry of `agents`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry<'t> {
-    /// The key of the object, or `id`; empty in an array entry without one.
-    pub id: Cow<'t, str>,
-    /// From the quote of the key, or the brace of the array entry, to the closing brace.
-    pub span: Range<usize>,
-    /// Its known fields.
-    pub fields: Fields<'t>,
-}
+use super::corrupt::Corrupt;
+use super::counters::counter_names;
+use super::entry::Entry;
+use super::members::Members;
+use super::text::key;
 
 /// Where the parts of a registry stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,29 +44,14 @@ impl Layout {
         if text.trim_ascii().is_empty() {
             return Err(Corrupt::at(text, 0, "it is empty"));
         }
-        let mut cursor = Cursor::new(text, 0);
-        let mut agents = None;
-        let members = Members::cursor(text, &mut cursor, |cursor, name| {
-            match name {
-                // Of several, only the last counts; what is wrong with the others does not matter.
-                "agents" => agents = Some(Agents::cursor(text, cursor)?),
-                _ => cursor.value()?,
-            }
-            Ok(())
-        });
-        let members = members
-            .and_then(
-                |members| if cursor.peek().is_none() { Ok(members) } else { Err(Wrong::Refused) },
-            )
-            .map_err(|wrong| wrong.told(text, &cursor))?;
-        let Agents { scope, span, starts, wrong } = agents.ok_or_else(|| {
+        let (members, agents) = Members::of_registry(text)?;
+        let agents = agents.ok_or_else(|| {
             Corrupt::at(text, text.trim_end().len().saturating_sub(1), "there is no \"agents\"")
         })?;
-        if let Some(corrupt) = wrong {
-            return Err(corrupt);
-        }
+        // Of several, only the last counts; what is wrong with the others does not matter.
+        let scope = agents.check(text)?;
         let counters = counter_names(scope).iter().map(|name| members.last_named(name)).collect();
-        Ok(Layout { scope, agents: span, counters, members, starts })
+        Ok(Layout { scope, agents: agents.span, counters, members, starts: agents.starts })
     }
 
     /// The entries in the order of the text, entries with the same id each.
@@ -109,8 +60,8 @@ impl Layout {
     /// When `text` is not the one that the layout is of.
     pub fn entries<'t>(&self, text: &'t str) -> impl Iterator<Item = Entry<'t>> {
         self.starts.iter().map(move |start| {
-            let entry = entry(text, &mut Cursor::new(text, *start), self.scope);
-            entry.unwrap_or_else(|_| panic!("no entry at byte {start}, where one was"))
+            let entry = Entry::read(text, *start, self.scope);
+            entry.unwrap_or_else(|corrupt| panic!("an entry was there: {corrupt}"))
         })
     }
 
@@ -136,127 +87,15 @@ impl Layout {
     fn keys<'t>(&self, text: &'t str) -> impl Iterator<Item = Cow<'t, str>> {
         let keyed = if self.scope == Scope::Global { &self.starts[..] } else { &[] };
         keyed.iter().map(move |start| {
-            let key = Cursor::new(text, *start).name().ok().and_then(|key| key.meaning().ok());
-            key.unwrap_or_else(|| panic!("no key at byte {start}, where one was"))
+            let key = key(text, *start).map(|(key, _)| key);
+            key.unwrap_or_else(|corrupt| panic!("a key was there: {corrupt}"))
         })
     }
 }
 
-/// The value of `agents`.
-struct Agents {
-    scope: Scope,
-    span: Range<usize>,
-    starts: Vec<usize>,
-    /// Why it is none.
-    wrong: Option<Corrupt>,
-}
-
-impl Agents {
-    fn cursor<'t>(text: &'t str, cursor: &mut Cursor<'t>) -> Result<Agents, Refused> {
-        let first = cursor.peek();
-        let start = cursor.at();
-        let scope = if first == Some(b'[') { Scope::Task } else { Scope::Global };
-        let (starts, wrong) = match first {
-            Some(b'{') => entries(text, cursor, scope, b'{', b'}')?,
-            Some(b'[') => entries(text, cursor, scope, b'[', b']')?,
-            _ => {
-                cursor.value()?;
-                let found = model::parse::tmux::cut(&text[start..cursor.at()], 20);
-                let reason = format!("\"agents\" is {found}, not an object or array");
-                (Vec::new(), Some(Corrupt::at(text, start, reason)))
-            }
-        };
-        Ok(Agents { scope, span: start..cursor.at(), starts, wrong })
-    }
-}
-
-/// Passes over the entries: where they begin, and what is wrong with the first that is none.
-fn entries<'t>(
-    text: &'t str,
-    cursor: &mut Cursor<'t>,
-    scope: Scope,
-    open: u8,
-    close: u8,
-) -> Result<(Vec<usize>, Option<Corrupt>), Refused> {
-    let (mut starts, mut wrong) = (Vec::new(), None);
-    let mut more = cursor.begin(open, close)?;
-    while more {
-        cursor.peek();
-        starts.push(cursor.at());
-        // Only an escape can fail to mean a character: any other object is an entry.
-        let mut again = Cursor::new(text, cursor.at());
-        *cursor = again;
-        if scope == Scope::Global {
-            cursor.name()?;
-        }
-        let is_object = cursor.peek() == Some(b'{');
-        cursor.value()?;
-        if !is_object || cursor.has_escape() {
-            match entry(text, &mut again, scope) {
-                Ok(_) => {}
-                Err(Wrong::Refused) => return Err(Refused),
-                Err(Wrong::Means(corrupt)) => {
-                    wrong.get_or_insert(corrupt);
-                }
-            }
-        }
-        more = cursor.next(close)?;
-    }
-    Ok((starts, wrong))
-}
-
-fn entry<'t>(text: &'t str, cursor: &mut Cursor<'t>, scope: Scope) -> Result<Entry<'t>, Wrong> {
-    let start = cursor.at();
-    let key = match scope {
-        Scope::Global => Some(meaning(text, cursor.name()?)?),
-        Scope::Task | Scope::State => None,
-    };
-    let fields = fields(text, cursor)?;
-    let id = key.or_else(|| fields.id.clone()).unwrap_or_default();
-    Ok(Entry { id, span: start..cursor.at(), fields })
-}
-
-fn fields<'t>(text: &'t str, cursor: &mut Cursor<'t>) -> Result<Fields<'t>, Wrong> {
-    if cursor.peek() != Some(b'{') {
-        const WHAT: &str = "an agent (an object)";
-        // Of a number such as 1e400 serde_json says only that it is out of range.
-        let corrupt = Corrupt::object(text, cursor.at(), WHAT)
-            .filter(|corrupt| corrupt.reason.contains(WHAT))
-            .unwrap_or_else(|| Corrupt::at(text, cursor.at(), format!("expected {WHAT}")));
-        return Err(Wrong::Means(corrupt));
-    }
-    let mut fields = Fields::default();
-    let mut older_type = None;
-    let mut more = cursor.begin(b'{', b'}')?;
-    while more {
-        let field = match &*meaning(text, cursor.name()?)? {
-            "id" => Some(&mut fields.id),
-            "agent_type" => Some(&mut fields.agent_type),
-            "type" => Some(&mut older_type),
-            "task_id" => Some(&mut fields.task_id),
-            "parent" => Some(&mut fields.parent),
-            "status" => Some(&mut fields.status),
-            "tmux_session" => Some(&mut fields.tmux_session),
-            "started_at" => Some(&mut fields.started_at),
-            "last_update" => Some(&mut fields.last_update),
-            "completed_at" => Some(&mut fields.completed_at),
-            _ => None,
-        };
-        match (field, cursor.peek()) {
-            (Some(field), Some(b'"')) => *field = Some(meaning(text, cursor.string()?)?),
-            (field, _) => {
-                cursor.value()?;
-                field.into_iter().for_each(|field| *field = None);
-            }
-        }
-        more = cursor.next(b'}')?;
-    }
-    fields.agent_type = fields.agent_type.or(older_type);
-    Ok(fields)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::entry::Fields;
     use super::*;
 
     fn entries(text: &str) -> Result<Vec<Entry<'_>>, Corrupt> {

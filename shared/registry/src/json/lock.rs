@@ -6,12 +6,14 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::layout::Layout;
+use model::record::RegistryFile;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag};
 
 use super::journal::journal_of;
+use super::layout::Layout;
 use crate::error::RegistryError;
+use crate::registry_file::registry_file;
 use crate::wait::WaitBudget;
 
 /// How long a text that is not whole JSON is given to become so: some writers take no
@@ -25,8 +27,8 @@ pub(super) const RETRY: Duration = Duration::from_millis(20);
 pub(super) struct FileContent {
     /// Absolute path, symbolic links resolved.
     pub path: PathBuf,
-    /// Who owns the file.
-    pub owner_uid: u32,
+    /// Who may write the file, and where it can be seen.
+    pub facts: RegistryFile,
     /// Its text.
     pub text: String,
     /// What stands where in it.
@@ -44,7 +46,7 @@ pub(super) fn read(path: &Path, wait: &mut WaitBudget) -> Result<FileContent, Re
     loop {
         let lock = Lock::take(path, FlockArg::LockSharedNonblock, wait)?;
         let text = lock.text();
-        let (path, owner_uid) = (lock.path.clone(), lock.owner_uid);
+        let (path, facts) = (lock.path.clone(), lock.facts.clone());
         // A live write would have the lock: this journal is that of a dead one, and a
         // mixture of two registries may well parse.
         let interrupted = journal_of(&path).try_exists();
@@ -57,7 +59,7 @@ pub(super) fn read(path: &Path, wait: &mut WaitBudget) -> Result<FileContent, Re
         }
         drop(lock);
         match text.and_then(|text| whole(&path, text)) {
-            Ok((text, layout)) => return Ok(FileContent { path, owner_uid, text, layout }),
+            Ok((text, layout)) => return Ok(FileContent { path, facts, text, layout }),
             Err(error) if Instant::now() >= deadline || !wait.pause() => return Err(error),
             Err(_) => {}
         }
@@ -69,8 +71,8 @@ pub(super) fn read(path: &Path, wait: &mut WaitBudget) -> Result<FileContent, Re
 pub(super) struct Lock {
     /// Absolute path, symbolic links resolved.
     pub path: PathBuf,
-    /// Who owns the file.
-    pub owner_uid: u32,
+    /// Who may write it, and where it can be seen.
+    pub facts: RegistryFile,
     pub(super) file: Flock<File>,
 }
 
@@ -93,7 +95,9 @@ impl Lock {
                 Ok(file) => {
                     let metadata = file.metadata().map_err(|e| RegistryError::new(&resolved, e))?;
                     if is_same_file(&resolved, &metadata) {
-                        return Ok(Lock { owner_uid: metadata.uid(), path: resolved, file });
+                        let facts = registry_file(&file, &resolved)
+                            .map_err(|e| RegistryError::new(&resolved, e))?;
+                        return Ok(Lock { facts, path: resolved, file });
                     }
                     // Somebody put another file in its place while this one was locked.
                     open(&resolved, mode)?

@@ -1,10 +1,15 @@
 //! The members of one object of a registry text, and how others are added to them.
 
+use std::fmt;
 use std::ops::Range;
 
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::agents::{Agents, AgentsAt};
 use super::change::Change;
-use super::corrupt::{Corrupt, Wrong, meaning};
-use super::cursor::Cursor;
+use super::corrupt::Corrupt;
+use super::text::{meaning, skip_space, span_of};
 
 /// The members of one object, by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,35 +24,36 @@ pub struct Members {
 }
 
 impl Members {
-    /// Reads the object that begins at `start` of a text.
+    /// Reads the object that begins at `start` of a text and is all of it from there.
+    ///
+    /// # Errors
+    /// [`Corrupt`] when it is no object, or something follows it.
     pub(super) fn read(text: &str, start: usize) -> Result<Members, Corrupt> {
-        let mut cursor = Cursor::new(text, start);
-        let members = Members::cursor(text, &mut cursor, |cursor, _| Ok(cursor.value()?));
-        members.map_err(|wrong| wrong.told(text, &cursor))
+        Members::read_each(text, start, None)
     }
 
-    /// The same on a cursor; `value` passes over the value of the member of this name.
-    pub(super) fn cursor<'t>(
-        text: &'t str,
-        cursor: &mut Cursor<'t>,
-        mut value: impl FnMut(&mut Cursor<'t>, &str) -> Result<(), Wrong>,
-    ) -> Result<Members, Wrong> {
-        cursor.peek();
-        let open = cursor.at() + 1;
-        let mut members = Members { named: Vec::new(), separator: open..open, end: open };
-        let mut more = cursor.begin(b'{', b'}')?;
-        while more {
-            let quoted = cursor.name()?;
-            let name = meaning(text, quoted)?;
-            cursor.peek();
-            let start = cursor.at();
-            value(cursor, &name)?;
-            members.separator = members.end..quoted.start;
-            members.end = cursor.at();
-            members.named.push((name.into_owned(), start..members.end));
-            more = cursor.next(b'}')?;
-        }
-        Ok(members)
+    /// The same for the registry itself; where the entries of `agents` begin comes along,
+    /// unless there is no `agents`.
+    ///
+    /// # Errors
+    /// As of [`Members::read`].
+    pub(super) fn of_registry(text: &str) -> Result<(Members, Option<Agents>), Corrupt> {
+        let mut agents = None;
+        Ok((Members::read_each(text, 0, Some(&mut agents))?, agents))
+    }
+
+    fn read_each(
+        text: &str,
+        start: usize,
+        agents: Option<&mut Option<Agents>>,
+    ) -> Result<Members, Corrupt> {
+        let mut deserializer = serde_json::Deserializer::from_str(&text[start..]);
+        let mut key = None;
+        let object = Object { text, start, corrupt: &mut key, agents };
+        let members = deserializer.deserialize_map(object);
+        members
+            .and_then(|members| deserializer.end().map(|()| members))
+            .map_err(|error| key.unwrap_or_else(|| Corrupt::json(text, start, &error)))
     }
 
     /// The value of a member; of several with one name, the last, as in Python.
@@ -70,5 +76,49 @@ impl Members {
             added += &format!("{comma}{separator}\"{name}\": {value}");
         }
         (!added.is_empty()).then_some((self.end..self.end, added.into()))
+    }
+}
+
+/// An object of any members.
+struct Object<'t, 'c> {
+    text: &'t str,
+    start: usize,
+    /// What is wrong with a key.
+    corrupt: &'c mut Option<Corrupt>,
+    /// Where to put what is found out of `agents`.
+    agents: Option<&'c mut Option<Agents>>,
+}
+
+impl<'t> Visitor<'t> for Object<'t, '_> {
+    type Value = Members;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'t>>(mut self, mut map: A) -> Result<Members, A::Error> {
+        let text = self.text;
+        let open = skip_space(text, self.start) + 1;
+        let mut members = Members { named: Vec::new(), separator: open..open, end: open };
+        while let Some(key) = map.next_key::<&RawValue>()? {
+            let place = span_of(text, key.get());
+            let name = meaning(key).map_err(|error| {
+                *self.corrupt = Some(Corrupt::json(text, place.start, &error));
+                A::Error::custom(error)
+            })?;
+            let value = match &mut self.agents {
+                Some(agents) if name == "agents" => {
+                    let colon = skip_space(text, place.end);
+                    let start = skip_space(text, colon + 1);
+                    let agents = agents.insert(map.next_value_seed(AgentsAt { text, start })?);
+                    agents.span.clone()
+                }
+                _ => span_of(text, map.next_value::<&RawValue>()?.get()),
+            };
+            members.separator = members.end..place.start;
+            members.end = value.end;
+            members.named.push((name.into_owned(), value));
+        }
+        Ok(members)
     }
 }

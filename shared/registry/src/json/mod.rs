@@ -10,12 +10,13 @@
 //! one would break that: a writer that waits for the lock would get it on a file that no
 //! path leads to any more. So the file stays the same file.
 
+mod agents;
 mod beside;
 mod change;
 mod corrupt;
 mod counters;
-mod cursor;
 mod edit;
+mod entry;
 mod journal;
 mod layout;
 mod lock;
@@ -25,13 +26,15 @@ mod registry;
 mod restore;
 mod slot;
 mod snapshot;
+mod text;
 mod write;
 mod write_state;
 
 pub use corrupt::Corrupt;
 pub use counters::counter_names;
 pub use edit::{Edited, edit};
-pub use layout::{Entry, Fields, Layout};
+pub use entry::{Entry, Fields};
+pub use layout::Layout;
 pub use members::Members;
 pub use registry::JsonRegistry;
 pub use restore::{RestoredText, restore};

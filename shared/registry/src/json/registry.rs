@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use foldhash::HashMap;
 use jiff::Timestamp;
-use model::record::{JsonEntry, Outcome, RemovedEntry, Scope, is_active};
+use model::record::{JsonEntry, Outcome, RegistryFile, RemovedEntry, Scope, is_active};
 
 use super::edit::edit;
 use super::layout::Layout;
@@ -102,8 +102,8 @@ impl Locked for LockedFile {
         &self.lock.path
     }
 
-    fn owner_uid(&self) -> u32 {
-        self.lock.owner_uid
+    fn file(&self) -> &RegistryFile {
+        &self.lock.facts
     }
 
     fn entries(&self, ids: &[&str]) -> Result<Vec<EntryState<'_>>, RegistryError> {

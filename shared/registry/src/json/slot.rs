@@ -9,7 +9,8 @@ use model::record::{Scope, is_active};
 
 use super::change::Change;
 use super::counters::Tally;
-use super::layout::{Entry, Layout};
+use super::entry::Entry;
+use super::layout::Layout;
 
 /// One entry.
 #[derive(Clone, Debug)]

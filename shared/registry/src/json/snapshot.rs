@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use model::record::{Agent, Counter, Format, Registry, Scope, Text};
 
 use super::counters::Tally;
-use super::layout::Entry;
+use super::entry::Entry;
 use super::lock::FileContent;
 use crate::clock::instant;
 use crate::seam::Snapshot;
@@ -33,7 +33,7 @@ impl JsonSnapshot {
     }
 
     fn record(&self, scan: &str, tally: Tally) -> Registry {
-        let FileContent { text, layout, owner_uid, .. } = &self.content;
+        let FileContent { text, layout, facts, .. } = &self.content;
         let counters =
             tally.values(layout.scope).zip(&layout.counters).map(|((name, computed), span)| {
                 let stored = span.clone().and_then(|span| text[span].parse().ok());
@@ -44,7 +44,7 @@ impl JsonSnapshot {
             path: self.path.clone(),
             format: Format::Json,
             scope: layout.scope,
-            owner_uid: *owner_uid,
+            file: facts.clone(),
             agents: tally.entries() as u64,
             counters: counters.collect(),
         }

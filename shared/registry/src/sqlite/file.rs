@@ -13,6 +13,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use model::record::RegistryFile;
 use nix::unistd::geteuid;
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
@@ -40,8 +41,8 @@ pub enum Access {
 pub struct DatabaseFile {
     /// Absolute path, symbolic links resolved.
     pub path: PathBuf,
-    /// Who owns the file: the user that this process runs as.
-    pub owner_uid: u32,
+    /// What the kernel says of the file. It belongs to the user that this process runs as.
+    pub facts: RegistryFile,
     identity: (u64, u64),
     /// Keeps the inode from being used again for another file.
     _handle: Handle,
@@ -74,7 +75,9 @@ impl DatabaseFile {
             }
         }
         let identity = (metadata.dev(), metadata.ino());
-        Ok(DatabaseFile { path: resolved, owner_uid: own, identity, _handle: handle })
+        let facts = facts(&handle, &metadata, &resolved);
+        let facts = facts.map_err(|error| RegistryError::new(&resolved, error))?;
+        Ok(DatabaseFile { path: resolved, facts, identity, _handle: handle })
     }
 
     /// Opens it. `busy`: how long to wait for somebody who has it locked.
@@ -152,6 +155,17 @@ fn handle(path: &Path) -> std::io::Result<(Handle, fs::Metadata)> {
     let file = fs::OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
     let metadata = file.metadata()?;
     Ok((file, metadata))
+}
+
+#[cfg(target_os = "linux")]
+fn facts(handle: &Handle, _: &fs::Metadata, path: &Path) -> std::io::Result<RegistryFile> {
+    crate::registry_file::registry_file(handle, path)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn facts(_: &Handle, metadata: &fs::Metadata, _: &Path) -> std::io::Result<RegistryFile> {
+    let (owner_uid, gid, mode) = (metadata.uid(), metadata.gid(), metadata.mode() & 0o7777);
+    Ok(RegistryFile { owner_uid, gid, mode, device: None, device_path: None })
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -53,8 +53,7 @@ fn select(connection: &Connection) -> rusqlite::Result<Option<Vec<KnownWorkspace
     let mut statement = connection.prepare(&format!(
         "SELECT workspace_base, {project} FROM known_workspaces ORDER BY workspace_base"
     ))?;
-    let row = |row: &rusqlite::Row<'_>| {
-        Ok(KnownWorkspace { base: row.get(0)?, project: row.get(1)? })
-    };
+    let row =
+        |row: &rusqlite::Row<'_>| Ok(KnownWorkspace { base: row.get(0)?, project: row.get(1)? });
     statement.query_map([], row)?.collect::<rusqlite::Result<_>>().map(Some)
 }

@@ -5,7 +5,9 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use model::record::{Agent, Outcome, RemovedEntry, RowState, Scope, SqliteEntry, is_active};
+use model::record::{
+    Agent, Outcome, RegistryFile, RemovedEntry, RowState, Scope, SqliteEntry, is_active,
+};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::error::failed;
@@ -93,7 +95,7 @@ impl Registry for DatabaseRegistry {
         let unfinished = unfinished(marked, &workspace, wait);
         Ok(Box::new(DatabaseSnapshot {
             path: file.path.to_string_lossy().into_owned(),
-            owner_uid: file.owner_uid,
+            facts: file.facts,
             rows: packed,
             // A run may be at it.
             unfinished: if unfinished.is_old() { unfinished.len() } else { 0 },
@@ -173,8 +175,8 @@ impl Locked for LockedDatabase {
         &self.file.path
     }
 
-    fn owner_uid(&self) -> u32 {
-        self.file.owner_uid
+    fn file(&self) -> &RegistryFile {
+        &self.file.facts
     }
 
     fn entries(&self, ids: &[&str]) -> Result<Vec<EntryState<'_>>, RegistryError> {
@@ -187,7 +189,8 @@ impl Locked for LockedDatabase {
                 let status: Option<String> = row.get(2)?;
                 Ok(EntryState::There(EntryNow {
                     started_at: row.get::<_, Option<String>>(0)?.map(Into::into),
-                    tmux_session: row.get::<_, Option<String>>(1)?.map(Into::into),
+                    // None is not known, as an empty one.
+                    tmux_session: Some(row.get::<_, Option<String>>(1)?.unwrap_or_default().into()),
                     is_active: is_active(Scope::State, status.as_deref()),
                 }))
             });

@@ -9,9 +9,9 @@ use model::record::SqliteEntry;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::progress::Line;
+use super::schema::MARK;
 use super::tasks::Tasks;
 use super::workspace::Workspace;
-use super::schema::MARK;
 use super::write::note;
 
 /// Puts the row of an agent back, and says so in its progress file. What went wrong after

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use model::record::{Agent, Counter, Format, Registry, Scope, Text, is_active};
+use model::record::{Agent, Counter, Format, Registry, RegistryFile, Scope, Text, is_active};
 
 use super::rows::{Row, Rows};
 use super::tasks::Tasks;
@@ -15,7 +15,7 @@ use crate::seam::Snapshot;
 #[derive(Debug)]
 pub(super) struct DatabaseSnapshot {
     pub path: String,
-    pub owner_uid: u32,
+    pub facts: RegistryFile,
     pub rows: Rows,
     /// How many agents an interrupted run has ended by half.
     pub unfinished: usize,
@@ -59,7 +59,7 @@ impl Snapshot for DatabaseSnapshot {
             path: self.path.clone(),
             format: Format::Sqlite,
             scope: Scope::State,
-            owner_uid: self.owner_uid,
+            file: self.facts.clone(),
             agents: self.rows.len() as u64,
             counters,
         })

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
-mod cursor;
+mod layout;
 mod oracle;
 mod parts;
 mod python;

@@ -2,7 +2,6 @@
 
 mod file;
 mod output;
-pub mod pidfd;
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -12,14 +11,14 @@ use std::path::PathBuf;
 
 use jiff::{SignedDuration, Timestamp};
 use model::parse::{self, proc::Stat};
-use model::record::{Namespace, ProcSource, Stdout};
+use model::record::{Mounts, Namespace, ProcSource, SameNamespace, Stdout};
 use nix::errno::Errno;
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{SysconfVar, sysconf};
 
 use crate::clock;
-use crate::process::process_source::{Owner, ProcessMap, ProcessStat, Source};
-use crate::process::process_table::own_pid;
+use crate::process::process_source::{Owner, Source};
+use crate::process::stat::{ProcessMap, ProcessStat, own_pid};
 
 /// The short name of a tmux server: tmux sets it when it has become one.
 const TMUX_SERVER: &str = "tmux: server";
@@ -167,6 +166,22 @@ impl Source for Proc {
 
     fn outputs(&self, pids: &[i32], all: &ProcessMap) -> Vec<(Option<Stdout>, Option<i32>)> {
         output::outputs(pids, all)
+    }
+
+    fn groups(&self, pid: i32) -> Option<Vec<u32>> {
+        let mut buffer = self.buffer.borrow_mut();
+        let status = file::read(pid, "status", &mut buffer).ok()?;
+        parse::proc::groups(&String::from_utf8_lossy(status))
+    }
+
+    fn mounts(&self, pid: i32) -> Option<Mounts> {
+        let namespace = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
+        let (its, own) = (namespace(&pid.to_string()), namespace("self")?);
+        if its.is_some_and(|its| its == own) {
+            return Some(Mounts::Same(SameNamespace::Same));
+        }
+        let text = fs::read(file::path(pid, "mountinfo")).ok()?;
+        parse::proc::mounts(&String::from_utf8_lossy(&text)).map(Mounts::Listed)
     }
 
     /// A path that a server was given relative means one in its own folder.

@@ -11,7 +11,7 @@ use model::record::Stdout;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::file::{link, path};
-use crate::process::process_source::ProcessMap;
+use crate::process::stat::ProcessMap;
 
 /// The outputs of these processes. Who reads a pipe is searched where it usually is, and for
 /// pipes that somebody reads and nobody was found for, once among all processes.

@@ -1,7 +1,6 @@
-//! Ending processes where nothing but the pid can be signalled: the process is compared
-//! immediately before each signal. Between looking and signalling, a few milliseconds are
-//! left in which a process may end and its pid be given anew; nothing but a pidfd can
-//! close them.
+//! Ending processes where only the pid can be signalled: each process is compared with
+//! what it was immediately before every signal. A few milliseconds remain in which it may
+//! end and another may get its pid. Only a pidfd closes that gap.
 
 use std::io;
 use std::thread;
@@ -12,9 +11,10 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::process::process_source::ProcessStat;
+use super::process_handle::{HandleResult, ProcessHandle, SignalOutcome};
+use super::terminator::{Terminator, checked, not_ours};
 use crate::process::process_table::Table;
-use crate::signal::{HandleResult, ProcessHandle, SignalOutcome, Terminator, checked, not_ours};
+use crate::process::stat::ProcessStat;
 
 /// How often ps is asked whether processes have ended.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -45,7 +45,7 @@ impl Terminator for Recheck {
             let is_same = table
                 .get(pid)
                 .is_some_and(|now| (now.start, &now.name) == (stat.start, &stat.name));
-            // One that is ending has no arguments any more; another program has its own.
+            // A process that is ending has no arguments; another program has its own.
             if !is_same || !now.is_empty() && now != args {
                 return SignalOutcome::Changed;
             }

@@ -2,8 +2,6 @@
 //!
 //! Executable, environment, pid namespace and standard output are not in it.
 
-pub mod recheck;
-
 use std::collections::HashMap;
 use std::io;
 use std::process::Command;
@@ -15,8 +13,8 @@ use nix::unistd::{Pid, getsid};
 
 use crate::command::printed;
 use crate::platform::UTF_8;
-use crate::process::process_source::{Owner, ProcessMap, ProcessStat, Source};
-use crate::process::process_table::own_pid;
+use crate::process::process_source::{Owner, Source};
+use crate::process::stat::{ProcessMap, ProcessStat, own_pid};
 
 /// How long ps may take.
 const LIMIT: Duration = Duration::from_secs(5);

@@ -2,7 +2,7 @@
 //!
 //! "There is no such session" can be said only after a scan that would have seen it:
 //! complete, not filtered, of the right user, and not older than what is judged. This
-//! module turns scans into the questions that the rules ask.
+//! module turns scans into answers to the questions that the rules ask.
 
 use std::collections::BTreeSet;
 
@@ -10,16 +10,19 @@ use foldhash::HashMap;
 use itertools::Itertools;
 use jiff::Timestamp;
 
+use super::unasked::{ServersWithClaude, possible_host, unasked_host};
 use crate::record::{
-    Agent, End, Machine, Names, Of, ProcSource, Process, Registry, Servers, Session,
+    Agent, End, Machine, Names, Of, ProcSource, Process, Registry, RegistryFile, Servers, Session,
 };
 use crate::stream::{Malformed, Scan, Sourced, subject};
 
-/// Everything that was seen of one machine.
+/// Everything that was seen of one machine for one user.
 #[derive(Debug)]
 pub struct MachineState<'s, 'a> {
     /// The machine.
     pub machine: Machine,
+    /// The user for whom it was seen: nothing of others is judged.
+    pub uid: u32,
     /// Registry entries, each once, with the end of their scan, in no order: there may be
     /// very many.
     pub agents: Vec<(&'s Sourced<'a, Agent<'a>>, &'s End)>,
@@ -33,7 +36,7 @@ pub struct MachineState<'s, 'a> {
     pub ends: Vec<&'s End>,
 }
 
-/// Sorts scans by machine.
+/// Sorts scans by machine and user.
 ///
 /// # Errors
 /// [`Malformed`] when a scan of sessions is incomplete: then nothing can be concluded,
@@ -46,22 +49,23 @@ pub fn machine_states<'s, 'a>(
         let reason = format!("the scan of sessions on {} is incomplete: {why}", scan.end.host);
         return Err(Malformed { line: 0, reason });
     }
-    let by_machine = scans.iter().into_group_map_by(|scan| scan.end.machine());
-    Ok(by_machine
+    let by_run = scans.iter().into_group_map_by(|scan| (scan.end.machine(), scan.end.uid));
+    Ok(by_run
         .into_iter()
         .sorted_by(|(a, _), (b, _)| a.cmp(b))
-        .map(|(machine, scans)| state(machine, &scans))
+        .map(|((machine, uid), scans)| state(machine, uid, &scans))
         .collect())
 }
 
-fn state<'s, 'a>(machine: Machine, scans: &[&'s Scan<'a>]) -> MachineState<'s, 'a> {
-    // Of what two scans saw, the later one knows better. All else is sorted only so that
-    // the output does not depend on the order of the lines.
+fn state<'s, 'a>(machine: Machine, uid: u32, scans: &[&'s Scan<'a>]) -> MachineState<'s, 'a> {
+    // If two scans saw the same thing, the later one counts. All else is sorted only so
+    // that the output does not depend on the order of the lines.
     let newest_first = || {
         scans.iter().copied().sorted_by_key(|l| (std::cmp::Reverse(l.end.taken_at), &l.end.scan))
     };
     MachineState {
         machine,
+        uid,
         agents: agents(newest_first()),
         registries: newest_first()
             .flat_map(|scan| by_line(&scan.registries).map(move |registry| (registry, &scan.end)))
@@ -125,20 +129,56 @@ impl MachineState<'_, '_> {
         self.scans(of).any(|end| end.filtered).then(|| format!("the scan of {what} was filtered"))
     }
 
-    /// Why it cannot be said of a session of `uid` that it is not there. `since`: the
-    /// scan must not be older than this, because the orchestrator makes the session
-    /// first and the entry then.
-    pub fn session_gap(&self, uid: u32, since: Option<Timestamp>) -> Option<String> {
+    /// Why nothing is concluded about what `uid` owns; `None` if something may be.
+    pub fn owner_gap(&self, uid: u32) -> Option<String> {
+        (uid != self.uid).then(|| {
+            let own = self.uid;
+            format!(
+                "owned by uid {uid}, and the scan is for uid {own}; as root, give --user {uid} \
+                 to every program"
+            )
+        })
+    }
+
+    /// Why it cannot be said of a session that it is not there. `since`: the scan must not
+    /// be older than this, because the orchestrator makes the session first and the entry
+    /// then.
+    pub fn session_gap(&self, since: Option<Timestamp>) -> Option<String> {
         if let Some(gap) = self.gap(Of::Sessions) {
             return Some(gap);
-        }
-        let of_uid = |end: &&End| end.uids.as_ref().is_some_and(|uids| uids.include(uid));
-        if !self.scans(Of::Sessions).any(|end| of_uid(&end)) {
-            return Some(format!("the sessions of uid {uid} were not looked at"));
         }
         self.scans(Of::Sessions)
             .any(|end| since.is_some_and(|since| end.taken_at < since))
             .then(|| "the scan of sessions is older than the scan of agents".to_owned())
+    }
+
+    /// Why it cannot be said of the session of an entry of this registry that it is on no
+    /// server that was not asked.
+    pub fn unasked_gap(&self, registry: &RegistryFile) -> Option<String> {
+        if self.scans(Of::Sessions).any(|end| end.unasked.is_none()) {
+            return Some("the scan of sessions does not say which servers it left out".to_owned());
+        }
+        let with_claude = match self.gap(Of::Processes) {
+            None => ServersWithClaude::of(self.processes.iter().map(|(p, _)| &p.record)),
+            Some(_) => ServersWithClaude::Any,
+        };
+        let unasked = self.scans(Of::Sessions).flat_map(|end| end.unasked.iter().flatten());
+        let unasked = unasked.sorted_by_key(|server| server.pid);
+        let host = possible_host(registry, unasked, &with_claude)?;
+        Some(unasked_host(host, &with_claude))
+    }
+
+    /// The users whose things were seen, if nothing could be judged because all of it is
+    /// theirs: all registries are, or everything else if there are no registries.
+    pub fn only_others(&self) -> Option<BTreeSet<u32>> {
+        let registries = self.registries.iter().map(|(r, _)| r.record.file.owner_uid);
+        let sessions = self.sessions.iter().map(|(s, _)| s.record.uid);
+        let processes = self.processes.iter().map(|(p, _)| p.record.uid);
+        let owners: BTreeSet<u32> = match self.registries.is_empty() {
+            true => sessions.chain(processes).collect(),
+            false => registries.collect(),
+        };
+        (!owners.is_empty() && !owners.contains(&self.uid)).then_some(owners)
     }
 
     /// The servers that answered.
@@ -163,7 +203,7 @@ impl MachineState<'_, '_> {
         self.scans(Of::Processes).find_map(|end| end.names.clone())
     }
 
-    /// Where the process table was read: by the scans of processes, else by those at
+    /// Where the process table was read: by the scans of processes, else by those of
     /// sessions.
     pub fn proc_source(&self) -> Option<ProcSource> {
         let ends = self.scans(Of::Processes).chain(self.scans(Of::Sessions));

@@ -11,7 +11,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open, pidfd_send_signal};
 
-use crate::signal::{HandleResult, ProcessHandle, SignalOutcome, Terminator, checked, not_ours};
+use super::process_handle::{HandleResult, ProcessHandle, SignalOutcome};
+use super::terminator::{Terminator, checked, not_ours};
 
 /// See the [module](self).
 #[derive(Debug)]

@@ -1,0 +1,38 @@
+//! What a finding rests on.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::end::{Names, Servers};
+use super::present::present;
+use super::proc_source::ProcSource;
+
+/// What a finding rests on: enough to look again in the same way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The uid for which it was found: nothing of others is acted on.
+    pub uid: u32,
+    /// The instant of the earliest scan it rests on.
+    pub taken_at: Timestamp,
+    /// Which tmux servers were asked; `null` without a scan of sessions.
+    #[serde(deserialize_with = "present")]
+    pub servers: Option<Servers>,
+    /// Their sockets.
+    pub sockets: Vec<String>,
+    /// The processes of these servers.
+    pub server_pids: Vec<i32>,
+    /// Which names counted as Claude; `null` without a scan of processes.
+    #[serde(deserialize_with = "present")]
+    pub names: Option<Names>,
+    /// Where the process table was read; `null` without a scan of sessions or processes.
+    #[serde(deserialize_with = "present")]
+    pub proc_source: Option<ProcSource>,
+    /// Whether agent sessions are those that start with this.
+    pub prefix: String,
+    /// Whether `--outside-tmux` was given.
+    pub outside_tmux: bool,
+    /// Whether `--busy` was given.
+    pub busy: bool,
+    /// Whether `--ignore-unasked` was given.
+    pub ignore_unasked: bool,
+}

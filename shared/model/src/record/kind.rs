@@ -1,0 +1,128 @@
+//! The kinds of findings: one table, in the order of the output.
+//!
+//! A new kind is a row here, a rule that reports it, and an item in agentdiff(1). Words,
+//! actions and severities are taken from here wherever they are needed.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::action_kind::ActionKind;
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// Something is wrong.
+    Bad,
+    /// Somebody should look at it; nothing is done about it.
+    Notice,
+}
+
+/// What holds for every finding of a kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts {
+    /// The kind.
+    pub kind: Kind,
+    /// The word used in records and on command lines.
+    pub word: &'static str,
+    /// The actions that a finding of this kind may have; none: it never has one.
+    pub actions: &'static [ActionKind],
+    /// How bad it is.
+    pub severity: Severity,
+    /// What it is, in one line, as agentdiff(1) begins its description.
+    pub meaning: &'static str,
+}
+
+macro_rules! kinds {
+    ($($kind:ident $word:literal [$($action:ident)*] $severity:ident $meaning:literal)*) => {
+        /// What is wrong. The order is the order of the output.
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+        )]
+        pub enum Kind {
+            $(#[doc = $meaning] #[serde(rename = $word)] $kind,)*
+        }
+
+        impl Kind {
+            /// Every kind, in the order of the output.
+            pub const ALL: &[Facts] = &[$(Facts {
+                kind: Kind::$kind,
+                word: $word,
+                actions: &[$(ActionKind::$action),*],
+                severity: Severity::$severity,
+                meaning: $meaning,
+            }),*];
+        }
+    };
+}
+
+kinds! {
+    LeakedProcess "leaked_process" [KillProcess] Bad
+        "A Claude process in no pane that is orphaned and held by nothing."
+    UntrackedProcess "untracked_process" [] Notice
+        "A Claude process in no pane that something holds; the reason names it."
+    ZombieSession "zombie_session" [KillSession] Bad
+        "An agent session without Claude and without attached clients, in which nothing works."
+    BusySession "busy_session" [] Notice
+        "An agent session without Claude that is not a zombie; the reason says why."
+    GhostAgent "ghost_agent" [RemoveEntry TerminateEntry] Bad
+        "An entry without a session, or whose sessions are all zombies."
+    OrphanSession "orphan_session" [] Notice
+        "An agent session that no registry entry names."
+    CountMismatch "count_mismatch" [SetCounters] Bad
+        "A registry with a counter that differs from its entries."
+    DefunctProcess "defunct_process" [] Notice
+        "A Claude process that is dead and that its parent has not reaped."
+    StatusMismatch "status_mismatch" [] Notice
+        "An agent whose entries in a global registry and in that of its task disagree."
+    MissingInGlobal "missing_in_global" [] Notice
+        "An agent that is active in the registry of its task and that no global registry has."
+    StaleTask "stale_task" [] Notice
+        "A registry of a task in which every agent is over, for long."
+}
+
+impl Kind {
+    /// Its row in the table.
+    pub fn facts(self) -> &'static Facts {
+        &Kind::ALL[self as usize]
+    }
+
+    /// The word used in records and on command lines.
+    pub fn word(self) -> &'static str {
+        self.facts().word
+    }
+
+    /// Whether a finding of this kind may have this action.
+    pub fn allows(self, action: ActionKind) -> bool {
+        self.facts().actions.contains(&action)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_is_written_and_read_as_its_word() {
+        for (number, facts) in Kind::ALL.iter().enumerate() {
+            assert_eq!(facts.kind as usize, number);
+            let json = serde_json::to_string(&facts.kind).unwrap();
+            assert_eq!(json, format!("{:?}", facts.kind.word()));
+            assert_eq!(serde_json::from_str::<Kind>(&json).unwrap(), facts.kind);
+        }
+    }
+
+    #[test]
+    fn what_has_an_action_is_bad() {
+        for facts in Kind::ALL {
+            let is_bad = facts.severity == Severity::Bad;
+            assert_eq!(is_bad, !facts.actions.is_empty(), "{}", facts.word);
+        }
+    }
+}

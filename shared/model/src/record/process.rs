@@ -1,0 +1,123 @@
+//! Processes that are Claude.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::present::present;
+use super::proc_source::ProcSource;
+
+/// Where the standard output of a process leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stdout {
+    /// A terminal that still exists.
+    Tty,
+    /// A regular file.
+    File,
+    /// A pipe or FIFO; [`Process::stdout_reader`] reads it, or nobody does.
+    Pipe,
+    /// A socket.
+    Socket,
+    /// `/dev/null`.
+    Null,
+    /// Anything else: closed, a terminal that is gone, a device.
+    Other,
+}
+
+/// Whether a process lives in the pid namespace of the one that looked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Namespace {
+    /// The same.
+    Own,
+    /// One below it, such as a container's.
+    Foreign,
+}
+
+/// The tmux server and pane a process was started from, by `TMUX` and `TMUX_PANE` in its
+/// environment; without those, the server among its ancestors.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TmuxOrigin {
+    /// The server's process.
+    pub server_pid: i32,
+    /// The pane, `%3`; `null` without `TMUX_PANE`.
+    #[serde(deserialize_with = "present")]
+    pub pane: Option<String>,
+}
+
+/// One process that is Claude.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Process {
+    /// The scan it belongs to.
+    pub scan: String,
+    /// Where it was seen. It decides what a `null` below means, and by which rule the
+    /// process is judged.
+    pub source: ProcSource,
+    /// Process id.
+    pub pid: i32,
+    /// Parent process id.
+    pub ppid: i32,
+    /// The kernel's short name of the parent; `null` where it is gone.
+    pub parent_name: Option<String>,
+    /// Parent, its parent, … up to pid 1.
+    pub ancestors: Vec<i32>,
+    /// Process group.
+    pub pgid: i32,
+    /// Session id in the sense of setsid(2); `null` where the kernel did not say.
+    pub sid: Option<i32>,
+    /// Effective uid.
+    pub uid: u32,
+    /// Its name, where the user database knows one.
+    pub user: Option<String>,
+    /// Controlling terminal, as `pts/7`.
+    #[serde(deserialize_with = "present")]
+    pub tty: Option<String>,
+    /// The kernel's short name of it (15 bytes at most).
+    pub name: String,
+    /// Path of its executable; `null` where it could not be read.
+    pub exe: Option<String>,
+    /// Its arguments, invalid UTF-8 replaced, cut at 256 bytes in all unless asked in full.
+    pub args: Vec<String>,
+    /// Opaque; with `boot_id` and `pid` it identifies the process.
+    pub start_time: String,
+    /// When it started.
+    pub started: Timestamp,
+    /// Resident memory in bytes.
+    pub rss_bytes: u64,
+    /// Processor time used, in seconds.
+    pub cpu_seconds: f64,
+    /// One letter as in ps(1): R, S, D, T, Z …
+    pub state: String,
+    /// Its parent is gone: a reaper or a tmux server has taken it.
+    pub orphaned: bool,
+    /// It is the process that looked, or an ancestor of it.
+    #[serde(rename = "self")]
+    pub is_self: bool,
+    /// Claude's own background service.
+    pub daemon: bool,
+    /// Living children that are Claude too.
+    pub claude_children: u32,
+    /// Where its environment says it was started; `null` also when that server has ended.
+    #[serde(deserialize_with = "present")]
+    pub tmux: Option<TmuxOrigin>,
+    /// The service unit that holds it.
+    #[serde(deserialize_with = "present")]
+    pub service: Option<String>,
+    /// Its pid namespace; `null` where it could not be read.
+    #[serde(deserialize_with = "present")]
+    pub namespace: Option<Namespace>,
+    /// Its standard output; `null` where it could not be read, or where it is a
+    /// pipe and whoever reads that could not be found out.
+    #[serde(deserialize_with = "present")]
+    pub stdout: Option<Stdout>,
+    /// A process that reads the pipe.
+    #[serde(deserialize_with = "present")]
+    pub stdout_reader: Option<i32>,
+}
+
+impl Process {
+    /// Dead, and not yet reaped by its parent.
+    pub fn is_defunct(&self) -> bool {
+        matches!(self.state.as_str(), "Z" | "X")
+    }
+}

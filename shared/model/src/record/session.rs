@@ -1,0 +1,53 @@
+//! tmux sessions and their panes.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::present::present;
+
+/// One tmux session of one server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Session {
+    /// The scan it belongs to.
+    pub scan: String,
+    /// The name as tmux writes it.
+    pub name: String,
+    /// tmux's id, `$3`: unique in the life of the server.
+    pub id: String,
+    /// The uid the server runs as.
+    pub uid: u32,
+    /// Path of the server's socket.
+    pub socket: String,
+    /// The server's process.
+    pub server_pid: i32,
+    /// When the session was made.
+    pub created: Timestamp,
+    /// When it last had input or output that tmux counts.
+    pub activity: Timestamp,
+    /// Clients attached to it or to its group.
+    pub attached: u32,
+    /// Number of windows.
+    pub windows: u32,
+    /// The agent it was started for, by its name or by a stream file in a start command.
+    #[serde(deserialize_with = "present")]
+    pub agent: Option<String>,
+    /// Its panes, those of linked windows included.
+    pub panes: Vec<Pane>,
+}
+
+/// One pane of a session.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pane {
+    /// tmux's id, `%3`: unique in the life of the server.
+    pub id: String,
+    /// The process tmux started in it.
+    pub pid: i32,
+    /// Its terminal, as `pts/7`.
+    pub tty: String,
+    /// True when that process has ended and the pane was kept.
+    pub dead: bool,
+    /// The command it was started with, cut at 256 bytes.
+    pub start_command: String,
+    /// Every name that a process under it goes by.
+    pub running: Vec<String>,
+}

@@ -1,0 +1,201 @@
+//! What every rule works with: the state that is judged, what follows from it for several
+//! rules, and the way in which findings are reported.
+
+use std::collections::BTreeMap;
+
+use foldhash::{HashMap, HashSet};
+use jiff::Timestamp;
+use serde_json::value::{RawValue, to_raw_value};
+
+use super::agent_sessions::{AgentSessions, Sessions};
+use super::machine_state::MachineState;
+use super::options::Options;
+use super::panes::Panes;
+use super::summary::Summary;
+use crate::record::{
+    ActionKind, Agent, End, Evidence, Finding, Kind, Names, Of, ProcSource, RegistryFile,
+};
+use crate::stream::Sourced;
+
+/// A finding, but for the machine and the evidence, which the context adds.
+pub(super) struct FindingBuilder<'c> {
+    pub kind: Kind,
+    pub action: Option<ActionKind>,
+    pub target: String,
+    pub reason: String,
+    pub names: Option<&'c Names>,
+    pub proc_source: Option<ProcSource>,
+    pub agent: Option<&'c RawValue>,
+    pub session: Option<&'c RawValue>,
+    pub process: Option<&'c RawValue>,
+    pub registry: Option<&'c RawValue>,
+}
+
+impl FindingBuilder<'_> {
+    /// A finding with the only action of its kind, if that has one.
+    pub fn new(kind: Kind, target: String, reason: String) -> Self {
+        FindingBuilder {
+            kind,
+            action: kind.facts().actions.first().copied(),
+            target,
+            reason,
+            names: None,
+            proc_source: None,
+            agent: None,
+            session: None,
+            process: None,
+            registry: None,
+        }
+    }
+}
+
+/// One state before the rules.
+pub(super) struct RuleContext<'c, 'a> {
+    pub state: &'c MachineState<'c, 'a>,
+    pub options: &'c Options,
+    pub panes: Panes<'c>,
+    pub agent_sessions: AgentSessions<'c>,
+    /// The sessions that are findings as zombies, by server and id.
+    pub zombies: HashSet<(i32, &'c str)>,
+    pub summary: Summary,
+    /// The sessions of each agent of the state, in its order.
+    sessions_of_agents: Vec<Sessions<'c>>,
+    evidence: Evidence,
+    /// The same as JSON, which most findings carry as it is.
+    evidence_text: Box<RawValue>,
+    found: &'c mut dyn FnMut(&Finding<'_>),
+    /// The kind of which findings are handed on at once.
+    open: Kind,
+    /// Findings that come later in the output.
+    kept: BTreeMap<Kind, Vec<FindingBuilder<'c>>>,
+}
+
+impl<'c, 'a> RuleContext<'c, 'a> {
+    pub fn new(
+        state: &'c MachineState<'c, 'a>,
+        options: &'c Options,
+        found: &'c mut dyn FnMut(&Finding<'_>),
+    ) -> Self {
+        let servers = state.server_pids().into_iter().collect();
+        let panes = Panes::new(state.sessions.iter().map(|(s, _)| &s.record), servers);
+        let evidence = Evidence {
+            uid: state.uid,
+            taken_at: state.taken_at(),
+            servers: state.servers(),
+            sockets: state.sockets(),
+            server_pids: state.server_pids().into_iter().collect(),
+            names: state.names(),
+            proc_source: state.proc_source(),
+            prefix: options.prefix.clone(),
+            outside_tmux: options.outside_tmux,
+            busy: options.busy,
+            ignore_unasked: options.ignore_unasked,
+        };
+        let agent_sessions = AgentSessions::new(state.sessions.iter().map(|(s, _)| &s.record));
+        let sessions_of = |agent: &Agent<'_>| agent_sessions.of(&agent.id, agent.session_name());
+        RuleContext {
+            state,
+            options,
+            panes,
+            sessions_of_agents: state.agents.iter().map(|(a, _)| sessions_of(&a.record)).collect(),
+            agent_sessions,
+            zombies: HashSet::default(),
+            summary: Summary::default(),
+            evidence_text: text_of(&evidence),
+            evidence,
+            found,
+            open: Kind::LeakedProcess,
+            kept: BTreeMap::new(),
+        }
+    }
+
+    /// The agents of the state with the sessions of each.
+    pub fn agents(
+        &self,
+    ) -> impl Iterator<Item = (&'c Sourced<'a, Agent<'a>>, &'c End, &Sessions<'c>)> {
+        let agents = self.state.agents.iter().zip(&self.sessions_of_agents);
+        agents.map(|((agent, end), sessions)| (*agent, *end, sessions))
+    }
+
+    /// The files of the registries of the state, by path.
+    pub fn files(&self) -> HashMap<&'c str, &'c RegistryFile> {
+        let registries = self.state.registries.iter().map(|(registry, _)| &registry.record);
+        registries.map(|registry| (registry.path.as_str(), &registry.file)).collect()
+    }
+
+    /// Hands on what was kept of the kinds before this one, and from now on hands on
+    /// findings of this kind at once: there may be a million ghosts.
+    pub fn begin(&mut self, kind: Kind) {
+        let later = self.kept.split_off(&kind);
+        let earlier = std::mem::replace(&mut self.kept, later);
+        earlier.into_values().flatten().for_each(|builder| self.hand_on(builder));
+        self.open = kind;
+    }
+
+    /// Hands on what is still kept; returns what there is to say besides.
+    pub fn finish(mut self) -> Summary {
+        let kept = std::mem::take(&mut self.kept);
+        kept.into_values().flatten().for_each(|builder| self.hand_on(builder));
+        self.summary
+    }
+
+    /// Reports a finding of the open kind or a later one.
+    pub fn report(&mut self, builder: FindingBuilder<'c>) {
+        if builder.kind == self.open {
+            self.hand_on(builder);
+        } else {
+            debug_assert!(builder.kind > self.open, "{} after {}", builder.kind, self.open);
+            self.kept.entry(builder.kind).or_default().push(builder);
+        }
+    }
+
+    fn hand_on(&mut self, builder: FindingBuilder<'_>) {
+        // A process is looked for again with the names and the table that it was seen with.
+        let names = builder.names.or(self.evidence.names.as_ref());
+        let proc_source = builder.proc_source.or(self.evidence.proc_source);
+        let as_usual =
+            names == self.evidence.names.as_ref() && proc_source == self.evidence.proc_source;
+        let own_text = (!as_usual).then(|| {
+            let names = names.cloned();
+            text_of(&Evidence { names, proc_source, ..self.evidence.clone() })
+        });
+        let machine = &self.state.machine;
+        let finding = Finding {
+            kind: builder.kind,
+            action: builder.action,
+            target: builder.target.into(),
+            reason: builder.reason.into(),
+            host: machine.host.as_str().into(),
+            boot_id: machine.boot_id.as_str().into(),
+            pid_ns: machine.pid_ns.as_str().into(),
+            evidence: own_text.as_deref().unwrap_or(&self.evidence_text),
+            agent: builder.agent,
+            session: builder.session,
+            process: builder.process,
+            registry: builder.registry,
+        };
+        (self.found)(&finding);
+        *self.summary.counts.entry(builder.kind).or_default() += 1;
+        self.summary.actionable += u64::from(builder.action.is_some());
+    }
+
+    /// Notes that nothing is concluded about `what` because of a gap in the evidence.
+    pub fn withhold(&mut self, what: &str, gap: &str) {
+        self.summary.notes.insert(format!("{what} not judged: {gap}"));
+    }
+
+    /// Whether something is too young to be judged, and counts it. Its age is that at the
+    /// time of the scan `own` that saw it, or of the scans of the `other` kind that its
+    /// judgement also rests on: they could not miss what did not exist yet.
+    pub fn too_young(&mut self, born: Timestamp, own: &End, other: Of) -> bool {
+        let others = self.state.scans(other).map(|end| end.taken_at);
+        let seen = others.chain([own.taken_at]).min().unwrap_or(own.taken_at);
+        let young = seen.duration_since(born) < self.options.min_age;
+        self.summary.too_young += u64::from(young);
+        young
+    }
+}
+
+fn text_of(evidence: &Evidence) -> Box<RawValue> {
+    to_raw_value(evidence).expect("evidence has no keys but strings")
+}

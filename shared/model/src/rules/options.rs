@@ -1,0 +1,36 @@
+//! How to judge.
+
+use jiff::SignedDuration;
+
+use crate::parse::tmux::AGENT_PREFIX;
+
+/// How to judge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Sessions with names that start like this are agents' sessions.
+    pub prefix: String,
+    /// Processes and sessions younger than this, by their own scan, are not judged.
+    pub min_age: SignedDuration,
+    /// A Claude in no pane is a leak, even if something holds it.
+    pub outside_tmux: bool,
+    /// An agent session without Claude is a zombie, even if something works in it.
+    pub busy: bool,
+    /// Servers that were not asked have no session of these registries.
+    pub ignore_unasked: bool,
+    /// Task registries in which everything is over for longer than this are stale; `None`:
+    /// none is.
+    pub stale_after: Option<SignedDuration>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            prefix: AGENT_PREFIX.to_owned(),
+            min_age: SignedDuration::from_secs(2),
+            outside_tmux: false,
+            busy: false,
+            ignore_unasked: false,
+            stale_after: None,
+        }
+    }
+}

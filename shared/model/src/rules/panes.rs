@@ -1,0 +1,82 @@
+//! The panes of tmux: which process is in which session, and where it was started.
+
+use foldhash::{HashMap, HashSet};
+
+use crate::record::{Process, Session};
+
+/// The panes of all sessions that were seen, ready to be asked about processes.
+#[derive(Debug)]
+pub struct Panes<'s> {
+    by_pid: HashMap<i32, Vec<&'s Session>>,
+    by_tty: HashMap<&'s str, Vec<&'s Session>>,
+    by_id: HashMap<(i32, &'s str), &'s Session>,
+    servers: HashSet<i32>,
+}
+
+impl<'s> Panes<'s> {
+    /// Collects the panes. `servers`: the servers that answered.
+    pub fn new(
+        sessions: impl IntoIterator<Item = &'s Session>,
+        servers: HashSet<i32>,
+    ) -> Panes<'s> {
+        let mut panes = Panes {
+            by_pid: HashMap::default(),
+            by_tty: HashMap::default(),
+            by_id: HashMap::default(),
+            servers,
+        };
+        for session in sessions {
+            for pane in &session.panes {
+                panes.by_pid.entry(pane.pid).or_default().push(session);
+                // tmux calls a pane dead once nobody has its terminal open: its process
+                // may live on (`nohup claude -p … >/dev/null`), the terminal may be
+                // somebody else's by now.
+                if pane.dead {
+                    continue;
+                }
+                panes.by_tty.entry(&pane.tty).or_default().push(session);
+                panes.by_id.insert((session.server_pid, &pane.id), session);
+            }
+        }
+        panes
+    }
+
+    /// The sessions a process is in: those with a pane whose process is it or an ancestor
+    /// of it, or whose terminal is its own.
+    pub fn sessions_of(&self, process: &Process) -> impl Iterator<Item = &'s Session> {
+        let by_pid = std::iter::once(&process.pid)
+            .chain(&process.ancestors)
+            .filter_map(|pid| self.by_pid.get(pid));
+        let by_tty = process.tty.as_deref().and_then(|tty| self.by_tty.get(tty));
+        by_pid.chain(by_tty).flatten().copied()
+    }
+
+    /// The living pane that a process was started from.
+    pub(super) fn origin(&self, process: &Process) -> Option<String> {
+        let origin = process.tmux.as_ref()?;
+        let pane = origin.pane.as_deref()?;
+        let session = self.by_id.get(&(origin.server_pid, pane))?;
+        Some(format!("started from {pane} of {}, detached", session.name))
+    }
+
+    /// The living server that a process belongs to, if that was not asked: the process may
+    /// well be in a pane of it.
+    pub(super) fn unasked(&self, process: &Process) -> Option<String> {
+        let server_pid = process.tmux.as_ref()?.server_pid;
+        (!self.servers.contains(&server_pid))
+            .then(|| format!("it belongs to tmux server {server_pid}, which was not asked"))
+    }
+}
+
+/// The sessions, by server and id, in whose panes a living Claude is.
+pub fn with_claude<'s>(
+    panes: &Panes<'s>,
+    processes: impl IntoIterator<Item = &'s Process>,
+) -> HashSet<(i32, &'s str)> {
+    processes
+        .into_iter()
+        .filter(|process| !process.is_defunct())
+        .flat_map(|process| panes.sessions_of(process))
+        .map(|session| (session.server_pid, session.id.as_str()))
+        .collect()
+}

@@ -1,0 +1,196 @@
+//! tmux servers that live and were not asked: whether the session of an entry may be there.
+//!
+//! An entry without a session is a ghost only if its session cannot be on a server that
+//! nobody asked. That server needs a Claude below it, must see the registry, and must be
+//! allowed to write it: an orchestrator that runs there registers its agents.
+
+use foldhash::HashSet;
+
+use crate::record::{Mount, Mounts, Process, RegistryFile, UnaskedServer};
+
+/// The tmux servers below which a living Claude is, as far as processes were seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ServersWithClaude {
+    /// Any may have one: the processes were not seen as a whole.
+    #[default]
+    Any,
+    /// Only these pids: ancestors of a Claude, or named by its `TMUX`.
+    Only(HashSet<i32>),
+}
+
+impl ServersWithClaude {
+    /// From all Claude processes there are.
+    pub fn of<'p>(processes: impl IntoIterator<Item = &'p Process>) -> ServersWithClaude {
+        let living = processes.into_iter().filter(|process| !process.is_defunct());
+        let above = living.flat_map(|process| {
+            let origin = process.tmux.as_ref().map(|origin| origin.server_pid);
+            process.ancestors.iter().copied().chain(origin)
+        });
+        ServersWithClaude::Only(above.collect())
+    }
+
+    fn may_include(&self, pid: i32) -> bool {
+        match self {
+            ServersWithClaude::Any => true,
+            ServersWithClaude::Only(pids) => pids.contains(&pid),
+        }
+    }
+}
+
+/// The first of these servers on which the session of an entry of this registry may be.
+pub fn possible_host<'u>(
+    registry: &RegistryFile,
+    unasked: impl IntoIterator<Item = &'u UnaskedServer>,
+    with_claude: &ServersWithClaude,
+) -> Option<&'u UnaskedServer> {
+    unasked.into_iter().find(|server| {
+        with_claude.may_include(server.pid) && sees(server, registry) && can_write(server, registry)
+    })
+}
+
+/// Whether a file of this registry is, or may be, visible to a server.
+fn sees(server: &UnaskedServer, registry: &RegistryFile) -> bool {
+    let (Some(Mounts::Listed(mounts)), Some(device), Some(path)) =
+        (&server.mounts, &registry.device, &registry.device_path)
+    else {
+        return true;
+    };
+    mounts.iter().any(|mount| mount.device == *device && contains(mount, path))
+}
+
+/// Whether a path of a file system is in the part of it that is mounted.
+fn contains(mount: &Mount, path: &str) -> bool {
+    let root = mount.root.trim_end_matches('/');
+    path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether a server may write a registry, by the permission bits. Root may always; of a
+/// server whose user or groups are unknown the same is assumed.
+fn can_write(server: &UnaskedServer, registry: &RegistryFile) -> bool {
+    let Some(uid) = server.uid else { return true };
+    let in_group = || server.groups.as_ref().is_none_or(|groups| groups.contains(&registry.gid));
+    uid == 0
+        || uid == registry.owner_uid
+        || registry.mode & 0o002 != 0
+        || registry.mode & 0o020 != 0 && in_group()
+}
+
+/// Says that a server was not asked, and why that matters.
+pub fn unasked_host(server: &UnaskedServer, with_claude: &ServersWithClaude) -> String {
+    let whose = match server.uid {
+        Some(uid) => format!("of uid {uid}"),
+        None => "of an unknown user".to_owned(),
+    };
+    let claude = match with_claude {
+        ServersWithClaude::Any => "may have",
+        ServersWithClaude::Only(_) => "has",
+    };
+    format!(
+        "tmux server {} {whose} was not asked, {claude} Claude below it and can write the \
+         registry; if it is not this registry's, give --ignore-unasked",
+        server.pid
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{SameNamespace, WhyUnasked};
+
+    const OWN: u32 = 1000;
+
+    fn server() -> UnaskedServer {
+        UnaskedServer {
+            pid: 77,
+            uid: Some(1001),
+            groups: Some(vec![1001, 50]),
+            why: WhyUnasked::OtherUser,
+            mounts: Some(Mounts::Same(SameNamespace::Same)),
+        }
+    }
+
+    fn mounts(mounts: &[(&str, &str)]) -> Option<Mounts> {
+        let mount = |(device, root): &(&str, &str)| Mount {
+            device: (*device).to_owned(),
+            root: (*root).to_owned(),
+        };
+        Some(Mounts::Listed(mounts.iter().map(mount).collect()))
+    }
+
+    type Change = fn(&mut UnaskedServer, &mut RegistryFile);
+
+    /// What is changed about a colleague's server and a registry that only its owner may
+    /// write, and whether the session of an entry may be there.
+    const ROWS: [(&str, Change, bool); 22] = [
+        ("a colleague who cannot write it", |_, _| {}, false),
+        ("root", |s, _| s.uid = Some(0), true),
+        ("the owner, in a container", |s, _| s.uid = Some(OWN), true),
+        ("nobody knows whose", |s, _| s.uid = None, true),
+        ("everybody may write", |_, r| r.mode = 0o602, true),
+        ("everybody may read", |_, r| r.mode = 0o755, false),
+        ("a group of his may write", |_, r| (r.mode, r.gid) = (0o660, 50), true),
+        ("a group of his may read", |_, r| (r.mode, r.gid) = (0o640, 50), false),
+        ("another group may write", |_, r| (r.mode, r.gid) = (0o660, 51), false),
+        ("his groups are unknown", |s, r| (s.groups, r.mode) = (None, 0o660), true),
+        ("unknown, but no group may write", |s, _| s.groups = None, false),
+        ("root, in a container without it", |s, _| root_in(s, &[("8:1", "/other")]), false),
+        ("root, with the whole disk", |s, _| root_in(s, &[("0:5", "/"), ("8:1", "/")]), true),
+        ("root, with the project", |s, _| root_in(s, &[("8:1", "/home/u/project")]), true),
+        ("root, with a directory above", |s, _| root_in(s, &[("8:1", "/home/u/")]), true),
+        ("root, with the file alone", |s, _| root_in(s, &[("8:1", FILE)]), true),
+        (
+            "root, with a part of the project",
+            |s, _| root_in(s, &[("8:1", "/home/u/project/src")]),
+            false,
+        ),
+        ("root, with one of a like name", |s, _| root_in(s, &[("8:1", "/home/u/pro")]), false),
+        ("root, with another disk", |s, _| root_in(s, &[("8:2", "/home/u/project")]), false),
+        ("root, its mounts unreadable", |s, _| (s.uid, s.mounts) = (Some(0), None), true),
+        (
+            "root in a container, the device unknown",
+            |s, r| {
+                root_in(s, &[("8:1", "/other")]);
+                r.device = None;
+            },
+            true,
+        ),
+        (
+            "root in a container, the path unknown",
+            |s, r| {
+                root_in(s, &[("8:1", "/other")]);
+                r.device_path = None;
+            },
+            true,
+        ),
+    ];
+
+    const FILE: &str = "/home/u/project/registry.json";
+
+    fn root_in(server: &mut UnaskedServer, seen: &[(&str, &str)]) {
+        (server.uid, server.mounts) = (Some(0), mounts(seen));
+    }
+
+    #[test]
+    fn where_the_session_of_an_entry_may_be() {
+        for (what, change, expected) in ROWS {
+            let mut registry = RegistryFile {
+                owner_uid: OWN,
+                gid: OWN,
+                mode: 0o600,
+                device: Some("8:1".to_owned()),
+                device_path: Some(FILE.to_owned()),
+            };
+            let mut server = server();
+            change(&mut server, &mut registry);
+            let unasked = [server];
+            for with_claude in
+                [ServersWithClaude::Any, ServersWithClaude::Only([77].into_iter().collect())]
+            {
+                let host = possible_host(&registry, &unasked, &with_claude);
+                assert_eq!(host.is_some(), expected, "{what}");
+            }
+            let without = ServersWithClaude::Only([78].into_iter().collect());
+            assert_eq!(possible_host(&registry, &unasked, &without), None, "{what}, no Claude");
+        }
+    }
+}
