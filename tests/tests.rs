@@ -17,6 +17,7 @@ mod paths;
 mod recipe;
 mod registry;
 mod signals;
+mod sqlite;
 mod tables;
 mod terminal;
 mod tmux;
