@@ -123,8 +123,6 @@ fn h66_what_is_no_database_is_an_error_each() {
 #[test]
 fn h66_a_corrupt_database_is_an_error() {
     let world = world("for n in range(2000): agent(c, 'agent-%d' % n)");
-    let findings = "{\"type\":\"end\",\"scan\":\"x\",\"of\":\"findings\"}";
-    let _ = findings;
     let all = found(&world);
     let findings =
         of_the_row(&all).lines().take(1).map(|line| format!("{line}\n")).collect::<String>();

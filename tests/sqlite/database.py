@@ -82,7 +82,7 @@ def task_file(entries, task_id="TASK-1"):
     os.makedirs(directory, exist_ok=True)
     active = sum(e["status"] in ("running", "working", "blocked", "reviewing") for e in entries)
     registry = {"task_id": task_id, "status": "ACTIVE", "agents": entries,
-        "total_spawned": len(entries), "active_count": active, "completed_count": 0}
+        "total_spawned": len(entries), "active_count": active, "completed_count": sum(e["status"] == "completed" for e in entries)}
     json.dump(registry, open(os.path.join(directory, "AGENT_REGISTRY.json"), "w"), indent=2)
 def entry(agent_id, status="working"):
     return {"id": agent_id, "type": "builder", "tmux_session": "agent_" + agent_id,

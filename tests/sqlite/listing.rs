@@ -83,7 +83,7 @@ json.dump({'agents': {'both': entry('both'), 'older': entry('older')}, 'total_ag
         .collect();
     agents.sort_unstable();
     assert_eq!(agents, [("both", "state"), ("old", "task"), ("older", "global")]);
-    assert_eq!(ghosts(&found(&world)), ["older", "old"]);
+    assert_eq!(ghosts(&found(&world)), ["old", "older"]);
 }
 
 /// The orchestrator's index names one workspace three times, and some that are gone.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Component, Path};
 
-use model::record::{JsonEntry, JsonPlace, RemovedEntry};
+use foldhash::HashSet;
+use model::record::{self, JsonEntry, JsonPlace, RemovedEntry};
 
 use super::workspace::Workspace;
 use crate::error::RegistryError;
@@ -49,8 +50,6 @@ fn mark_in(
 ) -> Result<(), RegistryError> {
     let Some(locked) = lock(workspace, relative, wait)? else { return Ok(()) };
     let states = locked.entries(ids)?;
-    let is_active =
-        |state: &EntryState<'_>| matches!(state, EntryState::There(entry) if entry.is_active);
     let active: Vec<&str> =
         ids.iter().zip(&states).filter(|(_, state)| is_active(state)).map(|(id, _)| *id).collect();
     drop(states);
@@ -119,33 +118,68 @@ pub fn restore(
     notes
 }
 
-/// Which of these agents, given with their tasks, stand as active in a JSON file.
-///
-/// # Errors
-/// When one of the files is there, but cannot be read.
+/// How JSON files are looked into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// They are only read.
+    Read,
+    /// What an interrupted write has left of them is repaired first.
+    Repair,
+}
+
+/// Which of these agents, given with their tasks, stand as active in a JSON file. What could
+/// not be read is added to `notes`.
 pub fn active(
     workspace: &Workspace,
     agents: &[(&str, &str)],
+    look: Look,
     wait: &mut WaitBudget,
-) -> Result<Vec<String>, RegistryError> {
+    notes: &mut Vec<String>,
+) -> HashSet<String> {
     let mut tasks: Vec<&str> = agents.iter().map(|(_, task)| *task).collect();
     tasks.sort_unstable();
     tasks.dedup();
+    let ids: Vec<&str> = agents.iter().map(|(id, _)| *id).collect();
+    let mut active = HashSet::default();
     let tasks = tasks.into_iter().map(|task| format!("{task}/AGENT_REGISTRY.json"));
-    let wanted: foldhash::HashSet<&str> = agents.iter().map(|(id, _)| *id).collect();
-    let mut active = Vec::new();
     for relative in tasks.chain(["registry/GLOBAL_REGISTRY.json".to_owned()]) {
-        let Some(registry) = find(workspace, Path::new(&relative))? else { continue };
-        let snapshot = registry.read(wait)?;
-        let _ = snapshot.list("", &mut |agent| {
-            let status = agent.status.as_deref();
-            if wanted.contains(&*agent.id) && model::record::is_active(agent.scope, status) {
-                active.push(agent.id.to_string());
-            }
-            ControlFlow::Continue(())
-        });
+        let looked = active_in(workspace, Path::new(&relative), &ids, look, wait);
+        match looked {
+            Ok(found) => active.extend(found),
+            Err(error) => notes.push(error.to_string()),
+        }
     }
+    active
+}
+
+fn active_in(
+    workspace: &Workspace,
+    relative: &Path,
+    ids: &[&str],
+    look: Look,
+    wait: &mut WaitBudget,
+) -> Result<Vec<String>, RegistryError> {
+    let Some(registry) = find(workspace, relative)? else { return Ok(Vec::new()) };
+    if look == Look::Repair {
+        let locked = registry.lock(wait, &mut |_| {})?;
+        let states = locked.entries(ids)?;
+        let active = ids.iter().zip(&states).filter(|(_, state)| is_active(state));
+        return Ok(active.map(|(id, _)| (*id).to_owned()).collect());
+    }
+    let wanted: HashSet<&str> = ids.iter().copied().collect();
+    let mut active = Vec::new();
+    let _ = registry.read(wait)?.list("", &mut |agent| {
+        let is_active = record::is_active(agent.scope, agent.status.as_deref());
+        if is_active && wanted.contains(&*agent.id) {
+            active.push(agent.id.to_string());
+        }
+        ControlFlow::Continue(())
+    });
     Ok(active)
+}
+
+fn is_active(state: &EntryState<'_>) -> bool {
+    matches!(state, EntryState::There(entry) if entry.is_active)
 }
 
 /// The JSON file at this place of the workspace; None where there is none.

@@ -10,12 +10,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::marked::MarkedRow;
-use super::places;
+use super::places::{self, Look};
 use super::progress::{Appended, Line, ProgressFile, below, last_line};
 use super::tasks::Tasks;
 use super::workspace::Workspace;
 use crate::clock::instant;
-use crate::error::RegistryError;
 use crate::wait::WaitBudget;
 
 /// How long a run that is still going on may take from a row to the end of its work.
@@ -52,10 +51,11 @@ impl Unfinished {
     }
 }
 
-/// Looks for what is left to do about these rows. Nothing is written.
+/// Looks for what is left to do about these rows.
 pub fn unfinished(
     rows: Vec<MarkedRow>,
     workspace: &Workspace,
+    look: Look,
     wait: &mut WaitBudget,
 ) -> Unfinished {
     let mut unfinished = Unfinished::default();
@@ -75,10 +75,7 @@ pub fn unfinished(
         });
     }
     let agents: Vec<(&str, &str)> = rows.iter().map(|row| (&*row.id, &*row.task_id)).collect();
-    let active = places::active(workspace, &agents, wait).unwrap_or_else(|error: RegistryError| {
-        unfinished.notes.push(error.to_string());
-        Vec::new()
-    });
+    let active = places::active(workspace, &agents, look, wait, &mut unfinished.notes);
     unfinished.active = rows.iter().map(|row| active.contains(&row.id)).collect();
     unfinished.rows = rows;
     unfinished
