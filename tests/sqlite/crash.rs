@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::{database, found, python, world};
+use super::{database, found, ghosts, python, world};
 use crate::world::{World, run, skip, through};
 
 /// The calls that change a file, or wait for the disk.
@@ -78,7 +78,9 @@ task_file([entry('a'), entry('b'), entry('live')])
         return;
     }
     let findings = world.path().join("findings");
-    fs::write(&findings, found(&world)).unwrap();
+    let found = found(&world);
+    assert_eq!(ghosts(&found), ["a", "b", "c"]);
+    fs::write(&findings, found).unwrap();
     let workspace = world.path().join(".agent-workspace");
     let mut fresh = Files::new();
     save(&workspace, &mut fresh);
@@ -97,6 +99,7 @@ task_file([entry('a'), entry('b'), entry('live')])
             let strace = ["strace", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
             let ran = run(&mut through(&strace, &command), "");
             if ran.code == 0 {
+                finished(&python(&world, STATE), &before, call);
                 break;
             }
             assert_eq!(ran.code, 128 + 9, "{call} {number}: {}", ran.err);
