@@ -9,7 +9,7 @@ INSTALL = install
 INSTALL_PROGRAM = $(INSTALL)
 
 target = $(or $(CARGO_TARGET_DIR),target)
-# What is installed, and where to. Not every shell makes a folder of `PREFIX=~/.local`.
+# What is installed, and where to. Not every shell expands `PREFIX=~/.local`.
 built = $(target)/release
 completions = $(built)/completions
 prefix = $(patsubst ~/%,$(HOME)/%,$(PREFIX))

@@ -9,9 +9,9 @@ use std::path::PathBuf;
 use crate::manual::options_in_help;
 use crate::world::{COMMANDS, World, built, run, skip, wait_until};
 
-/// What bash offers for the words of a command line, of which the last is being typed.
-/// What bash-completion has set for unknown commands loads the file, the function in it
-/// answers. Outside a real completion, `compopt` complains.
+/// Prints what bash offers for the words of a command line, of which the last is being typed.
+/// The function that bash-completion sets for unknown commands loads the file of the command;
+/// the function in that file answers. Outside a real completion, `compopt` complains.
 const IN_BASH: &str = r#"
 . /usr/share/bash-completion/bash_completion
 function_of() { # what `complete` is told to call for this
@@ -26,17 +26,17 @@ COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_LINE=$* COMP_POINT=${#COMP_LINE}
 printf '%s\n' "${COMPREPLY[@]}"
 "#;
 
-/// The completions as they lie below `share` when installed. Returns that folder.
+/// The completions as they lie below `share` when installed. Returns that directory.
 fn share(world: &World) -> PathBuf {
     let written = world.path().join("completions");
     run(world.command(built().join("examples/completions")).arg(&written), "").ok();
     let share = world.path().join("share");
-    for (shell, folder) in [
+    for (shell, directory) in [
         ("bash", "bash-completion/completions"),
         ("zsh", "zsh/site-functions"),
         ("fish", "fish/vendor_completions.d"),
     ] {
-        let link = share.join(folder);
+        let link = share.join(directory);
         fs::create_dir_all(link.parent().unwrap()).unwrap();
         symlink(written.join(shell), link).unwrap();
     }
@@ -70,7 +70,7 @@ fn words<'t>(lines: impl IntoIterator<Item = &'t str>) -> BTreeSet<String> {
 }
 
 #[test]
-fn bash_offers_the_options_that_there_are() {
+fn bash_offers_the_options_that_each_command_has() {
     let world = World::new();
     if !has(&world, "bash") {
         return;
@@ -91,7 +91,7 @@ fn bash_offers_the_options_that_there_are() {
 }
 
 #[test]
-fn fish_offers_the_options_that_there_are() {
+fn fish_offers_the_options_that_each_command_has() {
     let world = World::new();
     if !has(&world, "fish") {
         return;
@@ -178,7 +178,7 @@ impl Terminal<'_> {
 }
 
 #[test]
-fn zsh_offers_the_options_that_there_are() {
+fn zsh_offers_the_options_that_each_command_has() {
     let world = World::new();
     if !has(&world, "zsh") {
         return;
@@ -201,7 +201,7 @@ fn zsh_offers_the_options_that_there_are() {
 }
 
 #[test]
-fn keys_complete_options_words_and_folders() {
+fn the_tab_key_completes_options_words_and_directories() {
     for shell in ["bash", "zsh", "fish"] {
         let world = World::new();
         if !has(&world, shell) {

@@ -54,9 +54,9 @@ fn main() -> ExitCode {
         "all counts are as promised".to_owned(),
         before == Counts::BEFORE && after == Counts::AFTER,
     ));
-    let folder = world.path().to_owned();
+    let directory = world.path().to_owned();
     drop(world);
-    checks.push((format!("{} is removed again", folder.display()), !folder.exists()));
+    checks.push((format!("{} is removed again", directory.display()), !directory.exists()));
     report(&checks)
 }
 
@@ -79,7 +79,7 @@ fn introduce(world: &World) {
     );
 }
 
-/// Whether `agentdiff` finds nothing too young to judge, by its own idea of young.
+/// Whether nothing is too young for `agentdiff` any more.
 fn is_settled(world: &World) -> bool {
     std::thread::sleep(Duration::from_millis(300));
     let findings = findings(world);
@@ -99,8 +99,8 @@ fn ghosts(case: &GuideCase) -> Vec<String> {
     ids.filter(|id| !is_live(id)).cloned().collect()
 }
 
-/// Runs a script of the tools as a person would, and shows what it says. Of each list of
-/// ghosts only the beginning is shown, lest all else scrolls away.
+/// Runs a script of the tools as a person would, and shows what it says. Only the beginning of
+/// each list of ghosts is shown, so that the rest stays on the screen.
 fn show(world: &World, script: &str, option: Option<&str>, ghosts: &[String]) -> Ran {
     println!("\n$ tools/{script} {}\\", option.map(|o| format!("{o} ")).unwrap_or_default());
     println!("    --workspace {} \\", world.path().display());

@@ -6,4 +6,5 @@ mod change;
 mod corrupt;
 mod cut;
 mod malformed;
+mod unasked;
 mod users;

@@ -2,7 +2,7 @@
 //!
 //! The examples of a section (all under one heading) run one after another in a world of
 //! their own: the guide's case, with a task that is long over and an empty project beside
-//! it, on a machine where nothing else runs. They are typed in the project's folder, each
+//! it, on a machine where nothing else runs. They are typed in the project's directory, each
 //! into a shell of its own, with the programs on `PATH`.
 //!
 //! If any command of a block shows output, all of the block must print exactly what is
@@ -22,7 +22,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use compare::Scene;
+use compare::Reader;
 use document::{Example, Section};
 
 use crate::world::{Entry, Registry, World, privately, run};
@@ -50,20 +50,20 @@ macro_rules! texts {
 }
 
 texts! {
-    of_the_readme "README.md" 11
-    of_lsagents "man/lsagents.1" 5
-    of_lssessions "man/lssessions.1" 3
-    of_lsclaude "man/lsclaude.1" 4
-    of_agentdiff "man/agentdiff.1" 8
-    of_agentprune "man/agentprune.1" 11
-    of_cleanup "man/cleanup_leaked_agents.1" 3
-    of_verify "man/verify_cleanup.1" 2
-    of_agentrecords "man/agentrecords.5" 1
-    of_agentutils "man/agentutils.7" 10
+    the_readme_shows_what_its_examples_print "README.md" 11
+    lsagents_1_shows_what_its_examples_print "man/lsagents.1" 5
+    lssessions_1_shows_what_its_examples_print "man/lssessions.1" 3
+    lsclaude_1_shows_what_its_examples_print "man/lsclaude.1" 4
+    agentdiff_1_shows_what_its_examples_print "man/agentdiff.1" 8
+    agentprune_1_shows_what_its_examples_print "man/agentprune.1" 11
+    cleanup_leaked_agents_1_shows_what_its_examples_print "man/cleanup_leaked_agents.1" 3
+    verify_cleanup_1_shows_what_its_examples_print "man/verify_cleanup.1" 2
+    agentrecords_5_shows_what_its_examples_print "man/agentrecords.5" 1
+    agentutils_7_shows_what_its_examples_print "man/agentutils.7" 10
 }
 
 #[test]
-fn no_text_is_left_out() {
+fn every_page_and_the_readme_have_a_test() {
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let pages = fs::read_dir(project.join("man")).unwrap();
     let pages = pages.map(|page| format!("man/{}", page.unwrap().file_name().display()));
@@ -102,8 +102,8 @@ fn in_section(file: &str, section: &Section) -> Vec<String> {
     let word = |program: &str, argument: &str| {
         run(world.command(program).arg(argument), "").ok().out.trim().to_owned()
     };
-    let scene = Scene {
-        folder: world.path().display().to_string(),
+    let reader = Reader {
+        directory: world.path().display().to_string(),
         host: word("uname", "-n"),
         user: word("id", "-un"),
     };
@@ -111,7 +111,7 @@ fn in_section(file: &str, section: &Section) -> Vec<String> {
     for block in &section.blocks {
         let shows = block.iter().any(|example| !example.shown.is_empty());
         for example in block {
-            if let Err(what) = typed(&world, &scene, example, shows) {
+            if let Err(what) = typed(&world, &reader, example, shows) {
                 let Example { line, command, .. } = example;
                 wrong.push(format!("{file}:{line} ({}): $ {command}\n{what}", section.heading));
             }
@@ -140,7 +140,7 @@ fn world() -> World {
 }
 
 /// Runs an example; if `shows`, compares its output.
-fn typed(world: &World, scene: &Scene, example: &Example, shows: bool) -> Result<(), String> {
+fn typed(world: &World, reader: &Reader, example: &Example, shows: bool) -> Result<(), String> {
     const PROMPT: &str = "(yes/no): ";
     let answer = example.shown.iter().find_map(|line| Some(line.split_once(PROMPT)?.1));
     let input = answer.map(|answer| format!("{answer}\n")).unwrap_or_default();
@@ -149,7 +149,7 @@ fn typed(world: &World, scene: &Scene, example: &Example, shows: bool) -> Result
     let ran = run(&mut shell, &input);
     // What is typed shows on a terminal.
     let output = ran.out.replacen(PROMPT, &format!("{PROMPT}{input}"), 1);
-    let output = scene.as_shown(&output);
+    let output = reader.as_shown(&output);
     let last = example.command.rsplit('|').next().unwrap_or_default().trim_start();
     let finds = ["agentdiff", "verify_cleanup.sh"].iter().any(|name| last.starts_with(name));
     let as_expected = ran.code == 0 || ran.code == 1 && finds;

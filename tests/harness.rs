@@ -1,13 +1,18 @@
-//! The world in which the other tests take place.
+//! What the other tests rely on: worlds, stand-ins, users, signals, and the bench.
 
+use std::env;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::process::{Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::world::{Entry, Json, Registry, World, alive, built, run, stat, wait_until};
+use crate::world::{
+    Entry, Json, Registry, TEAM, User, World, alive, built, privately_with_users, run, stat,
+    wait_until,
+};
 
 #[test]
 fn a_stand_in_answers_to_its_name() {
@@ -37,7 +42,7 @@ fn a_stand_in_dies_of_the_signals_it_does_not_ignore() {
 }
 
 #[test]
-fn a_stand_in_ends_by_itself() {
+fn a_stand_in_ends_after_its_time_and_with_its_world() {
     let world = World::new();
     let brief = world.leaked(&[("STANDIN_SECONDS", "1")]);
     wait_until(|| "a stand-in to end by the clock", || !alive(brief.pid));
@@ -90,7 +95,7 @@ fn worlds_do_not_see_each_other() {
 }
 
 #[test]
-fn a_registry_is_what_python_writes() {
+fn a_registry_is_byte_for_byte_what_python_writes() {
     let entries = [Entry::new("a-1-2").set("status", "completed"), Entry::new("b-1-2")];
     let registry = Registry::new(entries);
     let odd = Json::object([
@@ -123,7 +128,7 @@ fn the_guides_case_is_as_the_guide_says() {
 }
 
 #[test]
-fn what_holds_a_stand_in_shows() {
+fn the_holder_of_a_stand_in_is_reported() {
     let world = World::new();
     world.write_global(&Registry::default());
     let held = world.held_by_script();
@@ -145,9 +150,81 @@ fn what_holds_a_stand_in_shows() {
     }
 }
 
-/// Its own checks are that all contenders do the same work.
+/// What nohup and the `&` of a script do to `make test`. The test runs anew below a shell
+/// that does the same.
 #[test]
-fn the_bench_runs() {
+fn children_take_signals_as_by_default_whatever_the_parent_ignores() {
+    const IGNORED: &str = "trap '' HUP INT QUIT TERM TSTP; exec \"$@\"";
+    if env::var_os("AGENTUTILS_IGNORED").is_none() {
+        let own = env::current_exe().unwrap();
+        let mut shell = Command::new("sh");
+        shell.args(["-c", IGNORED, "sh"]).arg(own).args(["--exact", "--nocapture"]);
+        shell.arg("harness::children_take_signals_as_by_default_whatever_the_parent_ignores");
+        let ran = shell.env("AGENTUTILS_IGNORED", "1").output().unwrap();
+        let out = String::from_utf8_lossy(&ran.stdout);
+        let err = String::from_utf8_lossy(&ran.stderr);
+        assert!(ran.status.success() && out.contains("1 passed"), "{out}{err}");
+        return;
+    }
+    use Signal::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
+    let world = World::new();
+    for pid in [world.leaked(&[]).pid, world.session("some", "sleep 3600")] {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:\t")).unwrap();
+        let ignored = u64::from_str_radix(ignored, 16).unwrap();
+        for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP] {
+            assert_eq!(ignored >> (signal as i32 - 1) & 1, 0, "{signal}: {status}");
+        }
+    }
+    let standin = world.leaked(&[]);
+    kill(Pid::from_raw(standin.pid), SIGHUP).unwrap();
+    wait_until(|| "the stand-in to end", || !alive(standin.pid));
+    // This process ignores them as before.
+    kill(Pid::this(), SIGHUP).unwrap();
+    kill(Pid::this(), SIGTERM).unwrap();
+}
+
+#[test]
+fn other_users_are_real_and_their_worlds_are_their_own() {
+    privately_with_users(|[alice, bob]| {
+        let worlds = [&alice, &bob].map(World::of);
+        let who = |command: &mut Command| run(command, "").ok().out.trim().to_owned();
+        for (user, world) in [&alice, &bob].into_iter().zip(&worlds) {
+            let name = user.name.unwrap();
+            assert_eq!(who(world.command("id").arg("-un")), name);
+            assert_eq!(who(world.command("id").arg("-G")), user.uid.to_string());
+            let all = format!("{} {TEAM}", user.uid);
+            assert_eq!(who(user.command(&world.command("id")).arg("-G")), all);
+            assert_eq!(
+                who(world.command("sh").args(["-c", "echo $HOME; id -un; echo ~"])),
+                format!("{0}\n{name}\n{0}", user.home.display())
+            );
+            world.write_global(&Registry::new([Entry::new("a-1-2"), Entry::new("b-1-2")]));
+            let live = world.agent_session("a-1-2", &[]);
+            let leaked = world.leaked(&[]);
+            for pid in [live.claude.pid, live.pane, leaked.pid] {
+                assert_eq!(fs::metadata(format!("/proc/{pid}")).unwrap().uid(), user.uid);
+            }
+            assert_eq!(world.session_names(), ["agent_a-1-2"]);
+        }
+        // Neither reads what the other's processes have open, nor asks the other's server.
+        let of_alice = run(&mut worlds[0].tool("lsclaude"), "").ok().records();
+        let pid = &of_alice.iter().find(|record| record["uid"] == alice.uid).unwrap()["pid"];
+        let mut list = worlds[1].command("ls");
+        assert_ne!(run(list.arg(format!("/proc/{pid}/fd")), "").code, 0);
+        let theirs = bob.run(&worlds[0].tmux_command(&["list-sessions"]), "");
+        assert!(theirs.err.contains("Permission denied"), "{}", theirs.err);
+
+        let stranger = User::without_entry();
+        let mut id = stranger.command(&worlds[0].command("id"));
+        assert_eq!(who(id.arg("-G")), stranger.uid.to_string());
+        assert_ne!(run(worlds[0].command("id").arg(stranger.uid.to_string()), "").code, 0);
+    });
+}
+
+/// The bench checks this itself before each race.
+#[test]
+fn in_every_race_of_the_bench_all_contenders_do_the_same_work() {
     let bench = built().join("examples/bench");
     let output = Command::new(bench).arg("--quick").output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -7,7 +7,7 @@ use std::fs;
 
 use fleet::{Fleet, HOSTS};
 
-use crate::recipe::recipe;
+use crate::manual_recipes::recipe;
 use crate::world::{Entry, Registry, privately, records, skip};
 
 /// The agent of this id works on the second host, and is a ghost on the first.
@@ -31,13 +31,12 @@ fn set<const N: usize>(ids: [&str; N]) -> BTreeSet<String> {
 }
 
 #[test]
-fn hosts_are_looked_at_together_judged_apart_and_cleaned_up_each_by_itself() {
+fn hosts_are_scanned_together_judged_apart_and_cleaned_up_each_by_itself() {
     privately(|| {
         let fleet = match Fleet::start() {
             Ok(fleet) => fleet,
             Err(reason) => {
-                let name =
-                    "hosts_are_looked_at_together_judged_apart_and_cleaned_up_each_by_itself";
+                let name = "hosts_are_scanned_together_judged_apart_and_cleaned_up_each_by_itself";
                 return skip(&format!("hosts::{name}"), &reason);
             }
         };
@@ -54,7 +53,7 @@ fn hosts_are_looked_at_together_judged_apart_and_cleaned_up_each_by_itself() {
         };
         HOSTS.iter().copied().for_each(fill);
 
-        // Everything is seen, of either host what is so there.
+        // Each host is judged by its own records.
         let seen = fleet.recipe(&scan).expect(&[1]);
         assert_eq!(seen.err, "");
         let seen_rows: Vec<Vec<&str>> =
@@ -78,7 +77,7 @@ fn hosts_are_looked_at_together_judged_apart_and_cleaned_up_each_by_itself() {
             assert_eq!(values.len(), 2, "{field}");
         }
 
-        // What was read, without what is not to be done: the first host's leak.
+        // Stored findings, without one that is to stay: the leak of the first host.
         let but_one = format!("jq -c 'select(.host != \"{one}\" or .process == null)'");
         let cut =
             format!("agentdiff scans >findings\n{but_one} findings >kept\nmv kept findings\n");
@@ -92,7 +91,7 @@ fn hosts_are_looked_at_together_judged_apart_and_cleaned_up_each_by_itself() {
         assert!(fleet.claudes(one).contains(&leaks[0]));
         assert!(!fleet.claudes(two).contains(&leaks[1]));
 
-        // Sent to the wrong host, nothing is done there, be there a process of that pid or not.
+        // On the wrong host all findings are refused, also if it has a process of that pid.
         HOSTS.iter().copied().for_each(fill);
         let before = fs::read(fleet.registry(two)).unwrap();
         let living = fleet.claudes(two);
@@ -116,7 +115,7 @@ fn hosts_are_looked_at_together_judged_apart_and_cleaned_up_each_by_itself() {
             fleet.ssh(host, "test -s agentprune.log").ok();
         }
 
-        // One whose tmux cannot be asked: nothing is said of any.
+        // The tmux of one host cannot be asked: no findings for either.
         HOSTS.iter().copied().for_each(fill);
         let server = fleet.ssh(two, "tmux display-message -p '#{pid}'").ok().out;
         fleet.ssh(two, &format!("kill -STOP {server}")).ok();
@@ -131,7 +130,7 @@ fn hosts_are_looked_at_together_judged_apart_and_cleaned_up_each_by_itself() {
         assert_eq!(rows(&cut.out).count(), 0, "{}", cut.out);
         assert!(cut.err.contains("no end record"), "{}", cut.err);
 
-        // One that does not answer: that is said, and the other is judged.
+        // A host that does not answer is reported; the other is judged.
         fleet.switch_off(two);
         let missing = fleet.recipe(&scan).expect(&[1]);
         assert!(missing.err.contains("not looked at in full: 1 of the hosts"), "{}", missing.err);

@@ -46,7 +46,7 @@ impl Lives {
 /// Starts a stand-in, whatever it is called, as a child of this process.
 fn start(world: &World, mut command: Command) -> i32 {
     let ready = world.ready();
-    command.env("STANDIN_READY", ready.folder());
+    command.env("STANDIN_READY", ready.directory());
     world.spawn(command);
     ready.wait().pid
 }

@@ -22,18 +22,18 @@ fn make(world: &World, arguments: &[&str]) -> Command {
     make
 }
 
-/// The files below a folder, by their paths from there, with their modes.
-fn files(folder: &Path) -> BTreeSet<(String, u32)> {
+/// The files below a directory, by their paths from there, with their modes.
+fn files(directory: &Path) -> BTreeSet<(String, u32)> {
     let mut found = BTreeSet::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(next) = folders.pop() {
+    let mut directories = vec![directory.to_owned()];
+    while let Some(next) = directories.pop() {
         for entry in fs::read_dir(next).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
-                folders.push(path);
+                directories.push(path);
             } else {
                 let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
-                let path = path.strip_prefix(folder).unwrap();
+                let path = path.strip_prefix(directory).unwrap();
                 found.insert((path.to_str().unwrap().to_owned(), mode));
             }
         }
@@ -70,7 +70,7 @@ fn what_is_installed_works_and_can_be_removed() {
     world.write_global(&Registry::default());
     let prefix = world.path().join("my tools");
     let option = format!("PREFIX={}", prefix.display());
-    // Whatever files are made with by default, others can read these.
+    // Others can read the installed files, whatever the umask is.
     let mut strict = world.command("sh");
     strict.args(["-c", "umask 077; exec \"$@\"", "sh"]);
     let install = make(&world, &["install", &option]);
@@ -96,10 +96,10 @@ fn what_is_installed_works_and_can_be_removed() {
 }
 
 /// `man` finds and shows every page there.
-fn manual(world: &World, folder: &Path) {
+fn manual(world: &World, directory: &Path) {
     let man = |arguments: &[&str]| {
         let mut man = world.command("man");
-        run(man.arg("-M").arg(folder).args(arguments), "")
+        run(man.arg("-M").arg(directory).args(arguments), "")
     };
     if run(world.command("sh").args(["-c", "command -v man"]), "").code != 0 {
         return skip("install", "man is not there");

@@ -1,11 +1,14 @@
 //! The manual pages against the programs: their options, and the words and fields of
 //! records.
 
+mod fields;
+mod mdoc;
+
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use model::record::{ActionKind, Kind, Outcome};
+use model::record::ActionKind;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -14,8 +17,12 @@ use crate::world::{Entry, Registry, World, records, run};
 const PROGRAMS: [&str; 5] = ["lsagents", "lssessions", "lsclaude", "agentdiff", "agentprune"];
 const SCRIPTS: [&str; 2] = ["cleanup_leaked_agents", "verify_cleanup"];
 
+fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../man").join(name)
+}
+
 fn page(name: &str) -> String {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../man").join(name);
+    let page = path(name);
     fs::read_to_string(&page).unwrap_or_else(|error| panic!("{}: {error}", page.display()))
 }
 
@@ -37,7 +44,7 @@ fn options_in_page(page: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_pages_list_the_options_that_there_are() {
+fn each_page_lists_the_options_of_its_program() {
     let world = World::new();
     let programs = PROGRAMS.map(|name| (name, world.tool(name)));
     let scripts = SCRIPTS.map(|name| (name, world.script(&format!("{name}.sh"))));
@@ -64,39 +71,12 @@ fn has(page: &str, word: &str) -> bool {
 }
 
 #[test]
-fn the_pages_have_the_words_of_findings_and_actions() {
-    let (kinds, remedies, outcomes) = (words::<Kind>(), words::<ActionKind>(), words::<Outcome>());
-    assert!(kinds.contains(&Kind::StaleTask.to_string()), "{kinds:?}");
-    assert!(kinds.len() > 10 && remedies.len() > 5 && outcomes.len() > 5);
-    let (records, diff, prune) =
-        (page("agentrecords.5"), page("agentdiff.1"), page("agentprune.1"));
-    for word in kinds.iter().chain(&remedies).chain(&outcomes) {
-        assert!(has(&records, word), "{word}: not in agentrecords(5)");
-    }
-    let explained: Vec<&str> = diff.lines().filter_map(|l| l.strip_prefix(".It Sy ")).collect();
-    for word in &kinds {
-        let is_item = |item: &&str| item.split(' ').next() == Some(word);
-        assert!(explained.iter().any(is_item), "{word}: not explained in agentdiff(1)");
-    }
-    for word in remedies.iter().filter(|word| *word != "restore_entry") {
-        assert!(has(&prune, word), "{word}: not in agentprune(1)");
-    }
-}
-
-/// The names of all fields of a record, those of objects in it too.
-fn fields(value: &Value, found: &mut BTreeSet<String>) {
-    match value {
-        Value::Array(items) => items.iter().for_each(|item| fields(item, found)),
-        Value::Object(members) => {
-            for (name, value) in members {
-                found.insert(name.clone());
-                // Its names are the kinds of findings.
-                if name != "findings" {
-                    fields(value, found);
-                }
-            }
-        }
-        _ => {}
+fn agentprune_1_explains_every_action() {
+    let page = page("agentprune.1");
+    let actions = words::<ActionKind>();
+    assert!(actions.len() > 5, "{actions:?}");
+    for word in actions.iter().filter(|word| *word != "restore_entry") {
+        assert!(has(&page, word), "{word}: not in agentprune(1)");
     }
 }
 
@@ -112,28 +92,7 @@ pub fn every_record(world: &World) -> Vec<Value> {
 }
 
 #[test]
-fn every_field_of_a_record_is_described() {
-    let world = World::new();
-    let mut found = BTreeSet::new();
-    for record in every_record(&world) {
-        fields(&record, &mut found);
-    }
-    assert!(found.contains("replaced_by") && found.contains("stdout_reader"), "{found:?}");
-    let page = page("agentrecords.5");
-    // `.It Va pid , Va ppid Pq number`
-    let described: BTreeSet<&str> = page
-        .lines()
-        .filter(|line| line.starts_with(".It Va ") || line.starts_with(".Va "))
-        .flat_map(str::split_whitespace)
-        .chain(["type"])
-        .collect();
-    let missing: Vec<&String> =
-        found.iter().filter(|name| !described.contains(name.as_str())).collect();
-    assert!(missing.is_empty(), "not in agentrecords(5): {missing:?}");
-}
-
-#[test]
-fn the_example_of_a_look_is_one() {
+fn the_example_of_a_scan_in_agentrecords_5_is_well_formed() {
     let page = page("agentrecords.5");
     let (_, example) = page.split_once("Lines are broken here for reading only.").unwrap();
     let (example, _) = example.split_once(".Ed").unwrap();

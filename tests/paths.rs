@@ -1,4 +1,4 @@
-//! A hazard of every shell: paths that it would expand, split, quote or take for an option.
+//! Paths that a shell would expand, split, quote or take for an option.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,24 +18,25 @@ fn h31_paths_that_a_shell_would_expand_are_left_as_they_are() {
     let at = world.path().join(ODD);
     let [workspace, scratch, home, bin] =
         ["w", "tmp", "home", "bin"].map(|name| at.join(name).join(ODD));
-    for folder in [&workspace, &scratch, &home, &bin, &at.join("tools"), &at.join("target/release")]
+    for directory in
+        [&workspace, &scratch, &home, &bin, &at.join("tools"), &at.join("target/release")]
     {
-        fs::create_dir_all(folder).unwrap();
+        fs::create_dir_all(directory).unwrap();
     }
     fs::rename(world.path().join(".agent-workspace"), workspace.join(".agent-workspace")).unwrap();
     let registry = workspace.join(".agent-workspace/registry/GLOBAL_REGISTRY.json");
     let script_source = |name: &str| PathBuf::from(world.script(name).get_program());
-    for folder in [&bin, &at.join("target/release")] {
+    for directory in [&bin, &at.join("target/release")] {
         for tool in TOOLS {
-            copy(Path::new(world.tool(tool).get_program()), &folder.join(tool));
+            copy(Path::new(world.tool(tool).get_program()), &directory.join(tool));
         }
     }
     for script in ["cleanup_leaked_agents.sh", "verify_cleanup.sh"] {
-        for folder in [&bin, &at.join("tools")] {
-            copy(&script_source(script), &folder.join(script));
+        for directory in [&bin, &at.join("tools")] {
+            copy(&script_source(script), &directory.join(script));
         }
     }
-    // As in the source tree: folders by the names of the programs beside the scripts.
+    // As in the source tree: directories by the names of the programs beside the scripts.
     for tool in TOOLS {
         fs::create_dir(at.join("tools").join(tool)).unwrap();
     }
@@ -49,10 +50,10 @@ fn h31_paths_that_a_shell_would_expand_are_left_as_they_are() {
     ]);
     run(tmux.args(["-x", "80", "sleep 3600"]), "").ok();
 
-    let confined = |program: &Path, folder: &Path| {
+    let confined = |program: &Path, directory: &Path| {
         let mut command = world.command(program);
         // Nothing of these is on PATH.
-        command.env("PATH", "/usr/local/bin:/usr/bin:/bin").current_dir(folder);
+        command.env("PATH", "/usr/local/bin:/usr/bin:/bin").current_dir(directory);
         command.env("HOME", &home).env("TMPDIR", &scratch).env("CDPATH", &at);
         command
     };
@@ -68,7 +69,7 @@ fn h31_paths_that_a_shell_would_expand_are_left_as_they_are() {
             command.args(["-S", "s"]);
             command
         }),
-        ("in the workspace, by a link, with a relative scratch folder", &|script| {
+        ("in the workspace, by a link, with a relative scratch directory", &|script| {
             let link = workspace.join(format!("{ODD}{script}"));
             let _ = fs::remove_file(&link);
             std::os::unix::fs::symlink(bin.join(script), &link).unwrap();

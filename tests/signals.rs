@@ -1,7 +1,7 @@
-//! Hazards of ending processes: those that do not want to, those that cannot, those that
-//! somebody else is ending, and very many of them.
+//! Hazards of ending processes: those that ignore signals, those that cannot be ended, those
+//! that somebody else is ending, and very many of them.
 
-mod left;
+mod descendants;
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
@@ -41,14 +41,14 @@ fn send(pid: i32, signal: Signal) {
     kill(Pid::from_raw(pid), signal).expect("a process of the world");
 }
 
-/// An empty registry and a session that has nothing to do with it: something to ask.
+/// An empty registry and a session that has nothing to do with it, so that tmux answers.
 fn empty(world: &World) {
     world.write_global(&Registry::default());
     world.session("bystander", "sleep 3600");
 }
 
-/// What is left of the dead is the kernel's short name, and the world's own is too long
-/// for it to prove anything.
+/// Of a dead process only the short name is left, and the world's own name is too long to be
+/// one.
 fn short_name(world: &World) -> String {
     world.name().replace("claude", "dead")
 }
@@ -65,7 +65,7 @@ time.sleep(3600)
 ";
     let ready = world.ready();
     let mut command = world.command("python3");
-    command.args(["-c", REAPER, world.name()]).env("STANDIN_READY", ready.folder());
+    command.args(["-c", REAPER, world.name()]).env("STANDIN_READY", ready.directory());
     command.env("STANDIN_COMM", short_name(world));
     let reaper = world.spawn(command);
     let standin = ready.wait();
@@ -108,7 +108,7 @@ fn h19_what_cannot_simply_be_ended_gets_an_honest_result() {
 }
 
 #[test]
-fn h19_by_ps() {
+fn h19_what_cannot_simply_be_ended_gets_an_honest_result_by_ps() {
     honest_results(World::by_ps);
 }
 
@@ -162,7 +162,7 @@ fn escalation(world: World) {
     assert!(took >= Duration::from_secs(1) && took < Duration::from_secs(10), "{took:?}");
     assert!(world.session_names().contains(&"bystander".to_owned()));
 
-    // The dead that nobody reaps are shown as what they are, and nothing is to be done.
+    // A dead process that nobody reaps is reported, without an action.
     assert_eq!(state(unreaped), Some('Z'));
     let after = findings();
     assert_eq!(after.matches("\"kind\":\"defunct_process\",\"action\":null").count(), 2);
@@ -180,7 +180,7 @@ fn may_set_privileges(name: &str) -> bool {
     may
 }
 
-/// A copy of `agentprune` that everybody can reach, and the world's folder open to them.
+/// A copy of `agentprune` that everybody can reach, and the world's directory open to them.
 fn open_to_others(world: &World) -> PathBuf {
     let copy = world.path().join("bin/agentprune");
     let original = PathBuf::from(world.tool("agentprune").get_program());
@@ -215,30 +215,30 @@ fn without_the_permission(new: fn() -> World) {
     let world = new();
     empty(&world);
     let tool = open_to_others(&world);
-    let folder = world.path().join("12345");
-    fs::create_dir(&folder).unwrap();
-    std::os::unix::fs::chown(&folder, Some(12345), Some(12345)).unwrap();
+    let directory = world.path().join("12345");
+    fs::create_dir(&directory).unwrap();
+    std::os::unix::fs::chown(&directory, Some(12345), Some(12345)).unwrap();
     let as_them = |program: &str| {
         let mut command = world.command("setpriv");
         command.args(["--reuid", "12345", "--regid", "12345", "--clear-groups", program]);
-        command.current_dir(&folder);
+        command.current_dir(&directory);
         command
     };
-    // Whose sessions were not looked at, of those no process is found to be leaked.
+    // A user's process is a leak only if the sessions of that user were listed.
     let mut server = as_them("tmux");
     run(server.args(["-f", "/dev/null", "-S", "socket", "new-session", "-d", "sleep 3600"]), "")
         .ok();
     let mine = world.leaked(&[]);
     let ready = world.ready();
-    fs::set_permissions(ready.folder(), Permissions::from_mode(0o777)).unwrap();
+    fs::set_permissions(ready.directory(), Permissions::from_mode(0o777)).unwrap();
     let mut command = as_them("setsid");
-    command.arg("--fork").arg(world.name()).arg("--print").env("STANDIN_READY", ready.folder());
+    command.arg("--fork").arg(world.name()).arg("--print").env("STANDIN_READY", ready.directory());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     assert!(command.status().unwrap().success());
     let theirs = ready.wait();
 
     let mut lssessions = world.lssessions();
-    lssessions.arg("-S").arg(folder.join("socket"));
+    lssessions.arg("-S").arg(directory.join("socket"));
     let listers = [world.lsagents(), lssessions, world.lsclaude()];
     let scan = listers.map(|mut lister| run(&mut lister, "").ok().out).concat();
     let findings = world.diff(&scan, &[]).expect(&[1]).out;
@@ -258,11 +258,11 @@ fn without_the_permission(new: fn() -> World) {
 fn held_by_the_kernel(world: World) {
     const SERVE: &str = "
 import ctypes, os, struct, sys
-script, folder, what = sys.argv[1:]
+script, directory, what = sys.argv[1:]
 fuse = os.open('/dev/fuse', os.O_RDWR)
 options = 'fd=%d,rootmode=40000,user_id=0,group_id=0' % fuse
 libc = ctypes.CDLL(None, use_errno=True)
-if libc.mount(b'hang', folder.encode(), b'fuse.hang', 0, options.encode()) != 0:
+if libc.mount(b'hang', directory.encode(), b'fuse.hang', 0, options.encode()) != 0:
     sys.exit(os.strerror(ctypes.get_errno()))
 if what == 'try':
     sys.exit(0)
@@ -278,7 +278,7 @@ while True:
             os.close(fuse)
             os.setsid()
             if os.fork() == 0:
-                asked = os.path.join(folder, 'file')
+                asked = os.path.join(directory, 'file')
                 os.execv(sys.executable, ['python3', script, asked, '--print'])
             os._exit(0)
         os.wait()
@@ -287,12 +287,12 @@ while True:
         open(os.path.join(os.environ['STANDIN_READY'], asks), 'w').close()
 ";
     empty(&world);
-    let folder = world.path().join("hang");
-    fs::create_dir(&folder).unwrap();
+    let directory = world.path().join("hang");
+    fs::create_dir(&directory).unwrap();
     let asking = script(&world, "import os, sys\nos.stat(sys.argv[1])\n");
     let serve = |what: &str| {
         let mut command = world.command("unshare");
-        command.args(["--mount", "python3", "-c", SERVE]).arg(&asking).arg(&folder).arg(what);
+        command.args(["--mount", "python3", "-c", SERVE]).arg(&asking).arg(&directory).arg(what);
         command
     };
     let tried = run(&mut serve("try"), "");
@@ -302,7 +302,7 @@ while True:
     }
     let ready = world.ready();
     let mut command = serve("serve");
-    command.env("STANDIN_READY", ready.folder());
+    command.env("STANDIN_READY", ready.directory());
     let server = world.spawn(command);
     let waiting = ready.wait().pid;
     wait_until(|| "its parent to end", || stat(waiting).is_some_and(|stat| stat.ppid != server));
@@ -325,7 +325,7 @@ fn h30_four_hundred_that_ignore_sigterm_are_dead_within_grace_and_a_second() {
 }
 
 #[test]
-fn h30_by_ps() {
+fn h30_four_hundred_that_ignore_sigterm_are_dead_within_grace_and_a_second_by_ps() {
     four_hundred(World::by_ps());
 }
 
@@ -367,7 +367,7 @@ fn four_hundred(world: World) {
 }
 
 #[test]
-fn more_processes_than_descriptors_are_ended_one_lot_after_another() {
+fn more_processes_than_descriptors_are_ended_in_lots() {
     let world = World::new();
     empty(&world);
     let pids = world.crowd(50, &[]);

@@ -1,28 +1,28 @@
-//! A stand-in for a headless Claude: it takes any arguments, says that it is there, waits.
+//! A stand-in for a headless Claude: it announces itself and waits.
 //!
-//! Its arguments mean nothing to it; they are there for those who scan at command lines.
+//! It ignores its arguments. They are there for tools that read command lines.
 //! What it does is set by its environment:
 //!
 //! | variable | effect |
 //! |---|---|
-//! | `STANDIN_WORLD` | folder; when it is gone, or this is not set, the stand-in ends |
-//! | `STANDIN_READY` | folder in which it writes a file named after its pid once it is set up; its children do so in `children` therein |
-//! | `STANDIN_IGNORE` | signals it does not die of, such as `TERM,HUP` |
+//! | `STANDIN_WORLD` | directory; when it is gone, or this is not set, the stand-in ends |
+//! | `STANDIN_READY` | directory in which it writes a file named after its pid once it is set up; its children do so in `children` therein |
+//! | `STANDIN_IGNORE` | signals that do not end it, such as `TERM,HUP` |
 //! | `STANDIN_CHILDREN` | number of further stand-ins it starts as its children |
-//! | `STANDIN_REAPS` | a shell command that it runs; what that leaves behind it takes in |
+//! | `STANDIN_REAPS` | a shell command that it runs; it becomes the parent of the orphans of that command |
 //! | `STANDIN_COMM` | the short name it gives itself |
 //! | `STANDIN_PRINT` | `1`: a line on standard output every 100 ms |
-//! | `STANDIN_TICK` | milliseconds between two scans whether it is still wanted, instead of 100 |
+//! | `STANDIN_TICK` | milliseconds between two checks whether its world still exists, instead of 100 |
 //! | `STANDIN_SECONDS` | it ends by itself after so many seconds |
 //!
-//! With `STANDIN_GUARD` it is no stand-in but the guard of the world in that folder: when
-//! its standard input is closed, it ends what was started there and removes the folder.
+//! With `STANDIN_GUARD` it is the guard of the world in that directory instead: when its
+//! standard input is closed, it ends what was started there and removes the directory.
 //!
-//! Nothing of it stays behind on anybody's machine: whatever happens to those who started
-//! it, it ends soon after its world's folder is gone, and after 15 minutes at the latest.
+//! It never stays behind, whatever happens to the test: it ends when the directory of its world
+//! is gone, and after 15 minutes at the latest.
 
-#[path = "world/marked.rs"]
-mod marked;
+#[path = "world/teardown.rs"]
+mod teardown;
 
 use std::env;
 use std::error::Error;
@@ -58,8 +58,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let ready = env::var_os("STANDIN_READY").map(PathBuf::from);
     let mut children = children(ready.as_deref())?;
-    if let Some(folder) = ready {
-        fs::write(folder.join(process::id().to_string()), "")?;
+    if let Some(directory) = ready {
+        fs::write(directory.join(process::id().to_string()), "")?;
     }
     if variable("STANDIN_PRINT").is_some_and(|value| value == "1") {
         thread::spawn(print);
@@ -69,7 +69,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn guard(world: &Path) -> Result<(), Box<dyn Error>> {
     io::copy(&mut io::stdin(), &mut io::sink())?;
-    if !marked::end(world) {
+    if !teardown::end_all(world) {
         return Err(format!("{}: not all processes of this world ended", world.display()).into());
     }
     Ok(fs::remove_dir_all(world)?)
@@ -95,7 +95,7 @@ fn ignore(signals: &str) -> Result<(), Box<dyn Error>> {
     Ok(blocked.thread_block()?)
 }
 
-/// Becomes the parent of those of its descendants that have lost theirs, and runs a command.
+/// Becomes a subreaper, see prctl(2), and runs a command.
 fn reap(command: &str) -> Result<(), Box<dyn Error>> {
     prctl::set_child_subreaper(true)?;
     let mut shell = Command::new("sh");
@@ -129,7 +129,7 @@ fn children(ready: Option<&Path>) -> Result<Vec<Child>, Box<dyn Error>> {
 /// A thread of its own: a pipe that nobody empties must not keep the process alive.
 fn print() {
     loop {
-        // Nobody may read any more; that is one of the cases to stand in for.
+        // The reader may be gone: that is one of the cases to test.
         let _ = writeln!(io::stdout(), r#"{{"type":"assistant"}}"#);
         thread::sleep(TICK);
     }

@@ -1,20 +1,12 @@
 //! What people see: tables, the report, progress and questions, on real terminals.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::manual::every_record;
 use crate::world::{Entry, GuideCase, PROMPT, Registry, TOOLS, World, alive, records, run};
-
-/// The rows of a table, the heading not counted, as words.
-fn rows(table: &str) -> Vec<Vec<&str>> {
-    table.lines().skip(1).map(|line| line.split_whitespace().collect()).collect()
-}
 
 /// The guide's case with its scan and its findings in files.
 fn saved(world: &World) -> GuideCase {
@@ -37,91 +29,7 @@ fn commands(world: &World) -> [(&'static str, String); 5] {
 }
 
 #[test]
-fn fields_that_are_listed_are_the_fields_of_records() {
-    let world = World::new();
-    let mut written: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for record in every_record(&world) {
-        let fields = record.as_object().unwrap().keys().cloned();
-        written.entry(record["type"].as_str().unwrap().to_owned()).or_default().extend(fields);
-    }
-    let mut listed: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    let tables = TOOLS.map(|tool| run(world.tool(tool).arg("-H"), "").ok().out);
-    for row in tables.iter().flat_map(|table| rows(table)) {
-        // `type` is of all records, `a.b` a part of the field a.
-        let [field, of, ..] = row[..] else { panic!("{row:?}") };
-        if field != "type" && !field.contains('.') {
-            listed.entry(of).or_default().insert(field.to_owned());
-        }
-    }
-    for (of, fields) in listed {
-        let mut expected = written.remove(of).unwrap_or_else(|| panic!("no record {of}"));
-        expected.remove("type");
-        if of == "finding" {
-            // One kind of finding has one of these.
-            expected.insert("process".to_owned());
-            expected.insert("session".to_owned());
-        }
-        assert_eq!(fields, expected, "{of}");
-    }
-    assert_eq!(written.into_keys().collect::<Vec<_>>(), ["end"]);
-}
-
-/// The fields and types that agentrecords(5) gives for a record: `.It Va a , Va b Pq type?`.
-fn described(record: &str) -> BTreeMap<String, String> {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../man/agentrecords.5");
-    let page = fs::read_to_string(page).unwrap();
-    let (_, section) = page.split_once(&format!("\n.Ss {record}\n")).unwrap();
-    let section = section.split("\n.Ss ").next().unwrap();
-    let mut found = BTreeMap::new();
-    let mut outer: Vec<String> = Vec::new();
-    for line in section.lines() {
-        match line.split(' ').next() {
-            Some(".Bl") => outer.push(String::new()),
-            Some(".El") => drop(outer.pop()),
-            _ => {}
-        }
-        let Some((names, kind)) = line.strip_prefix(".It Va ").and_then(|i| i.split_once(" Pq "))
-        else {
-            continue;
-        };
-        let kind = kind.split(", optional").next().unwrap();
-        let kind = kind.split(", with").next().unwrap();
-        for name in names.split([' ', ',']).filter(|w| !["", "Va", "No", "or"].contains(w)) {
-            let depth = outer.len() - 1;
-            // The counters of a registry have names of their own.
-            let step = if name == "counters" { "counters.NAME" } else { name };
-            outer[depth] = format!("{step}.");
-            found.insert(format!("{}{name}", outer[..depth].concat()), kind.to_owned());
-        }
-    }
-    found
-}
-
-#[test]
-fn types_that_are_listed_are_those_of_the_manual() {
-    let world = World::new();
-    for tool in TOOLS {
-        let table = run(world.tool(tool).arg("-H"), "").ok().out;
-        // Columns are two spaces apart; a type has single ones in it.
-        let columns = |line: &str| {
-            let columns = line.split("  ").map(str::trim).filter(|column| !column.is_empty());
-            columns.map(str::to_owned).collect::<Vec<_>>()
-        };
-        let mut listed: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
-        for row in table.lines().skip(2).map(columns) {
-            let [field, of, kind, help] = &row[..] else { panic!("{tool}: {row:?}") };
-            assert!(help.starts_with(char::is_alphabetic), "{help}");
-            listed.entry(of.clone()).or_default().insert(field.clone(), kind.clone());
-        }
-        assert!(!listed.is_empty(), "{table}");
-        for (record, fields) in listed {
-            assert_eq!(fields, described(&record), "{tool}: {record}");
-        }
-    }
-}
-
-#[test]
-fn a_field_that_is_not_there_is_an_error_that_says_which_are() {
+fn an_unknown_field_is_an_error_that_says_what_lists_them() {
     let world = World::new();
     saved(&world);
     for (tool, field) in TOOLS.into_iter().zip(["stauts", "panes.x", "tmux.", "agent.x", "x"]) {
@@ -173,7 +81,7 @@ fn tables_fit_the_terminal_and_lose_no_name() {
             }
         }
     }
-    // Where nobody scans, nothing is cut, and nothing depends on a width.
+    // Without a terminal nothing is cut, and nothing depends on a width.
     let table = run(world.lsclaude().arg("-T"), "").ok().out;
     assert!(table.contains(PROMPT) && !table.contains('…'), "{table}");
     let table = run(world.lsclaude().arg("-T").env("COLUMNS", "80"), "").ok().out;
@@ -203,7 +111,7 @@ fn headings_and_sums_can_be_left_out() {
 }
 
 #[test]
-fn what_is_null_is_a_row_all_the_same() {
+fn a_record_whose_field_is_null_has_a_row() {
     let world = World::new();
     let entries = ["a-1-2", "b-1-2"].map(|id| Entry::new(id).unset("status"));
     world.write_global(&Registry::new(entries));
@@ -213,7 +121,7 @@ fn what_is_null_is_a_row_all_the_same() {
 }
 
 #[test]
-fn colours_say_what_words_say_too() {
+fn colours_only_repeat_what_words_say_and_can_be_turned_off() {
     let world = World::new();
     let case = saved(&world);
     let red = |word: &str| format!("\u{1b}[31m{word}\u{1b}");
@@ -246,7 +154,7 @@ fn colours_say_what_words_say_too() {
 }
 
 #[test]
-fn the_report_says_what_is_wrong_and_what_is_left_alone() {
+fn the_report_says_what_is_wrong_what_is_left_alone_and_on_which_host() {
     let world = World::new();
     world.write_global(&Registry::new(["gone-1-2", "here-1-2"].map(Entry::new)).counters(2, 2));
     world.agent_session("here-1-2", &[]);
@@ -277,7 +185,7 @@ fn the_report_says_what_is_wrong_and_what_is_left_alone() {
     let filtered = world.diff(&scan, &filter).expect(&[1]).out;
     assert!(filtered.contains("\nLeft alone: 2 untracked_process ("), "{filtered}");
     assert!(!filtered.contains("clean up"), "{filtered}");
-    // Scans at two hosts are told apart.
+    // Scans of two hosts are told apart.
     let other = scan.replace(&host(&scan), "elsewhere");
     let other = other.replace("\"scan\":\"", "\"scan\":\"2");
     let report = world.diff(&format!("{scan}{other}"), &["-T"]).expect(&[1]).out;
@@ -293,7 +201,7 @@ fn host(scan: &str) -> String {
 }
 
 #[test]
-fn a_person_is_asked_and_only_yes_means_yes() {
+fn interactive_acts_only_on_the_answer_yes_to_the_plan_that_was_shown() {
     let world = World::new();
     let case = saved(&world);
     let before = fs::read(world.global_path()).unwrap();
@@ -355,7 +263,7 @@ fn a_person_is_asked_and_only_yes_means_yes() {
 }
 
 #[test]
-fn who_watches_sees_progress_and_nobody_else_does() {
+fn progress_is_shown_on_a_terminal_only_and_steps_with_verbose_only() {
     let world = World::new();
     world.write_global(&Registry::new([]));
     world.agent_session("here-1-2", &[]);

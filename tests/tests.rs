@@ -2,25 +2,29 @@
 // So that clippy knows that what stands outside the test functions is test code too.
 #![cfg(test)]
 
-mod agreement;
-mod case;
+mod architecture;
 mod completions;
 mod evidence;
 mod examples;
+mod guide_case;
 mod harness;
+mod hazards;
 mod hosts;
 mod identity;
-mod input;
 mod install;
 mod manual;
+mod manual_recipes;
 mod paths;
-mod recipe;
+mod proc_and_ps;
 mod registry;
+mod repeated_runs;
 mod signals;
+mod snapshots;
 mod sqlite;
 mod tables;
 mod terminal;
 mod tmux;
-mod twice;
 mod unattended;
+mod usage_errors;
+mod users;
 mod world;

@@ -2,6 +2,7 @@
 
 mod names;
 mod none;
+mod other_programs;
 mod servers;
 mod trouble;
 mod working;

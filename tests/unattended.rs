@@ -1,6 +1,6 @@
 //! Unattended: from cron, a service manager, a hook of tmux, a monitoring system. The
-//! recipes of the manual are executed as they stand there, on a machine of their own with
-//! the tools in `/usr/local/bin` and Claude under its own name.
+//! recipes of the manual are executed unchanged, in namespaces with the tools in
+//! `/usr/local/bin` and Claude under its own name.
 
 mod cron;
 mod gauges;
@@ -28,7 +28,7 @@ place "$1/examples/standin" claude
 mount --rbind /tmp/bin /usr/local/bin
 "#;
 
-/// A world in the namespaces of `privately`, in which the tools are installed. Its folder
+/// A world in the namespaces of `privately`, in which the tools are installed. Its directory
 /// is the home, and `project` therein the workspace.
 pub fn installed() -> World {
     let world = World::new();
@@ -45,14 +45,14 @@ fn agent(world: &World, id: &str) -> Live {
     world.live_session(&format!("agent_{id}"), &command, &[])
 }
 
-/// A Claude of that name that nobody holds.
+/// A Claude of that name that nothing holds.
 fn leak(world: &World) -> Standin {
     let mut command = world.command("claude");
     command.args(["--print", "--output-format", "stream-json"]);
     world.orphan(&command)
 }
 
-/// Runs a recipe in a shell, in the home folder and with nothing in its environment but
+/// Runs a recipe in a shell, in the home directory and with nothing in its environment but
 /// what every shell has.
 fn by_hand(world: &World, recipe: &str, environment: &[(&str, &str)]) -> Ran {
     let mut shell = Command::new("/bin/sh");

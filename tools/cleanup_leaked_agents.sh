@@ -5,7 +5,7 @@
 set -u
 
 prog=cleanup_leaked_agents.sh
-yes='' dry_run='' workspace='' outside_tmux='' busy='' socket='' name='' source=''
+yes='' dry_run='' workspace='' outside_tmux='' busy='' socket='' name='' source='' user=''
 
 usage() {
     cat <<'TEXT'
@@ -14,15 +14,17 @@ Show what the orchestrator has leaked, ask, and clean it up.
 
   -y, --yes              do not ask
   -n, --dry-run          show everything, change nothing, even with --yes
-      --workspace DIR    the workspace, or the folder it is in; else
+      --workspace DIR    the workspace, or the directory it is in; else
                          $CLAUDE_ORCHESTRATOR_WORKSPACE, else the nearest
-                         .agent-workspace from the current folder up
+                         .agent-workspace from the current directory up
       --outside-tmux     end every Claude outside tmux, held ones too
       --busy             end agent sessions without Claude, busy ones too
   -S, --socket PATH      ask only the tmux server on this socket
       --name NAME        take processes of this name, and no others, for Claude
       --proc-source SOURCE
                          read the process table from proc (/proc) or from ps
+      --user USER        do it as this user, by name or uid; without it, root
+                         does it as the owner of the workspace
   -h, --help             show this text
 
 Exit status: 0 clean, or cleaned; 1 aborted, or something could not be cleaned;
@@ -54,6 +56,8 @@ while [ $# -gt 0 ]; do
         --name=?*) name=${1#*=} ;;
         --proc-source) value "$1" $# "${2-}"; source=$2; shift ;;
         --proc-source=?*) source=${1#*=} ;;
+        --user) value "$1" $# "${2-}"; user=$2; shift ;;
+        --user=?*) user=${1#*=} ;;
         -h | --help) usage; exit 0 ;;
         *) fail "$1: unknown option; try '$prog --help'" ;;
     esac
@@ -70,11 +74,11 @@ while [ -L "$self" ]; do
     target=${target%??}
     case $target in /*) self=$target ;; *) self=${self%/*}/$target ;; esac
 done
-here=$(cd -P -- "${self%/*}/" && pwd -P && echo .) || fail "${self%/*}: no such folder"
+here=$(cd -P -- "${self%/*}/" && pwd -P && echo .) || fail "${self%/*}: no such directory"
 here=${here%??}
-for folder in "$here" "$here/../target/release"; do
-    if [ -f "$folder/agentdiff" ] && [ -x "$folder/agentdiff" ]; then
-        PATH=$folder:$PATH
+for directory in "$here" "$here/../target/release"; do
+    if [ -f "$directory/agentdiff" ] && [ -x "$directory/agentdiff" ]; then
+        PATH=$directory:$PATH
         break
     fi
 done
@@ -82,7 +86,33 @@ for program in lsagents lssessions lsclaude agentdiff agentprune; do
     command -v "$program" >/dev/null || fail "$program: not found beside this script, in $here/../target/release, or on PATH"
 done
 
-scratch=$(mktemp -d) || fail "no temporary folder could be made"
+# A run is for one user. Root does it as the owner of the workspace: as root it would use
+# root's rights on what that user can replace at any moment. A link counts as its owner's.
+workspace_from_here() { # sets found
+    found=$(pwd -P && echo .) && found=${found%??}
+    while [ -n "$found" ] && [ ! -d "$found/.agent-workspace" ]; do
+        found=${found%/*}
+    done
+}
+
+owner() { # PATH: sets owner
+    # shellcheck disable=SC2012 # stat(1) is not the same everywhere, and this is a number
+    owner=$(LC_ALL=C ls -nd -- "$1" 2>/dev/null | awk 'NR == 1 { print $3 }')
+}
+
+[ -n "$workspace" ] || workspace=${CLAUDE_ORCHESTRATOR_WORKSPACE-}
+if [ -z "$user" ] && [ "$(id -u)" -eq 0 ]; then
+    found=$workspace
+    [ -n "$found" ] || workspace_from_here
+    [ ! -d "$found/.agent-workspace" ] || found=$found/.agent-workspace
+    owner "$found"
+    if [ -n "$owner" ] && [ "$owner" -ne 0 ]; then
+        user=$owner workspace=$found
+        printf '%s: %s is uid %s'"'"'s: doing it as that user\n' "$prog" "$found" "$owner" >&2
+    fi
+fi
+
+scratch=$(mktemp -d) || fail "no temporary directory could be made"
 case $scratch in /*) ;; *) scratch=$PWD/$scratch ;; esac
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 129' HUP
@@ -92,15 +122,15 @@ trap 'exit 143' TERM
 
 scan() {
     {
-        lsagents ${workspace:+"--workspace=$workspace"} &&
-            lssessions ${socket:+"--socket=$socket"} ${source:+"--proc-source=$source"} &&
-            lsclaude ${name:+"--name=$name"} ${source:+"--proc-source=$source"}
+        lsagents ${user:+"--user=$user"} ${workspace:+"--workspace=$workspace"} &&
+            lssessions ${user:+"--user=$user"} ${socket:+"--socket=$socket"} ${source:+"--proc-source=$source"} &&
+            lsclaude ${user:+"--user=$user"} ${name:+"--name=$name"} ${source:+"--proc-source=$source"}
     } >"$scratch/scan" || fail "could not look; nothing was changed"
 }
 
 judge() { # agentdiff's further arguments
     # shellcheck disable=SC2086 # each is one word or none
-    agentdiff $outside_tmux $busy "$@" "$scratch/scan"
+    agentdiff ${user:+"--user=$user"} $outside_tmux $busy "$@" <"$scratch/scan"
 }
 
 count() { # TYPE
@@ -108,14 +138,14 @@ count() { # TYPE
 }
 
 running() { # living Claude processes, by a scan of its own
-    lsclaude ${name:+"--name=$name"} ${source:+"--proc-source=$source"} \
+    lsclaude ${user:+"--user=$user"} ${name:+"--name=$name"} ${source:+"--proc-source=$source"} \
         -T --no-headings -o state >"$scratch/states" || { echo unknown; return; }
     grep -cv '^[ZX]' "$scratch/states"
 }
 
 registry() { # sets agents and active
     agents=0 active=0
-    lsagents ${workspace:+"--workspace=$workspace"} -T --no-headings -Q '.type == "registry"' \
+    lsagents ${user:+"--user=$user"} ${workspace:+"--workspace=$workspace"} -T --no-headings -Q '.type == "registry"' \
         -o agents,counters.active_agents.computed >"$scratch/counters" || return
     while read -r each_agents each_active; do
         agents=$((agents + each_agents)) active=$((active + each_active))
@@ -226,7 +256,8 @@ fi
 trap '' PIPE
 status=0
 act() { # PART
-    agentprune --yes ${source:+"--proc-source=$source"} -T --no-headings -o action,result,target,reason "$scratch/$1" \
+    agentprune ${user:+"--user=$user"} --yes ${source:+"--proc-source=$source"} \
+        -T --no-headings -o action,result,target,reason <"$scratch/$1" \
         >"$scratch/$1.done" 2>"$scratch/errors"
     result=$?
     [ "$result" -eq 0 ] || status=1
@@ -260,7 +291,7 @@ killed() { # PART
 }
 
 sessions() { # a server that had none but zombies has ended, and no longer answers
-    lssessions ${socket:+"--socket=$socket"} ${source:+"--proc-source=$source"} >"$scratch/sessions" 2>/dev/null || [ -n "$socket" ] || fail "could not look after the cleanup"
+    lssessions ${user:+"--user=$user"} ${socket:+"--socket=$socket"} ${source:+"--proc-source=$source"} >"$scratch/sessions" 2>/dev/null || [ -n "$socket" ] || fail "could not look after the cleanup"
     grep -c '^{"type":"session"' "$scratch/sessions"
 }
 

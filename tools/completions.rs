@@ -99,6 +99,7 @@ fn value(arg: Arg, name: &'static str) -> Arg {
     match name {
         "DIR" => arg.value_hint(ValueHint::DirPath),
         "PATH" => arg.value_hint(ValueHint::FilePath),
+        "USER" => arg.value_hint(ValueHint::Username),
         "SOURCE" => arg.value_parser(PossibleValuesParser::new(["proc", "ps"])),
         _ => arg,
     }

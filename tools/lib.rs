@@ -5,3 +5,35 @@ pub mod agentprune;
 pub mod lsagents;
 pub mod lsclaude;
 pub mod lssessions;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use cli::{Failure, Program, UserArgs};
+use nix::sys::signal::{SigSet, Signal};
+
+/// Starts a program: reads its arguments, makes it a run for one user, and only then lets it
+/// open anything.
+fn start<A: Parser + AsRef<UserArgs>>(
+    program: Program,
+    run: impl FnOnce(A) -> Result<u8, Failure>,
+) -> ExitCode {
+    program.main(|arguments: A| {
+        report_file_size_limits()?;
+        let user = arguments.as_ref().user.as_deref();
+        host::user::run_for(user).map_err(|error| match user {
+            Some(user) => Failure::Trouble(format!("--user {user}: {error}")),
+            None => Failure::trouble(error),
+        })?;
+        run(arguments)
+    })
+}
+
+/// A file that may not grow any more (`ulimit -f`) must be an error that is reported (EFBIG),
+/// not a signal that ends the program between an act and its report. Blocked, SIGXFSZ never
+/// comes; children start with nothing blocked.
+fn report_file_size_limits() -> Result<(), Failure> {
+    let mut signals = SigSet::empty();
+    signals.add(Signal::SIGXFSZ);
+    signals.thread_block().map_err(|error| Failure::Trouble(format!("SIGXFSZ: {error}")))
+}

@@ -3,22 +3,24 @@
 set -u
 
 prog=verify_cleanup.sh
-workspace='' outside_tmux='' busy='' socket='' name='' source=''
+workspace='' outside_tmux='' busy='' socket='' name='' source='' user=''
 
 usage() {
     cat <<'TEXT'
 Usage: verify_cleanup.sh [OPTION]...
 Show whether registry, tmux sessions and Claude processes agree.
 
-      --workspace DIR    the workspace, or the folder it is in; else
+      --workspace DIR    the workspace, or the directory it is in; else
                          $CLAUDE_ORCHESTRATOR_WORKSPACE, else the nearest
-                         .agent-workspace from the current folder up
+                         .agent-workspace from the current directory up
       --outside-tmux     count every Claude outside tmux as leaked
       --busy             count agent sessions without Claude as zombies
   -S, --socket PATH      ask only the tmux server on this socket
       --name NAME        take processes of this name, and no others, for Claude
       --proc-source SOURCE
                          read the process table from proc (/proc) or from ps
+      --user USER        do it as this user, by name or uid; without it, root
+                         does it as the owner of the workspace
   -h, --help             show this text
 
 Exit status: 0 synchronised; 1 something to clean; 2 could not look.
@@ -47,6 +49,8 @@ while [ $# -gt 0 ]; do
         --name=?*) name=${1#*=} ;;
         --proc-source) value "$1" $# "${2-}"; source=$2; shift ;;
         --proc-source=?*) source=${1#*=} ;;
+        --user) value "$1" $# "${2-}"; user=$2; shift ;;
+        --user=?*) user=${1#*=} ;;
         -h | --help) usage; exit 0 ;;
         *) fail "$1: unknown option; try '$prog --help'" ;;
     esac
@@ -63,11 +67,11 @@ while [ -L "$self" ]; do
     target=${target%??}
     case $target in /*) self=$target ;; *) self=${self%/*}/$target ;; esac
 done
-here=$(cd -P -- "${self%/*}/" && pwd -P && echo .) || fail "${self%/*}: no such folder"
+here=$(cd -P -- "${self%/*}/" && pwd -P && echo .) || fail "${self%/*}: no such directory"
 here=${here%??}
-for folder in "$here" "$here/../target/release"; do
-    if [ -f "$folder/agentdiff" ] && [ -x "$folder/agentdiff" ]; then
-        PATH=$folder:$PATH
+for directory in "$here" "$here/../target/release"; do
+    if [ -f "$directory/agentdiff" ] && [ -x "$directory/agentdiff" ]; then
+        PATH=$directory:$PATH
         break
     fi
 done
@@ -75,7 +79,33 @@ for program in lsagents lssessions lsclaude agentdiff; do
     command -v "$program" >/dev/null || fail "$program: not found beside this script, in $here/../target/release, or on PATH"
 done
 
-scratch=$(mktemp -d) || fail "no temporary folder could be made"
+# A run is for one user. Root does it as the owner of the workspace: as root it would use
+# root's rights on what that user can replace at any moment. A link counts as its owner's.
+workspace_from_here() { # sets found
+    found=$(pwd -P && echo .) && found=${found%??}
+    while [ -n "$found" ] && [ ! -d "$found/.agent-workspace" ]; do
+        found=${found%/*}
+    done
+}
+
+owner() { # PATH: sets owner
+    # shellcheck disable=SC2012 # stat(1) is not the same everywhere, and this is a number
+    owner=$(LC_ALL=C ls -nd -- "$1" 2>/dev/null | awk 'NR == 1 { print $3 }')
+}
+
+[ -n "$workspace" ] || workspace=${CLAUDE_ORCHESTRATOR_WORKSPACE-}
+if [ -z "$user" ] && [ "$(id -u)" -eq 0 ]; then
+    found=$workspace
+    [ -n "$found" ] || workspace_from_here
+    [ ! -d "$found/.agent-workspace" ] || found=$found/.agent-workspace
+    owner "$found"
+    if [ -n "$owner" ] && [ "$owner" -ne 0 ]; then
+        user=$owner workspace=$found
+        printf '%s: %s is uid %s'"'"'s: doing it as that user\n' "$prog" "$found" "$owner" >&2
+    fi
+fi
+
+scratch=$(mktemp -d) || fail "no temporary directory could be made"
 case $scratch in /*) ;; *) scratch=$PWD/$scratch ;; esac
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 129' HUP
@@ -91,12 +121,12 @@ if [ -t 1 ] && [ -z "${NO_COLOR-}" ]; then
 fi
 
 {
-    lsagents ${workspace:+"--workspace=$workspace"} &&
-        lssessions ${socket:+"--socket=$socket"} ${source:+"--proc-source=$source"} &&
-        lsclaude ${name:+"--name=$name"} ${source:+"--proc-source=$source"}
+    lsagents ${user:+"--user=$user"} ${workspace:+"--workspace=$workspace"} &&
+        lssessions ${user:+"--user=$user"} ${socket:+"--socket=$socket"} ${source:+"--proc-source=$source"} &&
+        lsclaude ${user:+"--user=$user"} ${name:+"--name=$name"} ${source:+"--proc-source=$source"}
 } >"$scratch/scan" || fail "could not look"
 # shellcheck disable=SC2086 # each is one word or none
-agentdiff $outside_tmux $busy "$scratch/scan" >"$scratch/findings" 2>"$scratch/notes"
+agentdiff ${user:+"--user=$user"} $outside_tmux $busy <"$scratch/scan" >"$scratch/findings" 2>"$scratch/notes"
 [ $? -le 1 ] || { cat "$scratch/notes" >&2; fail "could not judge"; }
 
 count() { # TYPE
@@ -112,7 +142,7 @@ with_status() { # STATUS
 }
 
 agents() { # FIELDS FILTER
-    lsagents ${workspace:+"--workspace=$workspace"} -T --no-headings -o "$1" -Q "$2" ||
+    lsagents ${user:+"--user=$user"} ${workspace:+"--workspace=$workspace"} -T --no-headings -o "$1" -Q "$2" ||
         fail "could not read the registry"
 }
 

@@ -5,13 +5,13 @@ use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
-use super::case::{assert_same, found_by_guide, found_by_tools, guide, pipeline};
+use super::guide_case::{assert_same, found_by_guide, found_by_tools, guide, pipeline};
 use super::race::{program, race, time};
 use super::scale::Scale;
 use super::table::{Row, Target};
 use super::world::{Entry, Registry, World, run, wait_until};
 
-/// A stand-in that looks seldom whether it is still wanted: thousands of them must not
+/// A stand-in that seldom checks whether its world still exists: thousands of them must not
 /// keep the machine busy.
 const SELDOM: (&str, &str) = ("STANDIN_TICK", "5000");
 
@@ -29,7 +29,7 @@ impl World {
         command.args(["sh", "-c", LOOP, "sh", &count.to_string()]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         assert!(command.status().expect("a shell").success());
-        // The last of them are still to become `sleep`.
+        // The last ones may not have called execve(2) yet.
         thread::sleep(Duration::from_millis(500));
     }
 
@@ -43,12 +43,12 @@ impl World {
             for part in 0..IN_SESSION {
                 let command = self.agent_command(&format!("worker-{number}-{part}"));
                 // Without the `cd`, so that the pane's shell is the parent of them all: the
-                // guide's way does not look further down.
+                // guide's way searches no deeper.
                 let (_, command) = command.split_once(" && ").expect("the way of the world");
                 let _ = write!(line, "{command} & ");
             }
             line += "wait";
-            let ready = format!("STANDIN_READY={}", ready.folder().display());
+            let ready = format!("STANDIN_READY={}", ready.directory().display());
             let seldom = format!("{}={}", SELDOM.0, SELDOM.1);
             let name = format!("agent_worker-{number}");
             let session = ["new-session", "-d", "-s", &name, "-e", &ready, "-e", &seldom, &line];
@@ -59,13 +59,13 @@ impl World {
             self.session(&format!("agent_zombie-{number}"), "sleep 3600");
             entries.push(Entry::new(&format!("zombie-{number}")));
         }
-        let there = || std::fs::read_dir(ready.folder()).expect("the folder").count();
+        let there = || std::fs::read_dir(ready.directory()).expect("the directory").count();
         wait_until(|| "the agents to be at work", || there() == count * IN_SESSION);
         entries
     }
 }
 
-/// Looking and planning, with many sessions.
+/// Scans and plans, with many sessions.
 pub fn plan(scale: Scale) -> Vec<Row> {
     let world = World::new();
     let sessions = scale.of(300, 5);
@@ -104,7 +104,7 @@ pub fn plan(scale: Scale) -> Vec<Row> {
     ]
 }
 
-/// Listing the few that are Claude.
+/// Lists the few that are Claude.
 pub fn lsclaude(scale: Scale) -> Vec<Row> {
     let world = World::new();
     let (few, processes) = (scale.of(20, 5), scale.of(5000, 200));

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The way of the cleanup guide, with what every machine has: guide.sh look | clean
+# The way of the cleanup guide, with what every machine has: guide.sh scan | clean
 # It looks for processes, sessions and registry entries that are left over; told to clean,
 # it ends and removes them.
 #
@@ -33,14 +33,14 @@ for pid in $claude; do
     esac
     if [ "$(ps -p "$pid" -o comm=)" = "$NAME" ]; then
         echo "process $pid"
-        [ "$1" = look ] || kill -9 "$pid"
+        [ "$1" = scan ] || kill -9 "$pid"
     fi
 done
 for session in $zombies; do
     echo "session $session"
-    [ "$1" = look ] || tmux -S "$SOCKET" kill-session -t "=$session"
+    [ "$1" = scan ] || tmux -S "$SOCKET" kill-session -t "=$session"
 done
-if [ "$1" = look ]; then
+if [ "$1" = scan ]; then
     # shellcheck disable=SC2086 # words
     "$PYTHON" "$SNIPPETS/ghosts.py" "$REGISTRY" "$SOCKET" $zombies
 else

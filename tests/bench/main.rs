@@ -5,12 +5,12 @@
 //! of them; what counts is their ratio. Before a race, each contender's outcome is checked
 //! once: all must have done the same work. Everything happens in private worlds.
 //!
-//! `bench [--quick] [RACE]...`: `--quick` finds out whether it works at all. What is measured
-//! in full stands in `target/bench.md` afterwards.
+//! `bench [--quick] [RACE]...`: `--quick` only checks that it works. A full run writes its table
+//! to `target/bench.md`, too.
 
-mod case;
 mod crowd;
-mod drift;
+mod growth;
+mod guide_case;
 mod machine;
 mod race;
 mod registry;
@@ -32,12 +32,12 @@ use table::Row;
 type Race = (&'static str, fn(Scale) -> Vec<Row>);
 
 const RACES: [Race; 8] = [
-    ("scan", case::scan),
-    ("clean", case::clean),
+    ("scan", guide_case::scan),
+    ("clean", guide_case::clean),
     ("crowd", crowd::plan),
     ("lsclaude", crowd::lsclaude),
     ("registry", registry::list_and_prune),
-    ("agentdiff", drift::growth),
+    ("agentdiff", growth::growth),
     ("stubborn", stubborn::end),
     ("start", start::tools),
 ];
@@ -63,7 +63,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let text = format!("{}\n{}", machine::described(scale), table::markdown(&rows));
     print!("{text}");
     if scale == Scale::Full {
-        let file = race::target_folder().join("bench.md");
+        let file = race::target_directory().join("bench.md");
         fs::write(&file, text).map_err(|error| format!("{}: {error}", file.display()))?;
         eprintln!("written to {}", file.display());
     }

@@ -17,7 +17,7 @@ impl Times {
         self.part(2)
     }
 
-    /// What so many quarters of the turns did not exceed, in seconds.
+    /// A quartile of the times, in seconds.
     fn part(&self, quarters: usize) -> f64 {
         self.0[(self.0.len() - 1) * quarters / 4].as_secs_f64()
     }
@@ -77,18 +77,19 @@ pub fn time(command: &mut Command, status: i32) -> Duration {
     needed
 }
 
-/// The path of a program: what starts it need not search for it.
+/// The path of a program, so that starting it includes no search.
 ///
 /// # Panics
 /// When it is not in `PATH`.
 pub fn program(name: &str) -> PathBuf {
     let path = env::var_os("PATH").unwrap_or_default();
-    let found = env::split_paths(&path).map(|folder| folder.join(name)).find(|path| path.exists());
+    let found =
+        env::split_paths(&path).map(|directory| directory.join(name)).find(|path| path.exists());
     found.unwrap_or_else(|| panic!("{name}: not in PATH"))
 }
 
-/// The folder that cargo builds in: this program is `target/PROFILE/examples/bench`.
-pub fn target_folder() -> PathBuf {
+/// The directory that cargo builds in: this program is `target/PROFILE/examples/bench`.
+pub fn target_directory() -> PathBuf {
     let own = env::current_exe().expect("the path of this program");
-    own.ancestors().nth(3).expect("a folder of cargo's").to_owned()
+    own.ancestors().nth(3).expect("a directory of cargo's").to_owned()
 }

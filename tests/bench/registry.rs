@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use super::case::snippets;
+use super::guide_case::snippets;
 use super::machine::python;
 use super::race::{program, race, time};
 use super::scale::Scale;
@@ -69,7 +69,7 @@ fn prune(world: &World, scale: Scale, original: &str, what: &str) -> Vec<Row> {
     let (tool, registry) = (findings(world), world.global_path());
     let prune = || {
         let mut prune = world.tool("agentprune");
-        // The other prints nothing about each entry either.
+        // The guide's Python prints nothing about single entries either.
         prune.args(["--yes", "--quiet"]).arg(&tool);
         prune
     };
@@ -110,8 +110,8 @@ fn findings(world: &World) -> std::path::PathBuf {
 
 /// Puts the registry back, at rest on the disk, and removes what a turn has left beside it.
 fn restore(registry: &Path, original: &str) {
-    let folder = registry.parent().expect("a folder");
-    for file in fs::read_dir(folder).expect("the folder").flatten() {
+    let directory = registry.parent().expect("a directory");
+    for file in fs::read_dir(directory).expect("the directory").flatten() {
         fs::remove_file(file.path()).expect("a file of the world");
     }
     fs::write(registry, original).expect("the registry");
@@ -128,7 +128,7 @@ fn memory(work: &str, command: &mut Command, size: usize) -> Row {
     for (name, value) in command.get_envs() {
         asking.env(name, value.unwrap_or_default());
     }
-    asking.current_dir(command.get_current_dir().expect("the world's folder"));
+    asking.current_dir(command.get_current_dir().expect("the world's directory"));
     let kibibytes: usize = run(&mut asking, "").ok().out.trim().parse().expect("a number");
     let peak = kibibytes * 1024;
     let megabytes = |bytes: usize| format!("{:.1} MB", bytes as f64 / 1e6);

@@ -1,4 +1,4 @@
-//! Processes that do not end when they are asked to.
+//! Processes that ignore SIGTERM.
 
 use std::fs;
 
@@ -7,10 +7,10 @@ use super::scale::Scale;
 use super::table::{Row, Target};
 use super::world::{Registry, World, alive};
 
-/// How long they are given.
+/// The grace time, in seconds.
 const GRACE: f64 = 2.0;
 
-/// Ending many at once: all of them together have one grace.
+/// Ends many at once: all share one grace time.
 pub fn end(scale: Scale) -> Vec<Row> {
     let world = World::new();
     let count = scale.of(400, 5);

@@ -2,12 +2,12 @@
 
 use super::race::Times;
 
-/// What a ratio is to be.
+/// The wanted ratio.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Target {
-    /// So many times faster than the other, or more.
+    /// At least so many times faster than the other.
     Faster(f64),
-    /// So many times what the other takes, or less.
+    /// At most so many times the other's time.
     Within(f64),
     /// None: for comparison only.
     None,
@@ -32,7 +32,7 @@ impl Row {
         Row::new(work, ours.to_string(), other, theirs.to_string(), share, target)
     }
 
-    /// The same for whatever has been measured and put into words.
+    /// A comparison of measurements that are text already.
     pub fn new(
         work: &str,
         ours: String,
@@ -73,7 +73,7 @@ impl Row {
 
 const HEAD: [&str; 7] = ["work", "time", "beside", "its time", "ratio", "target", "met"];
 
-/// A Markdown table that is a table for the eye too.
+/// A Markdown table with aligned columns.
 pub fn markdown(rows: &[Row]) -> String {
     let mut cells = vec![HEAD.map(str::to_owned)];
     cells.extend(rows.iter().map(Row::cells));

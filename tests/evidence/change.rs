@@ -59,9 +59,9 @@ fn start_time(world: &World, pid: i32) -> Value {
 }
 
 fn elsewhere_or_under_another_pid(world: World) {
-    let mess = world.mess();
+    let sample = world.sample();
     let leaks: String = {
-        let leaks = of_kind(&mess.findings, "leaked_process");
+        let leaks = of_kind(&sample.findings, "leaked_process");
         leaks.iter().map(|leak| format!("{leak}\n")).collect()
     };
     let editor = world.editor();
@@ -69,10 +69,10 @@ fn elsewhere_or_under_another_pid(world: World) {
     let bystanders = [
         editor,
         other_leak,
-        mess.leaked.pid,
-        mess.live.claude.pid,
-        mess.live.pane,
-        mess.zombie_pane,
+        sample.leaked.pid,
+        sample.live.claude.pid,
+        sample.live.pane,
+        sample.zombie_pane,
     ];
     let lives = || bystanders.map(living);
     let before = lives();
@@ -81,7 +81,7 @@ fn elsewhere_or_under_another_pid(world: World) {
     // The pid is another process's now: one at work, an editor, one that is a leak too but
     // was not found, and this test itself.
     let own = std::process::id() as i32;
-    for pid in [mess.live.claude.pid, mess.live.pane, editor, other_leak, own] {
+    for pid in [sample.live.claude.pid, sample.live.pane, editor, other_leak, own] {
         let reused = edited(&leaks, |finding| {
             about(finding, pid);
             // No pid is given twice in one tick of the clock, but two are.
@@ -95,8 +95,8 @@ fn elsewhere_or_under_another_pid(world: World) {
     // The identity is right, what is said of it is not.
     for (pid, why) in [
         (editor, "it is not Claude any more"),
-        (mess.live.claude.pid, "it is in a pane of agent_"),
-        (mess.live.pane, "it is not Claude any more"),
+        (sample.live.claude.pid, "it is in a pane of agent_"),
+        (sample.live.pane, "it is not Claude any more"),
     ] {
         let forged = edited(&leaks, |finding| {
             about(finding, pid);
@@ -114,9 +114,9 @@ fn elsewhere_or_under_another_pid(world: World) {
     assert_eq!(result_of(&ran, &target(1 << 22)).0, "gone");
 
     // A session of the same number, of a server before this one or of another birth.
-    let session = format!("session {}", mess.zombie);
+    let session = format!("session {}", sample.zombie);
     let zombies: String =
-        of_kind(&mess.findings, "zombie_session").iter().map(|z| format!("{z}\n")).collect();
+        of_kind(&sample.findings, "zombie_session").iter().map(|z| format!("{z}\n")).collect();
     for (field, value) in [
         ("server_pid", json!(editor)),
         ("created", json!("2025-01-01T00:00:00Z")),
@@ -131,20 +131,20 @@ fn elsewhere_or_under_another_pid(world: World) {
     // With the other source of the process table, whose identities are not these.
     let other = if world.reads_ps() { "proc" } else { "ps" };
     let options = ["--yes", "--proc-source", other];
-    let ran = world.prune(&mess.findings, &options).expect(&[1]);
+    let ran = world.prune(&sample.findings, &options).expect(&[1]);
     for action in ran.records() {
         assert_eq!(action["result"], "refused", "{action}");
         assert!(action["reason"].as_str().unwrap().contains("found with --proc-source"));
     }
-    world.assert_untouched(&mess, "--proc-source");
+    world.assert_untouched(&sample, "--proc-source");
 
     // Everything of it, from another boot, host or pid namespace.
     for (field, value, why) in [
-        ("boot_id", "00000000-0000-0000-0000-000000000000", "before this machine was started last"),
+        ("boot_id", "00000000-0000-0000-0000-000000000000", "before this machine was last started"),
         ("host", "elsewhere.example", "found on elsewhere.example, this is "),
         ("pid_ns", "1", "found in another pid namespace"),
     ] {
-        let foreign = edited(&mess.findings, |finding| finding[field] = value.into());
+        let foreign = edited(&sample.findings, |finding| finding[field] = value.into());
         for options in [&["--yes"] as &[&str], &[]] {
             let ran = world.prune(&foreign, options).expect(&[1]);
             let actions = ran.records();
@@ -153,8 +153,37 @@ fn elsewhere_or_under_another_pid(world: World) {
                 assert_eq!(action["result"], "refused", "{action}");
                 assert!(action["reason"].as_str().unwrap().contains(why), "{action}");
             }
-            world.assert_untouched(&mess, field);
+            world.assert_untouched(&sample, field);
         }
+    }
+    // Of another user: so says the evidence, or what it is about.
+    type Edit = fn(&mut Value);
+    let edits: [(&str, usize, Edit); 2] = [
+        ("found for uid 4711, this run is for uid ", 4, |finding| {
+            finding["evidence"]["uid"] = 4711.into();
+        }),
+        ("it belongs to uid 4711", 3, |finding| {
+            for (about, owner) in
+                [("process", "uid"), ("session", "uid"), ("registry", "owner_uid")]
+            {
+                if finding[about].is_object() {
+                    finding[about][owner] = 4711.into();
+                }
+            }
+            if finding["agent"].is_object() {
+                finding["action"] = Value::Null;
+            }
+        }),
+    ];
+    for (why, count, edit) in edits {
+        let foreign = edited(&sample.findings, edit);
+        let ran = world.prune(&foreign, &["--yes"]).expect(&[1]);
+        assert_eq!(ran.records().len(), count, "{}", ran.out);
+        for action in ran.records() {
+            assert_eq!(action["result"], "refused", "{action}");
+            assert!(action["reason"].as_str().unwrap().contains(why), "{action}");
+        }
+        world.assert_untouched(&sample, why);
     }
     assert_eq!(lives(), before);
 }
@@ -230,7 +259,7 @@ fn between_the_two(world: World) {
     let entries = ids.iter().filter(|id| !id.starts_with("reborn")).map(entry);
     world.write_global(&Registry::new(entries.chain([reborn, new])));
     let ready = world.ready();
-    let variable = format!("STANDIN_READY={}", ready.folder().display());
+    let variable = format!("STANDIN_READY={}", ready.directory().display());
     let split = ["split-window", "-d", "-t", "=agent_manned-1-2:", "-e", &variable, world.name()];
     world.tmux(&split).ok();
     let manned = ready.wait();

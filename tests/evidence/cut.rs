@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use crate::world::{AGENTS, Entry, Mess, Registry, World, of_kind, records, run, wait_until};
+use crate::world::{AGENTS, Entry, Registry, Sample, World, of_kind, records, run, wait_until};
 
 /// What each lister says, and what depends on it as evidence of absence.
 struct Scans {
@@ -20,20 +20,20 @@ fn none_of(findings: &str, kinds: &[&str], what: &str) {
 }
 
 /// The stream is refused as a whole: no finding, and nothing is done.
-fn is_refused(world: &World, mess: &Mess, stream: &str, what: &str) {
+fn is_refused(world: &World, sample: &Sample, stream: &str, what: &str) {
     let judged = world.diff(stream, &[]).expect(&[2]);
     let [end] = &judged.records()[..] else { panic!("{what}: {}", judged.out) };
     assert_eq!((&end["type"], &end["complete"]), (&"end".into(), &false.into()), "{what}");
     assert!(judged.err.contains("no conclusion is drawn"), "{what}: {}", judged.err);
     let pruned = world.prune(&judged.out, &["--yes"]).expect(&[2]);
     assert!(pruned.err.contains("nothing was done"), "{what}: {}", pruned.err);
-    world.assert_untouched(mess, what);
+    world.assert_untouched(sample, what);
 }
 
 #[test]
 fn h28_a_cut_pipeline_finds_nothing_that_needed_the_rest() {
     let world = World::new();
-    let mess = world.mess();
+    let sample = world.sample();
     // An agent session that no entry names, and wrong counters: findings of all kinds.
     world.agent_session("orphan-1-2", &[]);
     let registry = world.write_global(&Registry::new(AGENTS.map(Entry::new)));
@@ -69,7 +69,7 @@ fn h28_a_cut_pipeline_finds_nothing_that_needed_the_rest() {
     );
     let ran = run(world.command("sh").args(["-c", &pipeline]), "").ok();
     assert!(ran.err.contains("lssession") && ran.err.contains("nothing to do"), "{}", ran.err);
-    world.assert_untouched(&mess, "no lssessions");
+    world.assert_untouched(&sample, "no lssessions");
 
     // Its output ends anywhere: at every line, in lines, before the very last byte.
     let lines: Vec<usize> = sessions.match_indices('\n').map(|(at, _)| at + 1).collect();
@@ -80,13 +80,13 @@ fn h28_a_cut_pipeline_finds_nothing_that_needed_the_rest() {
     for cut in cuts {
         let what = format!("sessions cut at {cut} of {last}");
         let sessions = &sessions[..cut];
-        is_refused(&world, &mess, &[agents, sessions, processes].concat(), &what);
-        is_refused(&world, &mess, &[agents, processes, sessions].concat(), &what);
-        is_refused(&world, &mess, &[sessions, agents, processes].concat(), &what);
+        is_refused(&world, &sample, &[agents, sessions, processes].concat(), &what);
+        is_refused(&world, &sample, &[agents, processes, sessions].concat(), &what);
+        is_refused(&world, &sample, &[sessions, agents, processes].concat(), &what);
     }
     // Without its last newline it is whole by itself, but runs into what comes after it.
     let sessions_cut = &sessions[..last - 1];
-    is_refused(&world, &mess, &[agents, sessions_cut, processes].concat(), "no newline");
+    is_refused(&world, &sample, &[agents, sessions_cut, processes].concat(), "no newline");
     let judged = world.diff(&[agents, processes, sessions_cut].concat(), &[]).expect(&[1]);
     assert_eq!(judged.out, whole.out);
     // The same happens to the others.
@@ -95,7 +95,7 @@ fn h28_a_cut_pipeline_finds_nothing_that_needed_the_rest() {
             let keep = (cut.len() as f64 * keep) as usize;
             let keep = cut.floor_char_boundary(keep);
             let stream = [&cut[..keep], "\n", rest[0], rest[1]].concat();
-            is_refused(&world, &mess, &stream, "another one cut");
+            is_refused(&world, &sample, &stream, "another one cut");
         }
     }
 
@@ -110,7 +110,7 @@ fn h28_a_cut_pipeline_finds_nothing_that_needed_the_rest() {
     ] {
         let filtered = run(world.command("jq").args(["-c", filter]), sessions).ok().out;
         let stream = [agents.as_str(), &filtered, processes].concat();
-        is_refused(&world, &mess, &stream, filter);
+        is_refused(&world, &sample, &stream, filter);
         let judged = world.diff(&stream, &[]).expect(&[2]);
         assert!(judged.err.contains(dropped), "{filter}: {}", judged.err);
     }
@@ -120,12 +120,12 @@ fn h28_a_cut_pipeline_finds_nothing_that_needed_the_rest() {
     none_of(&judged.out, &OF_SESSIONS, "-Q");
     assert!(judged.err.contains("the scan of sessions was filtered"), "{}", judged.err);
 
-    killed_half_way(&world, &mess, &scans);
+    killed_half_way(&world, &sample, &scans);
     assert_eq!(std::fs::read_to_string(world.global_path()).unwrap(), registry);
 }
 
 /// lssessions is killed while it waits for tmux, and after it has written something.
-fn killed_half_way(world: &World, mess: &Mess, scans: &Scans) {
+fn killed_half_way(world: &World, sample: &Sample, scans: &Scans) {
     let folder = world.path().join("slow");
     std::fs::create_dir(&folder).unwrap();
     // For the test to see that it was started.
@@ -152,5 +152,5 @@ fn killed_half_way(world: &World, mess: &Mess, scans: &Scans) {
     let cut = run(world.command("sh").args(["-c", &pipeline]), &many).ok().out;
     assert!(records(cut.rsplit_once('\n').unwrap().0).len() > 600);
     let stream = [scans.agents.as_str(), &cut, "\n", &scans.processes].concat();
-    is_refused(world, mess, &stream, "killed while it wrote");
+    is_refused(world, sample, &stream, "killed while it wrote");
 }

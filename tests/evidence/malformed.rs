@@ -13,10 +13,10 @@ const LITTLE_MEMORY: [&str; 4] = ["sh", "-c", "ulimit -v 131072 && exec \"$@\"",
 #[test]
 fn h17_malformed_findings_are_refused_with_their_line_and_nothing_is_signalled() {
     let world = World::new();
-    let mess = world.mess();
-    let leak = of_kind(&mess.findings, "leaked_process").remove(0);
-    let ghost = of_kind(&mess.findings, "ghost_agent").remove(0);
-    let zombie = of_kind(&mess.findings, "zombie_session").remove(0);
+    let sample = world.sample();
+    let leak = of_kind(&sample.findings, "leaked_process").remove(0);
+    let ghost = of_kind(&sample.findings, "ghost_agent").remove(0);
+    let zombie = of_kind(&sample.findings, "zombie_session").remove(0);
 
     let mut spoilt: Vec<(String, String)> = Vec::new();
     for pid in [
@@ -39,7 +39,7 @@ fn h17_malformed_findings_are_refused_with_their_line_and_nothing_is_signalled()
     // 1e400 is no number that Rust can hold; 1e1 is one, but no pid.
     for pid in ["1e400", "1e1", "00", "0x10", "12 13", "NaN"] {
         let pid_of = |pid: &str| format!("\"pid\":{pid},");
-        let text = leak.to_string().replace(&pid_of(&mess.leaked.pid.to_string()), &pid_of(pid));
+        let text = leak.to_string().replace(&pid_of(&sample.leaked.pid.to_string()), &pid_of(pid));
         assert_ne!(text, leak.to_string());
         spoilt.push((format!("pid {pid}"), text));
     }
@@ -116,19 +116,19 @@ fn h17_malformed_findings_are_refused_with_their_line_and_nothing_is_signalled()
     // What stands before and after is sound, and is not acted on either.
     assert!(spoilt.len() > 60);
     for (name, line) in &spoilt {
-        let input = format!("{leak}\n{line}\n{}", mess.findings);
+        let input = format!("{leak}\n{line}\n{}", sample.findings);
         let ran = world.prune(&input, &["--yes"]).expect(&[2]);
         assert!(ran.err.starts_with("agentprune: input: line 2: "), "{name}: {}", ran.err);
         assert!(ran.err.ends_with("nothing was done\n"), "{name}: {}", ran.err);
         assert_eq!(ran.out, "", "{name}");
     }
-    world.assert_untouched(&mess, "malformed findings");
+    world.assert_untouched(&sample, "malformed findings");
 
     let not_text = [text.as_bytes(), b"\n\xff\xfe\n"].concat();
     let (code, said) = fed(&world, "agentprune", &[&not_text]);
     assert_eq!(code, 2, "{said}");
     assert!(said.contains("line 2: not UTF-8"), "{said}");
-    world.assert_untouched(&mess, "invalid UTF-8");
+    world.assert_untouched(&sample, "invalid UTF-8");
 
     // 100 MB without a newline, after a line that is sound.
     let megabyte = vec![b'x'; 1 << 20];
@@ -140,7 +140,7 @@ fn h17_malformed_findings_are_refused_with_their_line_and_nothing_is_signalled()
         assert_eq!(code, 2, "{said}");
         assert!(said.contains("line 2: longer than any record"), "{said}");
     }
-    world.assert_untouched(&mess, "100 MB");
+    world.assert_untouched(&sample, "100 MB");
 }
 
 /// Feeds a tool that has little memory, as long as it reads. Returns its exit status and

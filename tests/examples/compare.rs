@@ -9,24 +9,24 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// More lines of a long output tell nothing.
+/// How many lines of unexpected output are shown.
 const MOST: usize = 25;
 
-/// Who and where the reader is.
+/// Names on this machine that a text shows in another way.
 #[derive(Clone, Debug)]
-pub struct Scene {
-    /// The folder, in the texts `/home/me/project`.
-    pub folder: String,
+pub struct Reader {
+    /// The directory, in the texts `/home/me/project`.
+    pub directory: String,
     /// The host, in the texts `devbox`.
     pub host: String,
     /// The user, in the texts `me`.
     pub user: String,
 }
 
-impl Scene {
+impl Reader {
     /// A run's output as a text would show it.
     pub fn as_shown(&self, output: &str) -> String {
-        let text = output.replace(&self.folder, "/home/me/project");
+        let text = output.replace(&self.directory, "/home/me/project");
         let word = |word: &str| Regex::new(&format!(r"\b{}\b", regex::escape(word)));
         let host = word(&self.host).expect("a pattern");
         let user = word(&self.user).expect("a pattern");
@@ -59,8 +59,7 @@ fn shape(line: &str) -> String {
     shaped.replace('…', "...").trim().to_owned()
 }
 
-/// What differs, a line each: `-` what was to come, `+` what came. Nothing if all is as
-/// shown.
+/// What differs, a line each: `-` expected, `+` printed. None if the output is as shown.
 pub fn difference(shown: &[String], output: &str) -> Option<String> {
     let lines: Vec<&str> = output.lines().collect();
     let shapes: Vec<String> = shown.iter().map(|line| shape(line)).collect();
@@ -75,8 +74,7 @@ pub fn difference(shown: &[String], output: &str) -> Option<String> {
     Some(agreed.chain(missing).chain(other.take(MOST)).collect::<Vec<_>>().join("\n"))
 }
 
-/// How many lines of both agree, from the start: all, or as many as any way of reading
-/// the `...` allows.
+/// How many lines of both agree, from the start. Of the ways to read a `...`, the best counts.
 fn same(shown: &[String], came: &[String]) -> (usize, usize) {
     let Some((first, rest)) = shown.split_first() else {
         return (0, 0);
@@ -112,7 +110,7 @@ fn agree(shown: &[&str], output: &str) -> bool {
 }
 
 #[test]
-fn what_a_run_decides_is_compared_by_shape() {
+fn times_sizes_and_long_numbers_are_compared_by_shape() {
     assert!(agree(&["process 4711  parent gone"], "process 31007 parent gone\n"));
     assert!(agree(&["since 2026-11-22T12:17:12Z, 3 s"], "since 2027-01-02T03:04:05.6Z, 12 min"));
     assert!(agree(&["1.1 GiB pts/3"], "977 KiB  pts/12"));

@@ -1,4 +1,4 @@
-//! Two machines and one from which they are looked after, as far as the programs can see:
+//! Two hosts and a controller that reaches them by ssh. To the programs they are machines:
 //! namespaces with a name, boot id, process table, `/tmp` and home of their own, and a real
 //! sshd on a loopback address. Only for root: sshd needs real users.
 
@@ -43,9 +43,9 @@ impl Fleet {
     /// Two hosts that answer ssh, each with an empty project.
     ///
     /// # Errors
-    /// What is missing here.
+    /// Says what is missing on this machine.
     pub fn start() -> Result<Fleet, String> {
-        // Or root of namespaces in which there is no other user.
+        // Root of a user namespace without other users is not enough.
         let users = fs::read_to_string("/proc/self/uid_map").map_err(|error| error.to_string())?;
         if !geteuid().is_root() || users.split_whitespace().last() == Some("1") {
             return Err("not root".to_owned());
@@ -72,7 +72,7 @@ impl Fleet {
         run(Command::new("mount").arg("--bind").arg(&own_home).arg(&root), "").ok();
         let fleet = Fleet { world, hosts: pids };
         for host in HOSTS {
-            let log = fleet.folder(host).join("sshd.log");
+            let log = fleet.directory(host).join("sshd.log");
             let said = || fs::read_to_string(&log).unwrap_or_default();
             wait_until(
                 || format!("{host} to answer: {}", said()),
@@ -82,14 +82,14 @@ impl Fleet {
         Ok(fleet)
     }
 
-    /// The folder that a host has been made from.
-    fn folder(&self, host: &str) -> PathBuf {
+    /// The directory that a host has been made from.
+    fn directory(&self, host: &str) -> PathBuf {
         self.world.path().join(host)
     }
 
     /// The global registry of a host's project.
     pub fn registry(&self, host: &str) -> PathBuf {
-        self.folder(host).join("home/project/.agent-workspace/registry/GLOBAL_REGISTRY.json")
+        self.directory(host).join("home/project/.agent-workspace/registry/GLOBAL_REGISTRY.json")
     }
 
     /// Writes that registry.
@@ -97,12 +97,12 @@ impl Fleet {
         fs::write(self.registry(host), registry.global()).unwrap();
     }
 
-    /// The home folder where the hosts are looked after from.
+    /// The home directory on the controller.
     pub fn home(&self) -> PathBuf {
         self.world.path().join("controller")
     }
 
-    /// Runs a recipe where the hosts are looked after from.
+    /// Runs a recipe on the controller.
     pub fn recipe(&self, recipe: &str) -> Ran {
         let mut shell = Command::new("/bin/sh");
         shell.args(["-c", recipe]).current_dir(self.home());
@@ -127,7 +127,7 @@ impl Fleet {
         self.grows(host, &command);
     }
 
-    /// Starts a Claude on a host that nobody holds.
+    /// Starts a Claude on a host that nothing holds.
     pub fn leak(&self, host: &str) -> i64 {
         self.grows(host, "setsid -f claude --print work >/dev/null 2>&1 </dev/null")
     }
@@ -160,18 +160,18 @@ fn key(path: &Path) {
     run(&mut command, "").ok();
 }
 
-/// Starts a host, and tells ssh how to reach it. Returns the process with which it ends.
+/// Starts a host, and tells ssh how to reach it. Returns the process whose end switches it off.
 fn boot(world: &World, at: usize, root: &Path, sshd: &str) -> i32 {
     let name = HOSTS[at];
-    let folder = world.path().join(name);
-    for subfolder in ["home/project/.agent-workspace/registry", "tmp"] {
-        fs::create_dir_all(folder.join(subfolder)).unwrap();
+    let directory = world.path().join(name);
+    for subdirectory in ["home/project/.agent-workspace/registry", "tmp"] {
+        fs::create_dir_all(directory.join(subdirectory)).unwrap();
     }
-    fs::set_permissions(folder.join("tmp"), Permissions::from_mode(0o1777)).unwrap();
-    fs::copy("/proc/sys/kernel/random/uuid", folder.join("boot_id")).unwrap();
-    key(&folder.join("host_key"));
+    fs::set_permissions(directory.join("tmp"), Permissions::from_mode(0o1777)).unwrap();
+    fs::copy("/proc/sys/kernel/random/uuid", directory.join("boot_id")).unwrap();
+    key(&directory.join("host_key"));
     let ssh = world.path().join("controller/.ssh");
-    fs::copy(ssh.join("id_ed25519.pub"), folder.join("authorized_keys")).unwrap();
+    fs::copy(ssh.join("id_ed25519.pub"), directory.join("authorized_keys")).unwrap();
     let address = format!("127.0.0.{}", at + 2);
     let port = TcpListener::bind((address.as_str(), 0)).unwrap().local_addr().unwrap().port();
     let config = format!(
@@ -180,13 +180,13 @@ fn boot(world: &World, at: usize, root: &Path, sshd: &str) -> i32 {
          PasswordAuthentication no\nUsePAM no\nSetEnv STANDIN_WORLD={}\n",
         root.display()
     );
-    fs::write(folder.join("sshd_config"), config).unwrap();
+    fs::write(directory.join("sshd_config"), config).unwrap();
     let append = |file: &str, text: String| {
         let file = ssh.join(file);
         let old = fs::read_to_string(&file).unwrap_or_default();
         fs::write(file, old + &text).unwrap();
     };
-    let host_key = fs::read_to_string(folder.join("host_key.pub")).unwrap();
+    let host_key = fs::read_to_string(directory.join("host_key.pub")).unwrap();
     append("known_hosts", format!("{name} {host_key}"));
     append(
         "config",
@@ -195,9 +195,9 @@ fn boot(world: &World, at: usize, root: &Path, sshd: &str) -> i32 {
         ),
     );
     let mut command = world.command("sh");
-    command.arg("-c").arg(format!("exec \"$@\" 2>'{}/sshd.log'", folder.display())).arg("sh");
+    command.arg("-c").arg(format!("exec \"$@\" 2>'{}/sshd.log'", directory.display())).arg("sh");
     command.args(["unshare", "--uts", "--pid", "--mount", "--fork", "--kill-child"]);
     command.args(["--mount-proc", "sh", "-c", BOOT, "sh", name]);
-    command.arg(folder).arg(root).arg(sshd);
+    command.arg(directory).arg(root).arg(sshd);
     world.spawn(command)
 }

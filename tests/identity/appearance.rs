@@ -32,7 +32,7 @@ fn h01_a_tmux_server_is_not_claude_whatever_its_arguments() {
     for (address, command) in &servers {
         for (session, command) in [("work", command), ("agent_2", &vec![name])] {
             let ready = world.ready();
-            let variable = format!("STANDIN_READY={}", ready.folder().display());
+            let variable = format!("STANDIN_READY={}", ready.directory().display());
             let new = ["new-session", "-d", "-s", session, "-e", &variable];
             tmux(address, &[&new, &command[..]].concat());
             if !command[0].starts_with("exec sleep") {
@@ -244,7 +244,7 @@ fn h04_claude_is_found_in_all_its_forms() {
     let mut wrapper = world.command(shell_as(&world, "wrapper/sh"));
     fs::write(world.path().join("claude"), format!("{} --print\nexit\n", world.name())).unwrap();
     let ready = world.ready();
-    wrapper.arg("./claude").env("STANDIN_READY", ready.folder());
+    wrapper.arg("./claude").env("STANDIN_READY", ready.directory());
     let wrapper = world.spawn(wrapper);
     ready.wait();
     let forms = [

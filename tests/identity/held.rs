@@ -100,7 +100,7 @@ fn h13_claude_without_a_terminal_that_something_holds_lives() {
     run(Command::new("mkfifo").arg(world.path().join("fifo")), "").ok();
     let ready = world.ready();
     let mut cron = world.command("setsid");
-    cron.arg(shell_as(&world, "bin/cron")).arg("job").env("STANDIN_READY", ready.folder());
+    cron.arg(shell_as(&world, "bin/cron")).arg("job").env("STANDIN_READY", ready.directory());
     let cron = world.spawn(cron);
     held.push((ready.wait().pid, format!("parent {cron} cron")));
 
@@ -110,7 +110,7 @@ fn h13_claude_without_a_terminal_that_something_holds_lives() {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let ready = world.ready();
     let mut setsid = world.command("setsid");
-    setsid.args(["--fork", world.name(), "--print"]).env("STANDIN_READY", ready.folder());
+    setsid.args(["--fork", world.name(), "--print"]).env("STANDIN_READY", ready.directory());
     setsid.stdin(Stdio::null()).stderr(Stdio::null()).stdout(OwnedFd::from(theirs));
     assert!(setsid.status().unwrap().success());
     drop(setsid);
@@ -138,7 +138,7 @@ fn child(world: &World) -> (Child, i32) {
     let ready = world.ready();
     let mut command = world.command(world.name());
     command.args(["--print", "--input-format", "stream-json"]);
-    command.env("STANDIN_READY", ready.folder());
+    command.env("STANDIN_READY", ready.directory());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     (command.spawn().unwrap(), ready.wait().pid)
 }
@@ -221,7 +221,7 @@ fn h33_claudes_own_background_service_lives() {
     let children = [["--bg-pty-host", "1"], ["--bg-spare", "2"]];
     let start_of = |[option, number]: [&str; 2]| {
         let ready = world.ready();
-        let folder = ready.folder().display().to_string();
+        let folder = ready.directory().display().to_string();
         (ready, format!("STANDIN_READY='{folder}' {} {option} {number} &\n", world.name()))
     };
     let started = children.map(start_of);

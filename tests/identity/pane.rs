@@ -6,7 +6,7 @@ use crate::world::{Entry, Registry, World, records};
 /// A further pane of a session, in which the stand-in runs.
 fn further(world: &World, how: &str, session: &str) -> i32 {
     let ready = world.ready();
-    let variable = format!("STANDIN_READY={}", ready.folder().display());
+    let variable = format!("STANDIN_READY={}", ready.directory().display());
     let target = format!("={session}:");
     let command = format!("{} --print claude; exit", world.name());
     world.tmux(&[how, "-d", "-t", &target, "-e", &variable, &command]).ok();

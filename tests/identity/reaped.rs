@@ -10,7 +10,7 @@ use crate::world::{World, alive, records, run, skip, stat, wait_until};
 fn taken_in(world: &World, name: &str, how: &str) -> (i32, i32) {
     let ready = world.ready();
     let mut reaper = world.command(standin_as(world, format!("reapers/{name}")));
-    let folder = ready.folder().display();
+    let folder = ready.directory().display();
     let command = format!(
         "(STANDIN_READY='{folder}' {how} {} --print claude >/dev/null 2>&1 </dev/null &)",
         world.name(),
@@ -60,11 +60,11 @@ fn container(world: &World, entry_point: &str, session: &[&str]) -> Result<(), S
     let folders = [world.ready(), world.ready()];
     let mut command = unshare();
     command.args(session).args(["sh", "-c", entry_point, "sh"]);
-    let ran = run(command.args(folders.each_ref().map(|ready| ready.folder())), "").ok();
+    let ran = run(command.args(folders.each_ref().map(|ready| ready.directory())), "").ok();
     let pids: Vec<i32> = ran.out.split_whitespace().map(|pid| pid.parse().unwrap()).collect();
     let [1, child] = pids[..] else { panic!("pid 1 and its child: {ran:?}") };
     let announced = |at: usize| {
-        let entry = fs::read_dir(folders[at].folder()).unwrap().next().unwrap().unwrap();
+        let entry = fs::read_dir(folders[at].directory()).unwrap().next().unwrap().unwrap();
         entry.file_name().to_str().unwrap().parse::<i32>().unwrap()
     };
     assert_eq!(announced(0), child);

@@ -1,6 +1,7 @@
 //! No server: zero sessions, and that is known.
 
-use std::fs;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::UnixListener;
 
 use serde_json::json;
@@ -36,8 +37,8 @@ fn h06_no_server_is_zero_sessions_and_complete() {
         is_zero(&world, "never started");
 
         let folder = world.path().join(format!("tmux/tmux-{}", nix::unistd::getuid()));
-        fs::create_dir(&folder).unwrap();
-        is_zero(&world, "an empty folder");
+        DirBuilder::new().mode(0o700).create(&folder).unwrap();
+        is_zero(&world, "an empty directory");
         // Dropped, it leaves its file behind, with nobody who listens.
         drop(UnixListener::bind(folder.join("default")).unwrap());
         assert!(folder.join("default").exists());

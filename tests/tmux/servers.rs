@@ -48,7 +48,7 @@ fn h08_servers_on_other_sockets_are_listed_and_theirs_is_neither_leak_nor_ghost(
             let mut tmux = world.command("tmux");
             tmux.env("TMUX_TMPDIR", tmpdir).args(["-f", "/dev/null"]).args(options);
             tmux.args(["new-session", "-d", "-s", &format!("agent_{id}")]);
-            tmux.arg("-e").arg(format!("STANDIN_READY={}", ready.folder().display()));
+            tmux.arg("-e").arg(format!("STANDIN_READY={}", ready.directory().display()));
             run(tmux.arg(world.agent_command(id)), "").ok();
             started.push(ready.wait().pid);
         }
@@ -91,7 +91,7 @@ fn h09_nested_servers_live_and_the_outer_session_is_busy() {
         let inner = format!(
             "env -u TMUX tmux -f /dev/null -L inner new-session -s agent_inner-1-1 \
              -e STANDIN_READY='{}' {}; sleep 3600",
-            ready.folder().display(),
+            ready.directory().display(),
             world.name()
         );
         world.session("agent_outer-1-2", &inner);

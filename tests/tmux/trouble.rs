@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::thread;
 
-use crate::world::{Mess, Ran, World, privately, records, run, skip, stat, through, wait_until};
+use crate::world::{Ran, Sample, World, privately, records, run, skip, stat, through, wait_until};
 
 /// Puts a device, which is no program, over every tmux there is, then runs the rest.
 const WITHOUT_TMUX: &str = r#"
@@ -26,7 +26,7 @@ const STRANGER: [&str; 6] = ["setpriv", "--reuid", "12345", "--regid", "12345", 
 /// A world whose tmux cannot be asked, in several ways.
 struct Trouble<'w> {
     world: &'w World,
-    mess: Mess,
+    sample: Sample,
     /// What agentdiff said while tmux could still be asked: with `-S`, and without.
     findings: [String; 2],
     /// What those listers said that do not ask tmux.
@@ -42,14 +42,14 @@ struct Run {
 }
 
 impl<'w> Trouble<'w> {
-    fn new(world: &'w World, mess: Mess) -> Trouble<'w> {
+    fn new(world: &'w World, sample: Sample) -> Trouble<'w> {
         let others = [world.lsagents(), world.lsclaude()];
         let others = others.map(|mut lister| run(&mut lister, "").ok().out).concat();
         let sessions = run(&mut world.tool("lssessions"), "").ok().out;
         let all = world.diff(&(others.clone() + &sessions), &[]).expect(&[1]).out;
         assert_eq!(records(&all).len(), 5, "{all}");
-        let findings = [mess.findings.clone(), all];
-        Trouble { world, findings, mess, others, runs: Vec::new() }
+        let findings = [sample.findings.clone(), all];
+        Trouble { world, findings, sample, others, runs: Vec::new() }
     }
 
     /// Plans to run every tool that asks tmux in the trouble of this name. `servers`:
@@ -100,7 +100,7 @@ impl<'w> Trouble<'w> {
                 assert!(ran.err.starts_with("agentprune: "), "{name}: {}", ran.err);
             }
         }
-        self.world.assert_untouched(&self.mess, "nothing was done");
+        self.world.assert_untouched(&self.sample, "nothing was done");
         let registry = fs::read(self.world.global_path()).unwrap();
         let copies = fs::read_dir(self.world.path()).unwrap().flatten();
         for copy in copies.filter(|file| file.file_name().to_string_lossy().contains("registry-")) {
@@ -133,8 +133,8 @@ fn only(findings: &str, kind: &str) -> String {
 fn h05_a_server_that_cannot_be_asked_stops_everything() {
     privately(|| {
         let world = World::new();
-        let mess = world.mess();
-        let mut trouble = Trouble::new(&world, mess);
+        let sample = world.sample();
+        let mut trouble = Trouble::new(&world, sample);
         trouble.plan("no tmux", true, |command| {
             through(&["unshare", "--mount", "sh", "-c", WITHOUT_TMUX, "sh"], &command)
         });
@@ -181,8 +181,8 @@ fn h05_a_server_that_cannot_be_asked_stops_everything() {
 fn h07_a_server_without_its_socket_is_trouble_and_not_zero() {
     privately(|| {
         let world = World::new();
-        let mess = world.mess();
-        let mut trouble = Trouble::new(&world, mess);
+        let sample = world.sample();
+        let mut trouble = Trouble::new(&world, sample);
         let server = world.tmux(&["display-message", "-p", "#{pid}"]).ok().out;
         let server: i32 = server.trim().parse().unwrap();
         fs::remove_file(world.socket()).unwrap();

@@ -12,13 +12,13 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use super::{agent, ids, installed, leak};
-use crate::recipe::{recipe, sources};
+use crate::manual_recipes::{recipe, sources};
 use crate::world::{Entry, Ran, Registry, World, alive, privately, records, run, wait_until};
 
 /// The entry that goes and the one that stays.
 const AGENTS: [&str; 2] = ["ghost-101010-aaaaaa", "live-101010-bbbbbb"];
 
-/// The folder with the tools.
+/// The directory with the tools.
 fn tools(world: &World) -> PathBuf {
     PathBuf::from(world.tool("agentdiff").get_program()).parent().unwrap().to_owned()
 }
@@ -66,7 +66,7 @@ fn h32_an_empty_environment_is_enough_or_it_says_what_to_set() {
     let planned = run(&mut bare(&format!("'{tools}/agentprune'")), &findings.out).ok();
     assert_eq!(planned.records().len(), 3);
 
-    // The scripts, in a folder without the programs: they say where they looked.
+    // The scripts, in a directory without the programs: they say where they searched.
     for script in ["verify_cleanup.sh", "cleanup_leaked_agents.sh"] {
         let path = PathBuf::from(world.script(script).get_program());
         let path = path.display();
@@ -105,12 +105,12 @@ fn crontab() -> (Vec<(String, String)>, String) {
         }
     }
     let [command] = &commands[..] else { panic!("{commands:?}") };
-    // To cron it is the end of the line.
+    // cron ends a command at a `%`.
     assert!(!command.contains('%'), "{command}");
     (set, command.clone())
 }
 
-/// A command as cron starts it, in the home folder, with what the crontab sets.
+/// A command as cron starts it, in the home directory, with what the crontab sets.
 fn by_cron(world: &World, set: &[(String, String)], command: &str) -> Command {
     let mut cron = Command::new("env");
     cron.args(["-i", "SHELL=/bin/sh", "LOGNAME=nobody", "PATH=/usr/bin:/bin"]);
@@ -170,14 +170,14 @@ fn the_crontab_of_the_manual_works_as_it_stands() {
         let ghosts = || (0..200).map(|number| Entry::new(&format!("ghost-{number}-abcdef")));
         let all = || Registry::new(ghosts().chain([Entry::new(AGENTS[1])]));
 
-        // What is young is judged the next time; that is no news.
+        // What is young is judged by a later run, without a message.
         world.write_global(&all());
         silent(start().wait_with_output().unwrap(), "the first run");
         assert_eq!(ids(&world), [AGENTS[1]]);
         assert!(alive(leaked.pid) && notes().contains("too young to judge"), "{}", notes());
         assert_eq!(of_result("done"), 200);
 
-        // Runs that overlap: each ghost goes once, and nobody complains.
+        // Overlapping runs: each ghost is removed once, without a message.
         for round in 2..=6 {
             world.write_global(&all());
             let runs = [(); 3].map(|()| start());
@@ -188,7 +188,7 @@ fn the_crontab_of_the_manual_works_as_it_stands() {
         }
         assert!(alive(leaked.pid) || leaked_at.elapsed() > Duration::from_secs(60));
 
-        // By a shell in a pane, as somebody tries it: that session is left alone too.
+        // A person tries the line in a pane: that session is left alone too.
         let tried = format!("{command}; echo $? >tried; sleep 3600");
         let set: Vec<String> = set.iter().map(|(n, v)| format!("export {n}='{v}'; ")).collect();
         fs::write(world.path().join("try"), set.concat() + &tried).unwrap();
@@ -200,7 +200,7 @@ fn the_crontab_of_the_manual_works_as_it_stands() {
         assert!(!alive(leaked.pid), "{}", notes());
         assert!(alive(live.claude.pid) && alive(live.pane) && alive(pane));
 
-        // The next run has nothing to do, though there is a newcomer again.
+        // The next run does nothing: the new leak is too young.
         let newcomer = leak(&world);
         silent(start().wait_with_output().unwrap(), "the last run");
         assert!(alive(newcomer.pid) && notes().contains("too young"), "{}", notes());
@@ -220,10 +220,10 @@ fn a_crontab_line_mails_what_a_person_must_know_and_nothing_else() {
         assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (0, "", ""), "{what}");
     };
 
-    // Something to clean up: it is in the log, and nobody is told.
+    // Something to clean up: recorded in the log, without output.
     let leaked = world.leaked(&[]).pid;
     wait_until(
-        || "tmux to have become the shell",
+        || "tmux to have started the shell",
         || !world.findings(&[]).contains("busy_session"),
     );
     silent(cron(&world, &listed, ""), "cleaned");
@@ -233,12 +233,12 @@ fn a_crontab_line_mails_what_a_person_must_know_and_nothing_else() {
     let done: Vec<Value> = done.map(|action| action["action"].clone()).collect();
     assert_eq!(done, ["kill_process", "remove_entry", "set_counters"]);
 
-    // Nothing to do, though something is held, and an agent works: not a word.
+    // Nothing to do: no output, although something is held and an agent works.
     silent(cron(&world, &listed, ""), "nothing to do");
     assert_eq!(log(), cleaned);
     assert!(alive(held.claude.pid));
 
-    // Something that could not be done: that, in a table, and why.
+    // An action that fails is printed in a table, with the reason.
     world.write_global(&Registry::new(AGENTS.map(Entry::new)));
     let before = fs::read(world.global_path()).unwrap();
     let leaked = world.leaked(&[]).pid;
@@ -260,7 +260,7 @@ fn a_crontab_line_mails_what_a_person_must_know_and_nothing_else() {
     assert!(!alive(leaked), "what could be done was done");
     assert_eq!(fs::read(world.global_path()).unwrap(), before);
 
-    // Something that could not be asked: the reason, and nothing is touched.
+    // A server that cannot be asked: the reason is printed, and nothing is touched.
     let leaked = world.leaked(&[]).pid;
     let logged = log();
     let ran = cron(&world, "lssessions -S /nowhere/socket", "").expect(&[2]);

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use super::{agent, by_hand, installed};
 use crate::manual::words;
-use crate::recipe::recipe;
+use crate::manual_recipes::recipe;
 use crate::world::{Entry, Registry, World, privately};
 use model::record::Kind;
 
@@ -56,10 +56,10 @@ fn count(kind: &str) -> String {
 
 /// Runs the recipe, and reads what a collector finds then.
 fn collected(world: &World, recipe: &str) -> (i32, Samples) {
-    let folder = world.path().join("collector");
-    let file = folder.join("agentutils.prom");
+    let directory = world.path().join("collector");
+    let file = directory.join("agentutils.prom");
     let code = by_hand(world, recipe, &[("PROM", file.to_str().unwrap())]).code;
-    assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "the file alone");
+    assert_eq!(fs::read_dir(&directory).unwrap().count(), 1, "the file alone");
     (code, samples(&fs::read_to_string(file).unwrap()))
 }
 
@@ -70,7 +70,7 @@ fn gauges_are_zero_where_there_is_nothing_and_absent_where_nothing_is_known() {
         fs::create_dir(world.path().join("collector")).unwrap();
         let recipe = recipe("Gauges");
         agent(&world, AGENTS[0]);
-        // Older than the youngest that is judged: also nothing is too young then.
+        // Old enough to be judged: nothing is too young.
         std::thread::sleep(std::time::Duration::from_millis(2100));
         let now = || {
             let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
@@ -84,7 +84,7 @@ fn gauges_are_zero_where_there_is_nothing_and_absent_where_nothing_is_known() {
         assert_eq!((clean["agentutils_complete"], clean["agentutils_too_young"]), (1.0, 0.0));
         let taken_at = clean["agentutils_taken_at_seconds"];
         assert!((began.floor()..=now()).contains(&taken_at), "{began} {taken_at}");
-        // Of every kind; only stale tasks nobody has asked for.
+        // A count for each kind, except stale tasks: those need an option.
         let kinds: BTreeSet<String> = words::<Kind>().iter().map(|kind| count(kind)).collect();
         let counted = clean.keys().filter(|name| name.contains('{')).cloned();
         let missing = kinds.difference(&counted.collect()).cloned().collect::<Vec<_>>();
@@ -98,7 +98,7 @@ fn gauges_are_zero_where_there_is_nothing_and_absent_where_nothing_is_known() {
         assert_eq!((drift[&count("ghost_agent")], drift[&count("count_mismatch")]), (2.0, 1.0));
         assert_eq!(drift.keys().collect::<Vec<_>>(), clean.keys().collect::<Vec<_>>());
 
-        // Not everything could be looked at: no counts, least of all zeros.
+        // Not everything could be scanned: no counts, and above all no zeros.
         fs::write(world.global_path(), "{").unwrap();
         let (_, torn) = collected(&world, &recipe);
         assert_eq!(torn["agentutils_complete"], 0.0);
@@ -108,7 +108,7 @@ fn gauges_are_zero_where_there_is_nothing_and_absent_where_nothing_is_known() {
         assert_eq!((code, missing.len(), missing["agentutils_complete"]), (0, 2, 0.0));
         assert_eq!(missing["agentutils_taken_at_seconds"], 0.0);
 
-        // Nothing to read at all: what was there stays, and gets old.
+        // agentdiff is missing: the old file stays, and its time tells so.
         let (_, last) = collected(&world, &recipe);
         let (code, stays) = collected(&world, &recipe.replace("agentdiff", "agentdiffX"));
         assert_ne!(code, 0);

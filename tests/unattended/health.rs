@@ -3,13 +3,13 @@
 use std::fs;
 
 use super::{agent, by_hand, installed};
-use crate::recipe::recipes;
+use crate::manual_recipes::recipes;
 use crate::world::{Entry, Registry, privately};
 
 const AGENTS: [&str; 2] = ["live-101010-aaaaaa", "ghost-101010-bbbbbb"];
 
 #[test]
-fn the_health_check_tells_fine_from_drift_from_could_not_look() {
+fn the_health_check_tells_fine_from_drift_from_unknown() {
     privately(|| {
         let world = installed();
         let [check, plugin] = &recipes("A health check")[..] else { panic!("two recipes") };

@@ -7,7 +7,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::{agent, ids, installed};
-use crate::recipe::recipe;
+use crate::manual_recipes::recipe;
 use crate::world::{Entry, Registry, alive, privately, records, run, wait_until};
 
 const AGENTS: [&str; 3] = ["first-101010-aaaaaa", "second-101010-bbbbbb", "last-101010-cccccc"];
@@ -17,7 +17,7 @@ fn the_hook_cleans_up_after_each_session_and_after_the_last() {
     privately(|| {
         let world = installed();
         world.write_global(&Registry::new(AGENTS.map(Entry::new)));
-        // The first time it waits for a word: a machine may be slow.
+        // The first time, the hook waits for the test instead of five seconds.
         let gate = world.path().join("gate");
         run(world.command("mkfifo").arg(&gate), "").ok();
         let gated = recipe("With tmux").replace("sleep 5;", &format!("cat {};", gate.display()));
@@ -34,7 +34,7 @@ fn the_hook_cleans_up_after_each_session_and_after_the_last() {
         // An agent ends by itself, and with it its session.
         end(first.claude.pid);
         wait_until(|| "its end", || !world.session_names().contains(&first.session));
-        // The server does not stand still meanwhile.
+        // The server answers meanwhile.
         world.session("meanwhile", "sleep 3600");
         assert_eq!(world.session_names().len(), 4);
         assert_eq!(ids(&world), AGENTS);
@@ -50,11 +50,11 @@ fn the_hook_cleans_up_after_each_session_and_after_the_last() {
         assert_eq!(done.len(), 1, "{done:?}");
         assert_eq!(done[0]["finding"]["agent"]["id"], AGENTS[0]);
 
-        // From here on as it stands.
+        // From here on, the recipe is unchanged.
         fs::write(&conf, recipe("With tmux")).unwrap();
         world.tmux(&["source-file", conf.to_str().unwrap()]).ok();
 
-        // One that is ended, and the cleanup fails: nobody's pane shows it.
+        // The cleanup after a killed session fails: no pane shows the message.
         fs::remove_file(&log).unwrap();
         fs::create_dir(&log).unwrap();
         let ended = Instant::now();
@@ -68,7 +68,7 @@ fn the_hook_cleans_up_after_each_session_and_after_the_last() {
         assert_eq!(modes, "0\n0\n0\n");
         fs::remove_dir(&log).unwrap();
 
-        // The last session, and with it the server: it waits for the hook.
+        // The server ends with its last session, but waits for the hook.
         let server = world.tmux(&["display-message", "-p", "#{pid}"]).ok().out;
         let server: i32 = server.trim().parse().unwrap();
         for other in ["meanwhile", "work"] {

@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 
 use super::{agent, ids, installed, leak};
 use crate::identity::held::hierarchies;
-use crate::recipe::recipes;
+use crate::manual_recipes::recipes;
 use crate::world::{
     Entry, Ran, Registry, World, alive, living, of_kind, privately, records, run, skip, wait_until,
 };
@@ -45,7 +45,7 @@ impl Manager {
         let program = programs.into_iter().find(|path| Path::new(path).exists());
         let program = program.ok_or("no systemd")?;
         let name = format!("agentutils-manager-{}", world.name());
-        let groups = hierarchies()?.into_iter().map(|folder| folder.join(&name));
+        let groups = hierarchies()?.into_iter().map(|directory| directory.join(&name));
         let group = groups.into_iter().find(|group| fs::create_dir(group).is_ok());
         let group = group.ok_or("no control group can be made")?;
         let mut shell = world.command("sh");
@@ -104,10 +104,10 @@ fn remove(group: &Path) {
 }
 
 /// Writes the units of the manual where the manual says.
-fn units(folder: &Path) -> [PathBuf; 2] {
+fn units(directory: &Path) -> [PathBuf; 2] {
     let [service, timer, _] = &recipes("With systemd")[..] else { panic!("three recipes") };
-    fs::create_dir_all(folder).unwrap();
-    let written = UNITS.map(|name| folder.join(name));
+    fs::create_dir_all(directory).unwrap();
+    let written = UNITS.map(|name| directory.join(name));
     fs::write(&written[0], service).unwrap();
     fs::write(&written[1], timer).unwrap();
     written
@@ -120,8 +120,8 @@ fn systemd_finds_nothing_wrong_with_the_units() {
         return skip("systemd_finds_nothing_wrong_with_the_units", "no systemd-analyze");
     }
     let world = World::new();
-    let folder = world.path().join(".config/systemd/user");
-    let [service, timer] = units(&folder);
+    let directory = world.path().join(".config/systemd/user");
+    let [service, timer] = units(&directory);
     let verify = || {
         let mut command = world.command("systemd-analyze");
         command.args(["verify", "--user"]).args([&service, &timer]);
@@ -129,7 +129,7 @@ fn systemd_finds_nothing_wrong_with_the_units() {
     };
     let ran = verify();
     assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (0, "", ""));
-    // It would say so.
+    // It would report a mistake.
     let wrong = recipes("With systemd")[0].replace("oneshot", "onshot");
     fs::write(&service, wrong).unwrap();
     assert!(verify().err.contains("service type"), "{:?}", verify());
@@ -158,16 +158,16 @@ fn the_service_cleans_up_and_holds_what_it_has_started() {
         let next = manager.systemctl(&world, &next).ok().out;
         assert!(next.trim().ends_with("UTC") && next.contains("0:00"), "when: {next}");
 
-        // A Claude that is a service itself, and one that it has left.
+        // A Claude that runs as a service, beside the leak.
         let ready = world.ready();
-        let folder = format!("--setenv=STANDIN_READY={}", ready.folder().display());
+        let directory = format!("--setenv=STANDIN_READY={}", ready.directory().display());
         let mark = format!("--setenv=STANDIN_WORLD={}", world.path().display());
         let path = "--setenv=PATH=/usr/local/bin:/usr/bin:/bin";
-        let unit = ["--user", "--unit=worker", "--property=Type=exec", &folder, &mark, path];
+        let unit = ["--user", "--unit=worker", "--property=Type=exec", &directory, &mark, path];
         let unit = [&unit[..], &["claude", "--print", "work"]].concat();
         manager.command(&world, "systemd-run", &unit).ok();
         let worker = ready.wait().pid;
-        let judged = by_looking(&world, "--min-age 0");
+        let judged = judged_now(&world, "--min-age 0");
         let [held] = &of_kind(&judged, "untracked_process")[..] else { panic!("{judged}") };
         assert_eq!(held["process"]["pid"], worker);
         assert!(held["reason"].as_str().unwrap().contains("service worker.service"), "{held}");
@@ -196,8 +196,8 @@ fn the_service_cleans_up_and_holds_what_it_has_started() {
     });
 }
 
-/// What the pipeline says of the whole machine, judged with this option.
-fn by_looking(world: &World, option: &str) -> String {
+/// The findings of the pipeline on the whole machine, with this option for agentdiff.
+fn judged_now(world: &World, option: &str) -> String {
     let pipeline = format!(
         "{{ lsagents --all --workspace project; lssessions; lsclaude; }} | agentdiff {option}"
     );

@@ -1,36 +1,39 @@
-//! A private world for tests and the demo: a folder, a tmux socket in it, stand-ins for
-//! Claude under a name of their own, and the tools confined to all that.
+//! A private world for tests and the demo: a directory, a tmux socket in it, stand-ins for
+//! Claude under a name of their own, and tools that are told to use these.
 //!
 //! What a world starts knows nothing of the developer's machine, its tmux and its Claude
 //! processes, and the other way round: the environment is cleared, the process name is
 //! unique, the socket is the world's. So several worlds can live side by side.
 //!
-//! What happens in a world ends with it. A guard, the stand-in's executable once more,
+//! Everything in a world ends with it. A guard, the stand-in's executable once more,
 //! waits for the [`World`] to be dropped or its owner to die, of Ctrl-C for example, ends
-//! everything that was started in it, and removes its folder.
+//! everything that was started in it, and removes its directory.
 
 // The tests use one part of this, the demo another.
 #![allow(dead_code, unused_imports)]
 
-mod case;
-mod marked;
-mod mess;
-mod private;
+mod dispositions;
+mod guide_case;
+mod namespaces;
 mod processes;
 mod registry;
+mod sample;
 mod screen;
 mod sessions;
 mod skip;
+mod teardown;
 mod tools;
+mod user;
 
-pub use case::GuideCase;
-pub use mess::{AGENTS, Identity, Mess, living, of_kind};
-pub use private::privately;
-pub use processes::{Held, Ready, Standin, Stat, alive, stat, wait_until};
+pub use guide_case::GuideCase;
+pub use namespaces::privately;
+pub use processes::{HeldStandin, Ready, Standin, Stat, alive, stat, wait_until};
 pub use registry::{Entry, Json, Registry};
+pub use sample::{AGENTS, Identity, Sample, living, of_kind};
 pub use sessions::Live;
 pub use skip::skip;
 pub use tools::{COMMANDS, Ran, TOOLS, records, run, through};
+pub use user::{TEAM, User, privately_with_users};
 
 use std::cell::{Cell, RefCell};
 use std::env;
@@ -47,9 +50,9 @@ use tempfile::TempDir;
 
 /// A path of a Unix socket has 107 bytes; tmux in the world's own `TMUX_TMPDIR` needs
 /// more of them than `tmux -S`.
-const LONGEST_FOLDER: usize = 60;
+const LONGEST_DIRECTORY: usize = 60;
 
-/// What Claude is asked in a world. It mentions what a search by substrings trips over.
+/// The prompt of every Claude in a world. A search for substrings would misread it.
 pub const PROMPT: &str = "You are an agent; read claude.md, then run claude --print";
 
 /// See the [module](self).
@@ -57,13 +60,15 @@ pub struct World {
     path: PathBuf,
     name: String,
     socket: PathBuf,
-    /// What the tools are given to read the process table from.
+    /// The user whose world it is; none is the user who runs the tests.
+    owner: Option<User>,
+    /// The value of `--proc-source`; none is the default of the tools.
     source: Option<&'static str>,
     starts: Cell<u32>,
     children: RefCell<Vec<Child>>,
     guard: Child,
-    // Removed last, after everything that might still write to it.
-    _folder: TempDir,
+    // Dropped last: something may still write to it until then.
+    _directory: Option<TempDir>,
 }
 
 impl World {
@@ -73,32 +78,40 @@ impl World {
     /// When it cannot be made, or the stand-in was not built.
     pub fn new() -> World {
         let base = env::temp_dir();
-        let base = if base.as_os_str().len() < LONGEST_FOLDER { base } else { "/tmp".into() };
-        let folder = tempfile::Builder::new()
+        let base = if base.as_os_str().len() < LONGEST_DIRECTORY { base } else { "/tmp".into() };
+        let directory = tempfile::Builder::new()
             .prefix("agentutils-")
             .tempdir_in(base)
-            .expect("a temporary folder for the world");
-        let path = folder.path().canonicalize().expect("the world's folder");
-        for subfolder in ["bin", "logs", "ready", "tmux", ".agent-workspace/registry"] {
-            fs::create_dir_all(path.join(subfolder)).expect("a folder of the world");
+            .expect("a temporary directory for the world");
+        let path = directory.path().canonicalize().expect("the world's directory");
+        let mut world = World::at(path);
+        world._directory = Some(directory);
+        world
+    }
+
+    fn at(path: PathBuf) -> World {
+        dispositions::default_for_children();
+        for subdirectory in ["bin", "logs", "ready", "tmux", ".agent-workspace/registry"] {
+            fs::create_dir_all(path.join(subdirectory)).expect("a directory of the world");
         }
         let world = World {
             guard: guard(&path),
             name: unique_name(),
             socket: path.join("socket"),
+            owner: None,
             // A build without /proc reads ps anyway.
             source: (!cfg!(feature = "proc")).then_some("ps"),
             path,
             starts: Cell::new(0),
             children: RefCell::default(),
-            _folder: folder,
+            _directory: None,
         };
         place(&standin(), &world.executable());
         world
     }
 
-    /// A world as it is for a user: Claude is `claude`, and tmux takes the socket that it
-    /// takes by default. Only [`privately`] is such a world alone.
+    /// A world with default names: Claude is `claude`, and tmux takes its default socket. Only in
+    /// [`privately`] is such a world alone.
     ///
     /// # Panics
     /// As [`World::new`].
@@ -106,10 +119,32 @@ impl World {
         let mut world = World::new();
         world.name = "claude".to_owned();
         place(&standin(), &world.executable());
-        let folder = world.path.join("tmux").join(format!("tmux-{}", nix::unistd::getuid()));
-        // tmux refuses a folder that others can open.
-        DirBuilder::new().mode(0o700).create(&folder).expect("a folder of the world");
-        world.socket = folder.join("default");
+        let directory = world.path.join("tmux").join(format!("tmux-{}", nix::unistd::getuid()));
+        // tmux refuses a directory that others can open.
+        DirBuilder::new().mode(0o700).create(&directory).expect("a directory of the world");
+        world.socket = directory.join("default");
+        world
+    }
+
+    /// The world of another user of [`privately_with_users`]: everything in it is theirs and
+    /// runs as them, in none but their own group. Its directory is their home, and names are
+    /// as in [`World::with_default_names`], without a `TMUX_TMPDIR`.
+    ///
+    /// # Panics
+    /// As [`World::new`].
+    pub fn of(user: &User) -> World {
+        let mut world = World::at(user.home.clone());
+        world.name = "claude".to_owned();
+        place(&standin(), &world.executable());
+        let sockets = PathBuf::from(format!("/tmp/tmux-{}", user.uid));
+        if !sockets.exists() {
+            // tmux refuses a directory that others can open.
+            DirBuilder::new().mode(0o700).create(&sockets).expect("a directory for the socket");
+            user.own(&sockets);
+        }
+        world.socket = sockets.join("default");
+        user.own(&world.path);
+        world.owner = Some(user.clone());
         world
     }
 
@@ -123,7 +158,7 @@ impl World {
         world
     }
 
-    /// Its folder: home, working folder, and the one that holds `.agent-workspace`.
+    /// Its directory: home, working directory, and the one that holds `.agent-workspace`.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -148,19 +183,29 @@ impl World {
         self.path.join("bin").join(&self.name)
     }
 
-    /// A command in the world's folder and environment.
+    /// A command in the world's directory and environment.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command.current_dir(&self.path).env_clear().envs([
             ("PATH", self.search_path()),
             ("HOME", self.path.clone().into()),
             ("SHELL", "/bin/sh".into()),
-            ("TMUX_TMPDIR", self.path.join("tmux").into()),
             ("LANG", "C.UTF-8".into()),
             ("TZ", "UTC".into()),
             ("STANDIN_WORLD", self.path.clone().into()),
         ]);
+        match &self.owner {
+            Some(user) => command.uid(user.uid).gid(user.uid),
+            None => command.env("TMUX_TMPDIR", self.path.join("tmux")),
+        };
         command
+    }
+
+    /// Gives a path that a test has made in this world to the user whose world it is.
+    fn give(&self, path: &Path) {
+        if let Some(user) = &self.owner {
+            user.own(path);
+        }
     }
 
     /// The tools under test, the stand-in, and what the machine has.
@@ -168,7 +213,7 @@ impl World {
         let machine = env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
         let own = [built(), self.path.join("bin")];
         env::join_paths(own.into_iter().chain(env::split_paths(&machine)))
-            .expect("folders without a colon")
+            .expect("directories without a colon")
     }
 
     /// A number that this world has not given out yet.
@@ -188,11 +233,11 @@ impl Drop for World {
     }
 }
 
-/// The folder with what cargo has built: of a test `target/PROFILE/deps/tests-…`, of the
+/// The directory with what cargo has built: of a test `target/PROFILE/deps/tests-…`, of the
 /// demo `target/PROFILE/examples/demo`.
 pub fn built() -> PathBuf {
     let own = env::current_exe().expect("the path of this program");
-    own.ancestors().nth(2).expect("a folder of cargo's").to_owned()
+    own.ancestors().nth(2).expect("a directory of cargo's").to_owned()
 }
 
 fn standin() -> PathBuf {
@@ -205,12 +250,12 @@ fn standin() -> PathBuf {
     standin
 }
 
-/// Starts the guard of the world in `folder`. Its standard input closes when this process
+/// Starts the guard of the world in `directory`. Its standard input closes when this process
 /// closes it or ends, however that comes; Ctrl-C does not reach its process group.
-fn guard(folder: &Path) -> Child {
+fn guard(directory: &Path) -> Child {
     Command::new(standin())
         .env_clear()
-        .env("STANDIN_GUARD", folder)
+        .env("STANDIN_GUARD", directory)
         .stdin(Stdio::piped())
         .process_group(0)
         .spawn()

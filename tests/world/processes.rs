@@ -1,4 +1,4 @@
-//! Processes outside tmux, and how any of them is watched.
+//! Starting processes outside tmux, and asking the kernel about any process.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::marked::pids_in;
+use super::teardown::pids_in;
 use super::{PROMPT, World};
 
 /// Longer than anything takes on a busy machine; a test that waits this long has failed.
@@ -23,24 +23,24 @@ pub struct Standin {
 
 /// A stand-in and the process that holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held {
+pub struct HeldStandin {
     /// The process that waits for it.
     pub holder: i32,
     /// The stand-in.
     pub claude: Standin,
 }
 
-/// Where one stand-in is to say that it is set up. Each start has a folder of its own,
-/// so that it is clear who speaks.
+/// The directory in which one stand-in announces that it is set up. Each start has its own, so
+/// that an announcement belongs to one start.
 #[derive(Debug)]
 pub struct Ready {
-    folder: PathBuf,
+    directory: PathBuf,
 }
 
 impl Ready {
     /// The value for `STANDIN_READY`.
-    pub fn folder(&self) -> &Path {
-        &self.folder
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// Waits for the stand-in and its children.
@@ -49,7 +49,7 @@ impl Ready {
     /// When they do not come in time.
     pub fn wait(&self) -> Standin {
         let mut ready = None;
-        let what = || format!("a stand-in to announce itself in {}", self.folder.display());
+        let what = || format!("a stand-in to announce itself in {}", self.directory.display());
         wait_until(what, || {
             ready = self.announced();
             ready.is_some()
@@ -58,17 +58,18 @@ impl Ready {
     }
 
     fn announced(&self) -> Option<Standin> {
-        let pid = pids_in(&self.folder).next()?;
-        Some(Standin { pid, children: pids_in(&self.folder.join("children")).collect() })
+        let pid = pids_in(&self.directory).next()?;
+        Some(Standin { pid, children: pids_in(&self.directory.join("children")).collect() })
     }
 }
 
 impl World {
-    /// A place for the next stand-in to announce itself.
+    /// A new directory for the next stand-in to announce itself in.
     pub fn ready(&self) -> Ready {
-        let folder = self.path.join("ready").join(self.next().to_string());
-        fs::create_dir(&folder).expect("a folder of the world");
-        Ready { folder }
+        let directory = self.path.join("ready").join(self.next().to_string());
+        fs::create_dir(&directory).expect("a directory of the world");
+        self.give(&directory);
+        Ready { directory }
     }
 
     /// Starts a child that ends with the world. Its standard streams are /dev/null.
@@ -80,8 +81,8 @@ impl World {
         pid
     }
 
-    /// What a crashed session leaves: a Claude whose parent is gone, in a session of its
-    /// own, without terminal and output. `environment`: that of the stand-in.
+    /// A leak, as a crashed session leaves it: a Claude whose parent is gone, in a session of
+    /// its own, without terminal and output. `environment` is added to the stand-in's.
     pub fn leaked(&self, environment: &[(&str, &str)]) -> Standin {
         let mut command = self.command(&self.name);
         command.args(["--print", "--output-format", "stream-json", PROMPT]);
@@ -89,8 +90,8 @@ impl World {
         self.orphan(&command)
     }
 
-    /// Starts the stand-in that `command` runs in the way of [`World::leaked`]. Of the
-    /// command, program, arguments and environment are taken.
+    /// Starts a command that runs the stand-in as an orphan, as [`World::leaked`] does. Only
+    /// its program, arguments and environment are used.
     pub fn orphan(&self, command: &Command) -> Standin {
         let ready = self.ready();
         let mut setsid = self.command("setsid");
@@ -102,7 +103,7 @@ impl World {
         ready.wait()
     }
 
-    /// Starts many of the kind of [`World::leaked`]. Returns their pids.
+    /// Starts many leaks, as [`World::leaked`]. Returns their pids.
     pub fn crowd(&self, count: usize, environment: &[(&str, &str)]) -> Vec<i32> {
         const LOOP: &str = r#"
             at=0
@@ -115,22 +116,22 @@ impl World {
         command.args(["sh", "-c", LOOP, "sh", &self.name, &count.to_string()]);
         command.envs(environment.iter().copied());
         self.begin(command, &ready);
-        let announced = || pids_in(ready.folder());
+        let announced = || pids_in(ready.directory());
         wait_until(|| format!("{count} stand-ins"), || announced().count() == count);
         announced().collect()
     }
 
     /// A Claude without a terminal that a living script waits for, as cron would run it.
-    pub fn held_by_script(&self) -> Held {
+    pub fn held_by_script(&self) -> HeldStandin {
         let script = self.path.join(format!("hold-{}.sh", self.next()));
         // With a command after it, the shell cannot become the stand-in.
         fs::write(&script, format!("{} --print '{PROMPT}'\nexit\n", self.name))
             .expect("a script of the world");
         let ready = self.ready();
         let mut command = self.command("setsid");
-        command.arg("sh").arg(script).env("STANDIN_READY", ready.folder());
+        command.arg("sh").arg(script).env("STANDIN_READY", ready.directory());
         let holder = self.spawn(command);
-        Held { holder, claude: ready.wait() }
+        HeldStandin { holder, claude: ready.wait() }
     }
 
     /// A Claude started with nohup, its output to a file, its shell and terminal gone.
@@ -144,7 +145,7 @@ impl World {
         ready.wait()
     }
 
-    /// An innocent with `claude.md` on its command line.
+    /// A process with `claude.md` on its command line that is not Claude. Returns its pid.
     pub fn editor(&self) -> i32 {
         fs::write(self.path.join("claude.md"), "# What Claude should know\n")
             .expect("a file of the world");
@@ -153,10 +154,10 @@ impl World {
         self.spawn(command)
     }
 
-    /// Runs what starts a stand-in and ends. When it has been waited for, its children
-    /// have their new parent.
+    /// Runs a command that starts a stand-in and ends, and waits for its end: then the
+    /// stand-in has its new parent.
     fn begin(&self, mut command: Command, ready: &Ready) {
-        command.env("STANDIN_READY", ready.folder());
+        command.env("STANDIN_READY", ready.directory());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let status = command.status().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         assert!(status.success(), "{command:?}: {status}");

@@ -236,15 +236,17 @@ impl World {
     pub fn write_global(&self, registry: &Registry) -> String {
         let text = registry.global();
         fs::write(self.global_path(), &text).expect("a registry of the world");
+        self.give(&self.global_path());
         text
     }
 
     /// Writes the registry of a task; returns its path.
     pub fn write_task(&self, task: &str, registry: &Registry) -> PathBuf {
-        let folder = self.path.join(".agent-workspace").join(task);
-        fs::create_dir_all(&folder).expect("a folder of the world");
-        let path = folder.join("AGENT_REGISTRY.json");
+        let directory = self.path.join(".agent-workspace").join(task);
+        fs::create_dir_all(&directory).expect("a directory of the world");
+        let path = directory.join("AGENT_REGISTRY.json");
         fs::write(&path, registry.task(task)).expect("a registry of the world");
+        self.give(&directory);
         path
     }
 }

@@ -1,5 +1,5 @@
-//! A terminal of a known size in which a person would sit: a pane of a tmux server of its
-//! own, whose screen can be read and whose keys can be pressed.
+//! A terminal of a given size: a pane of a tmux server of its own. A test reads its screen and
+//! types into it.
 
 use std::path::PathBuf;
 

@@ -43,7 +43,7 @@ impl World {
         let ready = self.ready();
         let mut variables: Vec<String> =
             environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        variables.push(format!("STANDIN_READY={}", ready.folder().display()));
+        variables.push(format!("STANDIN_READY={}", ready.directory().display()));
         let pane = self.new_session(name, command, &variables);
         Live { session: name.to_owned(), pane, claude: ready.wait() }
     }
@@ -56,9 +56,9 @@ impl World {
     /// What the orchestrator has tmux run for an agent.
     pub fn agent_command(&self, id: &str) -> String {
         format!(
-            "cd '{folder}' && {name} --print --output-format stream-json '{PROMPT}' \
-             | tee '{folder}/logs/{id}_stream.jsonl'",
-            folder = self.path.display(),
+            "cd '{directory}' && {name} --print --output-format stream-json '{PROMPT}' \
+             | tee '{directory}/logs/{id}_stream.jsonl'",
+            directory = self.path.display(),
             name = self.name,
         )
     }
@@ -70,9 +70,9 @@ impl World {
     }
 
     fn new_session(&self, name: &str, command: &str, variables: &[String]) -> i32 {
-        let folder = self.path.to_str().expect("a path in UTF-8");
+        let directory = self.path.to_str().expect("a path in UTF-8");
         let mut arguments = vec!["new-session", "-d", "-P", "-F", "#{pane_pid}", "-s", name];
-        arguments.extend(["-c", folder]);
+        arguments.extend(["-c", directory]);
         arguments.extend(variables.iter().flat_map(|variable| ["-e", variable]));
         arguments.push(command);
         let mut started = None;

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{World, built, place};
+use super::{World, built, dispositions, place};
 
 /// The programs and the scripts.
 pub const COMMANDS: [&str; 7] = [
@@ -32,7 +32,7 @@ pub const TOOLS: [&str; 5] = {
     tools
 };
 
-/// A tool that takes longer hangs. Some tests have to wait for something to be a minute old.
+/// A tool that takes longer hangs. Some tests wait until something is a minute old.
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// How a command ended.
@@ -89,7 +89,7 @@ impl World {
     }
 
     /// One of the two scripts, by its name, confined to this world. It runs from the
-    /// world's `bin`: in its own folder it would prefer `../target/release`, which may
+    /// world's `bin`: in its own directory it would prefer `../target/release`, which may
     /// hold another build than the one under test.
     pub fn script(&self, name: &str) -> Command {
         let path = self.path().join("bin").join(name);
@@ -129,7 +129,7 @@ impl World {
         command
     }
 
-    /// What the three listers see.
+    /// What the three listers print.
     ///
     /// # Panics
     /// When one of them reports trouble.
@@ -139,8 +139,8 @@ impl World {
             .concat()
     }
 
-    /// What `agentdiff` says to these records. Without a `--min-age` among the arguments
-    /// it judges what is young too: everything in a world is.
+    /// Gives records to `agentdiff`. Unless the arguments have a `--min-age`, it is 0:
+    /// everything in a world is young.
     pub fn diff(&self, scan: &str, arguments: &[&str]) -> Ran {
         let mut command = self.tool("agentdiff");
         if !arguments.iter().any(|argument| argument.starts_with("--min-age")) {
@@ -149,7 +149,7 @@ impl World {
         run(command.args(arguments), scan)
     }
 
-    /// A scan and what [`World::diff`] says to it.
+    /// What `agentdiff` finds in a new scan.
     ///
     /// # Panics
     /// When there is trouble.
@@ -160,9 +160,9 @@ impl World {
     /// Gives findings to `agentprune --yes`, and has tmux run a command on the world's
     /// server just before it is told to end a session.
     pub fn prune_while(&self, findings: &str, tmux: &str) -> Ran {
-        let folder = self.path().join(format!("tmux-{}", self.next()));
-        fs::create_dir(&folder).expect("a folder of the world");
-        let wrapper = folder.join("tmux");
+        let directory = self.path().join(format!("tmux-{}", self.next()));
+        fs::create_dir(&directory).expect("a directory of the world");
+        let wrapper = directory.join("tmux");
         let text = format!(
             "#!/bin/sh\nPATH=${{PATH#*:}}\ncase \"$*\" in *if-shell*) tmux -S '{}' {tmux};; esac\n\
              exec tmux \"$@\"\n",
@@ -172,7 +172,7 @@ impl World {
         fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).expect("its mode");
         let mut prune = self.tool("agentprune");
         let path = prune.get_envs().find(|(name, _)| *name == "PATH");
-        let mut path_with_wrapper = OsString::from(folder);
+        let mut path_with_wrapper = OsString::from(directory);
         path_with_wrapper.push(":");
         path_with_wrapper.push(path.and_then(|(_, path)| path).expect("a PATH"));
         run(prune.arg("--yes").env("PATH", path_with_wrapper), findings)
@@ -184,7 +184,7 @@ impl World {
     }
 }
 
-/// The same command, but run by another, such as `setpriv … COMMAND`.
+/// The same command, run by a wrapper such as `setpriv … COMMAND`.
 pub fn through(wrapper: &[&str], command: &Command) -> Command {
     let mut wrapped = Command::new(wrapper[0]);
     wrapped.args(&wrapper[1..]).arg(command.get_program()).args(command.get_args());
@@ -192,8 +192,8 @@ pub fn through(wrapper: &[&str], command: &Command) -> Command {
     for (name, value) in command.get_envs() {
         wrapped.env(name, value.unwrap_or_default());
     }
-    if let Some(folder) = command.get_current_dir() {
-        wrapped.current_dir(folder);
+    if let Some(directory) = command.get_current_dir() {
+        wrapped.current_dir(directory);
     }
     wrapped
 }
@@ -203,6 +203,7 @@ pub fn through(wrapper: &[&str], command: &Command) -> Command {
 /// # Panics
 /// When it cannot be run, or takes too long: then it is killed.
 pub fn run(command: &mut Command, input: &str) -> Ran {
+    dispositions::default_for_children();
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let mut stdin = child.stdin.take().expect("a pipe");

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, ValueHint};
-use cli::{Findings, OutputArgs, seconds};
+use cli::{Findings, OutputArgs, UserArgs, seconds};
 use jiff::SignedDuration;
 use model::parse::tmux::AGENT_PREFIX;
 use model::rules::Options;
@@ -11,7 +11,7 @@ use model::rules::Options;
 /// Judge what the listers saw: what has leaked, what is a ghost, what must be left alone.
 ///
 /// Reads the records of lsagents, lssessions and lsclaude, in any order, from the files
-/// given or from standard input, and writes findings, one JSON object a line. It scans at
+/// given or from standard input, and writes findings, one JSON object a line. It looks at
 /// nothing but its input. What the input cannot prove is not concluded, and standard
 /// error says so.
 #[derive(Debug, Parser)]
@@ -43,6 +43,11 @@ pub struct Arguments {
     #[arg(long)]
     pub busy: bool,
 
+    /// Take tmux servers that were not asked for another's, even if they have Claude and may
+    /// write the registry
+    #[arg(long)]
+    pub ignore_unasked: bool,
+
     /// Report task registries in which every agent is over and nothing has changed for this
     /// long (such as 7d)
     #[arg(long, value_name = "TIME", value_parser = seconds)]
@@ -54,7 +59,17 @@ pub struct Arguments {
 
     #[command(flatten)]
     #[allow(missing_docs)]
+    pub user: UserArgs,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
     pub output: OutputArgs<Findings>,
+}
+
+impl AsRef<UserArgs> for Arguments {
+    fn as_ref(&self) -> &UserArgs {
+        &self.user
+    }
 }
 
 impl Arguments {
@@ -65,8 +80,8 @@ impl Arguments {
             min_age: signed(self.min_age),
             outside_tmux: self.outside_tmux,
             busy: self.busy,
+            ignore_unasked: self.ignore_unasked,
             stale_after: self.stale_after.map(signed),
-            ignore_unasked: false,
         }
     }
 }

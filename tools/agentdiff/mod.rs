@@ -9,9 +9,9 @@ mod report;
 use std::process::ExitCode;
 
 use self::args::Arguments;
+use crate::start;
 use cli::{Failure, Input, Printer, Program};
 use model::record::{End, Machine, Of, Record};
-
 use model::rules::{MachineState, Summary, judge, machine_states};
 use model::stream::{Malformed, read};
 
@@ -19,7 +19,7 @@ const PROGRAM: Program = Program::new("agentdiff");
 
 /// Runs the program on the arguments of this process.
 pub fn main() -> ExitCode {
-    PROGRAM.main(run)
+    start(PROGRAM, run)
 }
 
 fn run(arguments: Arguments) -> Result<u8, Failure> {
@@ -100,6 +100,7 @@ fn findings(
         }
     }
     written?;
+    let trouble = trouble(machine_states);
     if !arguments.quiet {
         let mut end = end_of(machine_states);
         end.filtered = printer.filters();
@@ -107,8 +108,9 @@ fn findings(
         let words = all.counts.iter().map(|(kind, count)| (kind.word().to_owned(), *count));
         end.findings = Some(words.collect());
         end.too_young = Some(all.too_young);
-        end.error = incomplete(machine_states);
-        if end.error.is_some() {
+        end.complete = !judged_nothing(machine_states);
+        end.error = trouble.clone();
+        if trouble.is_some() {
             printer.set_incomplete();
         }
         if let Some(findings) = printer.take() {
@@ -117,9 +119,13 @@ fn findings(
         printer.end(&Record::End(&end))?;
         printer.finish()?;
     }
-    Ok(match (incomplete(machine_states), all.actionable) {
+    Ok(match (trouble, all.actionable) {
         (Some(reason), _) => {
-            PROGRAM.say(&format!("{reason}; what could be read was judged"));
+            let rest = match judged_nothing(machine_states) {
+                true => "",
+                false => "; what could be read was judged",
+            };
+            PROGRAM.say(&format!("{reason}{rest}"));
             2
         }
         (None, 0) => 0,
@@ -139,12 +145,34 @@ fn say(several: bool, machine: &Machine, summary: &Summary, min_age: &jiff::Sign
     }
 }
 
-/// What the listers could not read, if anything.
-fn incomplete(machine_states: &[MachineState<'_, '_>]) -> Option<String> {
+/// What the listers could not read, and what belongs to others altogether, if anything.
+fn trouble(machine_states: &[MachineState<'_, '_>]) -> Option<String> {
     let ends = machine_states.iter().flat_map(|state| &state.ends).filter(|end| !end.complete);
-    let reasons: Vec<&str> =
-        ends.map(|end| end.error.as_deref().unwrap_or("a scan is incomplete")).collect();
+    let unread = ends.map(|end| end.error.clone().unwrap_or("a scan is incomplete".to_owned()));
+    let reasons: Vec<String> = unread.chain(machine_states.iter().filter_map(of_others)).collect();
     (!reasons.is_empty()).then(|| reasons.join("; "))
+}
+
+/// Says that a state allows no conclusion because its registries, or without registries
+/// everything, belong to other users, and which command allows one.
+fn of_others(state: &MachineState<'_, '_>) -> Option<String> {
+    let owners = state.only_others()?;
+    let own = state.uid;
+    let commands = owners.iter().map(|owner| {
+        let name = state.user_name(*owner).unwrap_or_else(|| owner.to_string());
+        ["lsagents", "lssessions", "lsclaude"].map(|lister| format!("{lister} --user {name};"))
+    });
+    let commands = commands.map(|listers| format!("{{ {} }} | agentdiff", listers.join(" ")));
+    Some(format!(
+        "no conclusion: this belongs to others than uid {own}, for whom it was listed; as root, \
+         run {}",
+        commands.collect::<Vec<_>>().join(" and ")
+    ))
+}
+
+/// Whether no state allows a conclusion. Then nothing may be done about any finding.
+fn judged_nothing(machine_states: &[MachineState<'_, '_>]) -> bool {
+    machine_states.iter().all(|state| state.only_others().is_some())
 }
 
 /// The end of the findings, of the machine that was judged first, as old as the oldest scan.

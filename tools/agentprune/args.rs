@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum, ValueHint};
-use cli::{Actions, LayoutArgs, proc_source, seconds};
+use cli::{Actions, LayoutArgs, UserArgs, proc_source, seconds};
 use model::record::ActionKind;
 use model::record::ProcSource;
 
@@ -107,5 +107,15 @@ pub struct Arguments {
 
     #[command(flatten)]
     #[allow(missing_docs)]
+    pub user: UserArgs,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
     pub output: LayoutArgs<Actions>,
+}
+
+impl AsRef<UserArgs> for Arguments {
+    fn as_ref(&self) -> &UserArgs {
+        &self.user
+    }
 }

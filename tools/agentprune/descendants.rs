@@ -115,6 +115,7 @@ pub fn end(
         return Ok(());
     }
     while !living.is_empty() {
+        report.deliver()?;
         let mut free = Vec::new();
         let mut others = Vec::new();
         for (evidence, of_look) in &living.into_iter().chunk_by(evidence) {

@@ -4,8 +4,10 @@
 //! moment of acting.
 
 pub mod args;
+mod background;
 mod confirm;
 mod descendants;
+mod ghosts;
 mod processes;
 mod progress;
 mod recheck;
@@ -19,6 +21,7 @@ use std::process::ExitCode;
 use self::args::Arguments;
 use self::progress::Progress;
 use self::report::Report;
+use crate::start;
 use cli::{Failure, Input, Printer, Program};
 use itertools::Itertools;
 use model::plan::{Plan, Run};
@@ -29,7 +32,7 @@ const PROGRAM: Program = Program::new("agentprune");
 
 /// Runs the program on the arguments of this process.
 pub fn main() -> ExitCode {
-    PROGRAM.main(run)
+    start(PROGRAM, run)
 }
 
 fn run(arguments: Arguments) -> Result<u8, Failure> {
@@ -47,7 +50,8 @@ fn run(arguments: Arguments) -> Result<u8, Failure> {
     let text = Input::new(&arguments.files, what, how)?.text()?;
     let log = arguments.log.as_deref();
     let progress = Progress::new(arguments.quiet, arguments.verbose);
-    let mut report = Report::new(printer, log, arguments.quiet, progress)?;
+    let is_table = arguments.output.table;
+    let mut report = Report::new(printer, is_table, log, arguments.quiet, progress)?;
     let machine = host::machine::this_machine()
         .map_err(|error| Failure::Trouble(format!("this machine: {error}")))?;
     let carried_out = match arguments.undo {
@@ -56,6 +60,9 @@ fn run(arguments: Arguments) -> Result<u8, Failure> {
     };
     // What was done is reported even when the rest could not be.
     let reported = report.finish(carried_out.is_err());
+    if carried_out.is_err() {
+        report.say_rest();
+    }
     carried_out?;
     reported?;
     if !arguments.quiet {
@@ -85,6 +92,7 @@ fn prune(
         report.record(&action, outcome, reason);
     }
     if confirm::acts(arguments, plan.actions())? {
+        report.expect(plan.actions().count());
         act(&plan, arguments, report)
     } else {
         plan.actions().try_for_each(|action| report.record_dry_run(action))

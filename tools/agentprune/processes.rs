@@ -48,9 +48,10 @@ pub fn end(
     let room = capacity().map_err(Failure::trouble)?;
     for (source, items) in &items.iter().chunk_by(|item| source_of(item)) {
         let items: Vec<_> = items.collect();
-        items
-            .chunks(room)
-            .try_for_each(|items| end_together(items, source, room, arguments, report))?;
+        for items in items.chunks(room) {
+            report.deliver()?;
+            end_together(items, source, room, arguments, report)?;
+        }
     }
     Ok(())
 }

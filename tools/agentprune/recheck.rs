@@ -4,13 +4,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cli::Failure;
+use host::environment::var;
 use host::tmux::{Choice, Scan, scan};
 use jiff::SignedDuration;
 use model::claude::NameRule;
 use model::plan::Identity;
-use model::record::Evidence;
-use model::record::{DefaultRule, Names, ProcSource, Process, Servers, Session};
-use model::rules::{Options, Panes, with_claude};
+use model::record::{
+    DefaultRule, Evidence, Names, ProcSource, Process, RegistryFile, Servers, Session,
+};
+use model::rules::{Options, Panes, ServersWithClaude, possible_host, with_claude};
 
 /// What there is now, seen as for the evidence of a finding.
 pub struct Recheck {
@@ -48,6 +50,32 @@ pub fn sessions(evidence: &Evidence, limit: Duration) -> Result<Scan, Failure> {
     if seen.trouble.is_empty() { Ok(seen) } else { Err(Failure::Trouble(seen.trouble.join("; "))) }
 }
 
+/// The processes that are Claude now, by the names of the evidence.
+fn claude(evidence: &Evidence, tmux: &Scan) -> Result<Vec<Process>, Failure> {
+    let names = evidence.names.clone().unwrap_or(Names::Rule(DefaultRule::Default));
+    let rule = NameRule::new(&names).map_err(Failure::Trouble)?;
+    let trouble = |error| Failure::Trouble(format!("process table: {error}"));
+    host::process::claude(&tmux.table, &rule, false).map_err(trouble)
+}
+
+/// Why the session of an entry of this registry may be on a server that was not asked;
+/// `None` if it cannot be, or if the user has said that it is not.
+///
+/// # Errors
+/// When the process table cannot be read.
+pub fn unasked_host(
+    evidence: &Evidence,
+    tmux: &Scan,
+    file: &RegistryFile,
+) -> Result<Option<String>, Failure> {
+    if evidence.ignore_unasked || tmux.unasked.is_empty() {
+        return Ok(None);
+    }
+    let with_claude = ServersWithClaude::of(&claude(evidence, tmux)?);
+    let host = possible_host(file, &tmux.unasked, &with_claude);
+    Ok(host.map(|host| model::rules::unasked_host(host, &with_claude)))
+}
+
 impl Recheck {
     /// Scans tmux and the process table again.
     ///
@@ -55,10 +83,7 @@ impl Recheck {
     /// When one of them cannot be asked.
     pub fn scan(evidence: &Evidence, limit: Duration) -> Result<Recheck, Failure> {
         let tmux = sessions(evidence, limit)?;
-        let names = evidence.names.clone().unwrap_or(Names::Rule(DefaultRule::Default));
-        let rule = NameRule::new(&names).map_err(Failure::Trouble)?;
-        let trouble = |error| Failure::Trouble(format!("process table: {error}"));
-        let processes = host::process::claude(&tmux.table, &rule, false).map_err(trouble)?;
+        let processes = claude(evidence, &tmux)?;
         let options = Options {
             prefix: evidence.prefix.clone(),
             min_age: SignedDuration::ZERO,
@@ -89,8 +114,9 @@ impl Recheck {
     /// Whether this program runs in a session: below one of its panes, or started there.
     pub fn runs_here(&self, session: &Session) -> bool {
         let own_line = self.tmux.table.own_line();
-        let pane = std::env::var("TMUX_PANE").unwrap_or_default();
-        let tmux = std::env::var("TMUX").unwrap_or_default();
+        let text = |name| var(name).and_then(|value| value.into_string().ok());
+        let pane = text("TMUX_PANE").unwrap_or_default();
+        let tmux = text("TMUX").unwrap_or_default();
         let same_server = tmux.rsplit(',').nth(1) == Some(&session.server_pid.to_string());
         session.panes.iter().any(|p| own_line.contains(&p.pid) || same_server && p.id == pane)
     }

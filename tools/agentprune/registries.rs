@@ -2,34 +2,26 @@
 
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::rc::Rc;
 use std::time::Duration;
 
 use cli::Failure;
 use foldhash::HashMap;
-use host::tmux::Scan;
-use model::plan::{Ghost, Origin, PlanItem, PlannedAction, RegistryItems};
-use model::record::{ActionKind, Outcome, Scope, Servers};
-use model::rules::{AgentSessions, NameLost};
+use model::plan::{PlannedAction, RegistryItems};
+use model::record::{ActionKind, Outcome};
 use registry::{
-    ChangeKind, Edit, EntryState, Locked, NotWritten, Registry, RegistryError, SignalsWait, Step,
-    WaitBudget,
+    ChangeKind, Edit, Locked, NotWritten, Registry, RegistryError, SignalsWait, Step, WaitBudget,
 };
 
 use super::PROGRAM;
 use super::args::Arguments;
+use super::ghosts::{self, Verdict};
 use super::progress::Progress;
-use super::recheck::sessions;
 use super::report::Report;
 
-/// How long tmux may take while a registry is locked: the orchestrator, waiting for the
-/// lock, gives up after five seconds.
-const TMUX_UNDER_LOCK: Duration = Duration::from_secs(1);
+/// How long a registry is given back before it is locked again.
+const PAUSE: Duration = Duration::from_millis(250);
 /// How often a registry is given back and locked again because tmux was too slow.
 const TRIES: usize = 3;
-
-/// Whether an item is acted on; if not, why.
-type Verdict = Result<(), (Outcome, String)>;
 
 /// Carries out the items of one registry.
 ///
@@ -44,6 +36,7 @@ pub fn clean(
     report: &mut Report,
 ) -> Result<(), Failure> {
     for attempt in 1.. {
+        report.deliver()?;
         let locked = match lock(Path::new(path), wait, &mut report.progress) {
             Ok(locked) => locked,
             Err(error) => {
@@ -51,6 +44,13 @@ pub fn clean(
                 return Ok(());
             }
         };
+        let (owner, own) = (locked.file().owner_uid, host::user::uid());
+        if owner != own {
+            for action in items.actions() {
+                report.record(action, Outcome::Refused, format!("it belongs to uid {owner}"));
+            }
+            return Ok(());
+        }
         let groups = Groups::of(items);
         let states = match locked.entries(&groups.ids) {
             Ok(states) => states,
@@ -59,15 +59,16 @@ pub fn clean(
                 return Ok(());
             }
         };
-        match judge(items, &groups, &states, locked.file().owner_uid) {
+        let of_items = groups.of_item.iter().map(|at| &states[*at]);
+        match ghosts::judge(&items.entries, of_items, locked.file()) {
             Ok(verdicts) => {
                 drop(states);
-                return write(&*locked, items, &groups, verdicts, arguments, report);
+                return write(locked, items, &groups, verdicts, arguments, report);
             }
             Err(_) if attempt < TRIES => {
                 drop(states);
                 drop(locked);
-                std::thread::sleep(TMUX_UNDER_LOCK / 4);
+                std::thread::sleep(PAUSE);
             }
             Err(tmux) => return Err(tmux),
         }
@@ -135,7 +136,8 @@ impl<'s> Steps<'s> {
     }
 }
 
-/// The items of one registry by the id of their entries: the same may be given twice.
+/// The items of one registry by the id of their entries. Several may have the same id, but
+/// then at most one of them is about the entry that has it now.
 struct Groups<'p> {
     /// The ids, each once.
     ids: Vec<&'p str>,
@@ -160,99 +162,18 @@ impl<'p> Groups<'p> {
     }
 }
 
-/// Judges each item again, by what the locked registry and tmux say now.
-///
-/// # Errors
-/// When tmux cannot be asked.
-fn judge(
-    items: &RegistryItems<'_>,
-    groups: &Groups<'_>,
-    states: &[EntryState<'_>],
-    owner_uid: u32,
-) -> Result<Vec<Verdict>, Failure> {
-    let mut scans: Vec<(&Rc<Origin>, Scan)> = Vec::new();
-    for item in &items.entries {
-        let origin = &item.action.origin;
-        if !scans.iter().any(|(known, _)| is_same(known, origin)) {
-            scans.push((origin, sessions(&origin.evidence, TMUX_UNDER_LOCK)?));
-        }
-    }
-    let known: Vec<(&Rc<Origin>, &Scan, AgentSessions<'_>)> = scans
-        .iter()
-        .map(|(origin, scan)| (*origin, scan, AgentSessions::new(&scan.sessions)))
-        .collect();
-    let verdict = |(item, at): (&PlanItem<'_, Ghost<'_>>, &usize)| {
-        let (_, scan, sessions) = known
-            .iter()
-            .find(|(origin, ..)| is_same(origin, &item.action.origin))
-            .ok_or_else(|| (Outcome::Failed, "tmux was not asked".to_owned()))?;
-        verdict(item, &states[*at], scan, sessions, owner_uid)
-    };
-    Ok(items.entries.iter().zip(&groups.of_item).map(verdict).collect())
-}
-
-/// Whether two findings rest on the same evidence: as a rule they share it.
-fn is_same(one: &Rc<Origin>, other: &Rc<Origin>) -> bool {
-    Rc::ptr_eq(one, other) || one.evidence == other.evidence
-}
-
-fn verdict(
-    item: &PlanItem<'_, Ghost<'_>>,
-    state: &EntryState<'_>,
-    tmux: &Scan,
-    sessions: &AgentSessions<'_>,
-    owner_uid: u32,
-) -> Verdict {
-    let found = &item.subject;
-    let marks = item.action.kind == ActionKind::TerminateEntry;
-    let entry = match state {
-        EntryState::Missing => return Err((Outcome::Gone, "no such entry".to_owned())),
-        EntryState::Ambiguous => {
-            return Err((Outcome::Skipped, "more than one entry has this id".to_owned()));
-        }
-        EntryState::There(entry) => entry,
-    };
-    if entry.started_at.as_deref() != found.started_at.as_deref() {
-        return Err((Outcome::Skipped, "another agent has this id now".to_owned()));
-    }
-    if (found.scope == Scope::Task || marks) && !entry.is_active {
-        return Err((Outcome::Gone, "the entry is over already".to_owned()));
-    }
-    if tmux.servers == Servers::All && tmux.uid != owner_uid {
-        let reason =
-            format!("the registry is uid {owner_uid}'s, whose tmux cannot be asked from here");
-        return Err((Outcome::Refused, reason));
-    }
-    match sessions.of(&found.id, entry.tmux_session.as_deref()) {
-        Ok(sessions) => match sessions.first() {
-            None => Ok(()),
-            Some(session) => {
-                Err((Outcome::Skipped, format!("its session {} is there", session.name)))
-            }
-        },
-        Err(NameLost) => {
-            Err((Outcome::Skipped, "nobody can tell the name of its session".to_owned()))
-        }
-    }
-}
-
 fn write(
-    locked: &dyn Locked,
+    locked: Box<dyn Locked>,
     items: &RegistryItems<'_>,
     groups: &Groups<'_>,
     verdicts: Vec<Verdict>,
     arguments: &Arguments,
     report: &mut Report,
 ) -> Result<(), Failure> {
-    // Of the items of one id, the first that is to be carried out.
-    let mut is_changed = vec![false; groups.ids.len()];
     let mut changed = Vec::new();
     let mut edit = Edit { keep_backups: arguments.keep_backups, ..Edit::default() };
     for ((item, at), verdict) in items.entries.iter().zip(&groups.of_item).zip(verdicts) {
         match verdict {
-            Ok(()) if std::mem::replace(&mut is_changed[*at], true) => {
-                report.record(&item.action, Outcome::Gone, "given twice");
-            }
             Ok(()) => {
                 let id = groups.ids[*at];
                 edit.changes.push((id, change(item.action.kind)));
@@ -283,7 +204,7 @@ fn write(
             return Ok(());
         }
     };
-    say_notes(locked, &applied.notes);
+    say_notes(&*locked, &applied.notes);
     if let Some(backup) = applied.backup {
         report.note(&format!("old content of the registry kept: {}", backup.display()));
     }
@@ -299,6 +220,8 @@ fn write(
         false => (Outcome::Gone, "the counters agree with the entries"),
     };
     counters.into_iter().for_each(|action| report.record(action, result, reason));
+    drop(locked);
+    report.settle();
     Ok(())
 }
 

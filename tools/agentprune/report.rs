@@ -1,13 +1,29 @@
-//! Action records: printed, and appended to the log before and after each act.
+//! Action records: appended to the log and printed, each before the next action begins.
 //!
-//! No act waits for a reader: what is printed is held back until all is done, so that a
-//! slow one neither stretches a grace nor keeps a registry locked. And what has been begun
-//! is finished and noted wherever it still can be, even when the log is full.
+//! What one action is, and when its records have been written:
+//!
+//! | action | its records are written |
+//! |---|---|
+//! | the processes that are ended together, in one grace | before the next lot is judged |
+//! | a round of what they leave behind (`--tree`) | before the next round is judged |
+//! | one session | before the next is judged |
+//! | all changes to one registry, one write | when its lock is released, before the next is locked |
+//!
+//! A record is handed to a thread that writes it at once, so that no slow reader stretches a
+//! grace or keeps a registry locked. Between two actions, when no grace runs and nothing is
+//! locked, [`Report::deliver`] waits until the reader has taken everything. If standard
+//! output or the log cannot be written, no further action begins; what was begun is
+//! finished, and its records go to whichever of the two still takes them. What standard
+//! output did not take is said on standard error.
+//!
+//! A table is printed at the end, also when the run stops early.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
 
 use cli::{Failure, Printer};
 use model::plan::PlannedAction;
@@ -16,16 +32,29 @@ use model::record::{Action, ActionKind, Outcome};
 use model::record::{RemovedEntry, SqliteEntry};
 
 use super::PROGRAM;
+use super::background::{self, Receipts};
 use super::progress::Progress;
+
+/// How long a signal may wait for the records of a registry to be printed.
+const SETTLING: Duration = Duration::from_secs(1);
 
 /// Where action records go.
 pub struct Report {
     printer: Printer,
+    is_table: bool,
+    receipts: Receipts,
+    /// How many receipts are to come.
+    unwritten: usize,
+    /// What the records say of which no receipt has come; `None` for one that was only planned.
+    unprinted: VecDeque<Option<String>>,
     log: Option<(PathBuf, File)>,
+    /// Whether the log lacks a record.
+    log_failed: bool,
     quiet: bool,
     /// What is said on the way.
     pub progress: Progress,
     counts: BTreeMap<&'static str, usize>,
+    expected: usize,
     failure: Option<Failure>,
 }
 
@@ -36,6 +65,7 @@ impl Report {
     /// A log that cannot be opened.
     pub fn new(
         mut printer: Printer,
+        is_table: bool,
         log: Option<&Path>,
         quiet: bool,
         progress: Progress,
@@ -46,27 +76,55 @@ impl Report {
             file.map(|file| (path.to_owned(), file)).map_err(|error| unwritable(path, &error))
         };
         let log = log.map(open).transpose()?;
-        let printer = printer.held();
-        Ok(Report { printer, log, quiet, progress, counts: BTreeMap::new(), failure: None })
+        let (queue, receipts) = background::stdout().map_err(Failure::trouble)?;
+        Ok(Report {
+            printer: printer.unbuffered(queue),
+            is_table,
+            receipts,
+            unwritten: 0,
+            unprinted: VecDeque::new(),
+            log,
+            log_failed: false,
+            quiet,
+            progress,
+            counts: BTreeMap::new(),
+            expected: 0,
+            failure: None,
+        })
     }
 
-    /// Notes in the log what is about to be done, and waits until that is on disk.
+    /// Says how many actions there are, so that a run that stops early can tell how many of
+    /// them it has left.
+    pub fn expect(&mut self, actions: usize) {
+        self.expected = actions;
+    }
+
+    /// Waits until the reader has taken what was reported. To be called before an action
+    /// is judged: while no grace runs and nothing is locked.
+    ///
+    /// # Errors
+    /// Output or a log that could not be written: then nothing more may be done.
+    pub fn deliver(&mut self) -> Result<(), Failure> {
+        self.wait(None);
+        self.failure.take().map_or(Ok(()), Err)
+    }
+
+    /// Waits for the same, but not for long: to be called where signals are blocked, so that
+    /// one of them ends the program after the report, not before.
+    pub fn settle(&mut self) {
+        self.wait(Some(SETTLING));
+    }
+
+    /// Appends what is about to be done to the log, and waits until that is on disk.
     ///
     /// # Errors
     /// A log that cannot be written, or a report of something before that could not:
     /// then nothing may be done.
-    pub fn planned(&mut self, action: &PlannedAction<'_>) -> Result<(), Failure> {
-        self.all_planned([action])
-    }
-
-    /// The same for many, which takes no longer than for one.
-    ///
-    /// # Errors
-    /// As of [`Report::planned`].
     pub fn all_planned<'o, 'a: 'o>(
         &mut self,
         actions: impl IntoIterator<Item = &'o PlannedAction<'a>>,
     ) -> Result<(), Failure> {
+        self.wait(Some(Duration::ZERO));
         if let Some(failure) = self.failure.take() {
             return Err(failure);
         }
@@ -83,7 +141,7 @@ impl Report {
     /// # Errors
     /// Output that cannot be written.
     pub fn record_dry_run(&mut self, action: &PlannedAction<'_>) -> Result<(), Failure> {
-        if self.count(Outcome::Planned) { self.print(&plan(action)) } else { Ok(()) }
+        if self.count(Outcome::Planned) { self.print(&plan(action), None) } else { Ok(()) }
     }
 
     /// Prints and logs what became of an action. What cannot be written stops the next
@@ -130,13 +188,13 @@ impl Report {
             return;
         }
         let action = Action { entry, ..action_record(action, result, reason) };
+        let says =
+            format!("{}: {}: {}: {reason}", word(result), action.action.word(), action.target);
+        self.progress.step(&says);
         // Each for itself: one is there for when the other fails.
         let logged = self.append(&action);
-        let printed = if is_printed { self.print(&action) } else { Ok(()) };
-        if self.progress.verbose {
-            let (result, what) = (word(result), action.action.word());
-            self.progress.step(&format!("{result}: {what}: {}: {reason}", action.target));
-        }
+        self.log_failed |= logged.is_err();
+        let printed = if is_printed { self.print(&action, Some(says)) } else { Ok(()) };
         let failure = logged.err().or(printed.err());
         self.failure = self.failure.take().or(failure);
     }
@@ -148,8 +206,44 @@ impl Report {
         !(self.quiet && went_well)
     }
 
-    fn print(&mut self, action: &Action<'_>) -> Result<(), Failure> {
+    /// Hands a record to the thread that prints; `says` is what it says, for when that fails.
+    fn print(&mut self, action: &Action<'_>, says: Option<String>) -> Result<(), Failure> {
+        self.unprinted.push_back(says);
+        self.unwritten += usize::from(!self.is_table);
         self.printer.record(&Record::Action(action))
+    }
+
+    /// Takes receipts until all have come, or for as long as the limit allows.
+    fn wait(&mut self, limit: Option<Duration>) {
+        let deadline = limit.map(|limit| Instant::now() + limit);
+        while self.unwritten > 0 {
+            let receipt = match deadline {
+                None => self.receipts.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    self.receipts.recv_timeout(left)
+                }
+            };
+            let error = match receipt {
+                Ok(Ok(())) if self.is_table => {
+                    self.unprinted.clear();
+                    None
+                }
+                Ok(Ok(())) => {
+                    self.unprinted.pop_front();
+                    None
+                }
+                Err(RecvTimeoutError::Timeout) => return,
+                Ok(Err(error)) => Some(error),
+                // It ends after an error, and that was told.
+                Err(RecvTimeoutError::Disconnected) => Some(io::ErrorKind::BrokenPipe.into()),
+            };
+            self.unwritten -= 1;
+            if let Some(error) = error {
+                self.unwritten = 0;
+                self.failure.get_or_insert(Failure::Output(error));
+            }
+        }
     }
 
     fn append(&mut self, action: &Action<'_>) -> Result<(), Failure> {
@@ -170,16 +264,37 @@ impl Report {
         ["failed", "refused", "skipped"].iter().any(|word| self.counts.contains_key(word))
     }
 
-    /// Prints what is still to be printed. A table without rows is nothing to read for one
-    /// who wants no success reported, and, where it was `stopped`, says what is not so.
+    /// Prints what is still to be printed, and says what could not be. A table without rows
+    /// is nothing to read for one who wants no success reported, and, where it was `stopped`,
+    /// says what is not so.
     ///
     /// # Errors
     /// Output or a log that could not be written.
     pub fn finish(&mut self, stopped: bool) -> Result<(), Failure> {
-        if !(self.printer.count() == 0 && (self.quiet || stopped)) {
+        if self.is_table && !(self.printer.count() == 0 && (self.quiet || stopped)) {
+            self.unwritten += 1;
             self.printer.finish()?;
         }
+        self.wait(None);
+        let unprinted = std::mem::take(&mut self.unprinted);
+        let unprinted: Vec<String> = unprinted.into_iter().flatten().collect();
+        match &self.log {
+            Some((log, _)) if !unprinted.is_empty() && !self.log_failed => {
+                let (log, count) = (log.display(), unprinted.len());
+                PROGRAM.say(&format!("{count} results could not be printed; they are in {log}"));
+            }
+            _ => unprinted.iter().for_each(|says| PROGRAM.say(says)),
+        }
         self.failure.take().map_or(Ok(()), Err)
+    }
+
+    /// Says of a run that has stopped early how many actions it has left.
+    pub fn say_rest(&self) {
+        let reported: usize = self.counts.values().sum();
+        let rest = self.expected.saturating_sub(reported);
+        if rest > 0 {
+            PROGRAM.say(&format!("stopped; not done: {rest} of {}", self.expected));
+        }
     }
 }
 

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use cli::Failure;
 use host::tmux::{TMUX_LIMIT, kill};
-use itertools::Itertools;
 use model::plan::PlanItem;
-use model::record::{Evidence, Outcome, Session};
+use model::record::{Outcome, Session};
 use model::rules::{SessionVerdict, session_verdict};
 
 use super::recheck::{self, Recheck};
@@ -24,52 +23,42 @@ const MOVED: &str = "it changed at the moment of ending it, so tmux left it";
 /// # Errors
 /// When tmux or the process table cannot be asked, or output cannot be written.
 pub fn end(items: &[PlanItem<'_, Session>], report: &mut Report) -> Result<(), Failure> {
-    for (evidence, items) in &items.iter().chunk_by(|item| &item.action.origin.evidence) {
-        end_together(evidence, items, report)?;
+    for item in items {
+        report.deliver()?;
+        end_one(item, report)?;
     }
     Ok(())
 }
 
-fn end_together<'p, 'a: 'p>(
-    evidence: &Evidence,
-    items: impl Iterator<Item = &'p PlanItem<'a, Session>>,
-    report: &mut Report,
-) -> Result<(), Failure> {
+/// Each is judged immediately before it is ended: what ended before it took time.
+fn end_one(item: &PlanItem<'_, Session>, report: &mut Report) -> Result<(), Failure> {
+    let evidence = &item.action.origin.evidence;
     let recheck = Recheck::scan(evidence, TMUX_LIMIT)?;
-    // What became of each if it is gone by the next scan, and if it is not.
-    let mut open = Vec::new();
-    for item in items {
-        match judge(&item.subject, &recheck) {
-            Ok(session) => {
-                report.planned(&item.action)?;
-                open.push(match kill(session) {
-                    Ok(()) => (item, Outcome::Done, Outcome::Skipped, MOVED.to_owned()),
-                    Err(error) => (item, Outcome::Gone, Outcome::Failed, error.to_string()),
-                });
+    // What became of it if it is gone by the next scan, and if it is not.
+    let (if_gone, if_there, reason) = match judge(&item.subject, &recheck) {
+        Ok(session) => {
+            report.all_planned([&item.action])?;
+            match kill(session) {
+                Ok(()) => (Outcome::Done, Outcome::Skipped, MOVED.to_owned()),
+                Err(error) => (Outcome::Gone, Outcome::Failed, error.to_string()),
             }
-            Err((Outcome::Skipped, reason)) => {
-                open.push((item, Outcome::Gone, Outcome::Skipped, reason));
-            }
-            Err((result, reason)) => report.record(&item.action, result, reason),
         }
-    }
-    if open.is_empty() {
-        return Ok(());
-    }
-    if open.iter().any(|(_, if_gone, ..)| *if_gone == Outcome::Gone) {
+        Err((Outcome::Skipped, reason)) => (Outcome::Gone, Outcome::Skipped, reason),
+        Err((result, reason)) => {
+            report.record(&item.action, result, reason);
+            return Ok(());
+        }
+    };
+    if if_gone == Outcome::Gone {
         thread::sleep(ENDING);
     }
     let after = recheck::sessions(evidence, TMUX_LIMIT);
-    for (item, if_gone, if_there, reason) in open {
-        let there =
-            after.as_ref().map(|scan| recheck::find(&scan.sessions, &item.subject).is_some());
-        match there {
-            Ok(false) => report.record(&item.action, if_gone, "session ended"),
-            Ok(true) => report.record(&item.action, if_there, reason),
-            Err(_) => {
-                let reason = "tmux could not be asked what became of it";
-                report.record(&item.action, Outcome::Failed, reason);
-            }
+    match after.as_ref().map(|scan| recheck::find(&scan.sessions, &item.subject).is_some()) {
+        Ok(false) => report.record(&item.action, if_gone, "session ended"),
+        Ok(true) => report.record(&item.action, if_there, reason),
+        Err(_) => {
+            let reason = "tmux could not be asked what became of it";
+            report.record(&item.action, Outcome::Failed, reason);
         }
     }
     after.map(|_| ())

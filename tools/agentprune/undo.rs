@@ -29,6 +29,9 @@ pub fn undo(
         .map_err(|malformed| Failure::Trouble(format!("input: {malformed}; nothing was done")))?;
     let actions = undos.values().flat_map(|undo| undo.entries.iter().map(|(action, _)| action));
     let acts = confirm::acts(arguments, actions)?;
+    if acts {
+        report.expect(undos.values().map(|undo| undo.entries.len()).sum());
+    }
     let mut wait = WaitBudget::new(arguments.lock_timeout);
     for (path, undo) in undos {
         if !acts {
@@ -57,6 +60,7 @@ fn put_back(
     let (actions, entries): (Vec<PlannedAction<'_>>, Vec<RemovedEntry<'_>>) =
         undo.entries.into_iter().unzip();
     let counters = undo.counters.iter().map(|(name, values)| (name.as_str(), *values)).collect();
+    report.deliver()?;
     let locked = match lock(path, wait, &mut report.progress) {
         Ok(locked) => locked,
         Err(error) => {
@@ -86,5 +90,7 @@ fn put_back(
             Err(reason) => report.record(action, Outcome::Skipped, reason),
         }
     }
+    drop(locked);
+    report.settle();
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueHint};
-use cli::{Agents, OutputArgs};
+use cli::{Agents, OutputArgs, UserArgs};
 
 /// List the agents in the orchestrator's registries, one JSON object a line.
 ///
@@ -48,5 +48,15 @@ pub struct Arguments {
 
     #[command(flatten)]
     #[allow(missing_docs)]
+    pub user: UserArgs,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
     pub output: OutputArgs<Agents>,
+}
+
+impl AsRef<UserArgs> for Arguments {
+    fn as_ref(&self) -> &UserArgs {
+        &self.user
+    }
 }

@@ -8,6 +8,7 @@ mod list;
 use std::process::ExitCode;
 
 use self::args::Arguments;
+use crate::start;
 use cli::{Failure, Printer, Program, ScanWriter};
 use model::record::Of;
 use registry::{Found, WaitBudget, Which, find, find_all};
@@ -16,7 +17,7 @@ const PROGRAM: Program = Program::new("lsagents");
 
 /// Runs the program on the arguments of this process.
 pub fn main() -> ExitCode {
-    PROGRAM.main(run)
+    start(PROGRAM, run)
 }
 
 fn run(arguments: Arguments) -> Result<u8, Failure> {

@@ -1,7 +1,7 @@
 //! The command line of `lsclaude`.
 
 use clap::Parser;
-use cli::{OutputArgs, Processes, proc_source};
+use cli::{OutputArgs, Processes, UserArgs, proc_source};
 use model::record::ProcSource;
 
 /// List the processes that are Claude, one JSON object a line.
@@ -37,5 +37,15 @@ pub struct Arguments {
 
     #[command(flatten)]
     #[allow(missing_docs)]
+    pub user: UserArgs,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
     pub output: OutputArgs<Processes>,
+}
+
+impl AsRef<UserArgs> for Arguments {
+    fn as_ref(&self) -> &UserArgs {
+        &self.user
+    }
 }

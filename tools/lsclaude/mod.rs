@@ -4,11 +4,12 @@
 
 pub mod args;
 
-use std::env;
 use std::process::ExitCode;
 
 use self::args::Arguments;
+use crate::start;
 use cli::{Failure, Printer, Program, ScanWriter};
+use host::environment::var;
 use host::process::Table;
 use model::claude::{NameRule, base_name};
 use model::record::{DefaultRule, Names, Of, Record};
@@ -17,7 +18,7 @@ const PROGRAM: Program = Program::new("lsclaude");
 
 /// Runs the program on the arguments of this process.
 pub fn main() -> ExitCode {
-    PROGRAM.main(run)
+    start(PROGRAM, run)
 }
 
 fn run(arguments: Arguments) -> Result<u8, Failure> {
@@ -62,7 +63,7 @@ fn names(arguments: &Arguments) -> Names {
 /// The base name of `CLAUDE_EXECUTABLE` when that is a single word; a command line with
 /// arguments names nothing, nor does an interpreter.
 fn executable() -> Option<String> {
-    let executable = env::var("CLAUDE_EXECUTABLE").ok()?;
+    let executable = var("CLAUDE_EXECUTABLE")?.into_string().ok()?;
     let name = base_name(&executable).to_owned();
     if executable.is_empty() || executable.contains(char::is_whitespace) {
         return None;

@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 
 use clap::{Parser, ValueHint};
-use cli::{OutputArgs, Sessions, proc_source};
+use cli::{OutputArgs, Sessions, UserArgs, proc_source};
 use model::record::ProcSource;
 
 /// List tmux sessions and what runs in their panes, one JSON object a line.
 ///
-/// Without -S and -L, every tmux server of this user is asked (as root: of every user),
-/// also those that show only in the process table. The last line is an `end` record that
-/// says whether the list is complete: a server that cannot be asked is trouble, never
-/// zero sessions.
+/// Without -S and -L, every tmux server of this user is asked, also those that show only in
+/// the process table. The last line is an `end` record that says whether the list is
+/// complete: a server that cannot be asked is trouble, never zero sessions. Servers of other
+/// users and in containers are not asked; the `end` record names them.
 #[derive(Debug, Parser)]
 #[command(
     name = "lssessions",
@@ -35,5 +35,15 @@ pub struct Arguments {
 
     #[command(flatten)]
     #[allow(missing_docs)]
+    pub user: UserArgs,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
     pub output: OutputArgs<Sessions>,
+}
+
+impl AsRef<UserArgs> for Arguments {
+    fn as_ref(&self) -> &UserArgs {
+        &self.user
+    }
 }

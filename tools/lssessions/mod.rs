@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use self::args::Arguments;
+use crate::start;
 use cli::{Failure, Printer, Program, ScanWriter};
 use host::tmux::{Choice, TMUX_LIMIT};
 use model::record::{Of, Record};
@@ -16,7 +17,7 @@ const PROGRAM: Program = Program::new("lssessions");
 
 /// Runs the program on the arguments of this process.
 pub fn main() -> ExitCode {
-    PROGRAM.main(run)
+    start(PROGRAM, run)
 }
 
 fn run(arguments: Arguments) -> Result<u8, Failure> {
@@ -35,7 +36,6 @@ fn run(arguments: Arguments) -> Result<u8, Failure> {
             scan.end.unasked = Some(seen.unasked);
             scan.end.sockets = Some(seen.sockets);
             scan.end.server_pids = Some(seen.server_pids);
-            seen.notes.iter().for_each(|note| scan.note(note));
             for mut session in seen.sessions {
                 session.scan.clone_from(&scan.end.scan);
                 scan.record(&Record::Session(&session))?;

@@ -81,7 +81,7 @@ impl<O: Output> LayoutArgs<O> {
         let stdout = io::stdout();
         let style = self.style(&stdout);
         let column =
-            |name, unit| Column { path: String::from(name), field: Field::new(name, unit, "") };
+            |name, unit| Column { path: String::from(name), field: Field::new(name, unit, "", "") };
         let columns = [
             column("field", Unit::Text),
             column("of", Unit::Text),

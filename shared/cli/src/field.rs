@@ -1,7 +1,10 @@
 //! What a field of a record is: its name, what it holds, and what that means to people.
 //!
 //! One table of fields serves `-o` (which fields there are), `-H` (what they are), the
-//! completions of shells, and tables for people (units, colours, what may be cut).
+//! completions of shells, tables for people (units, colours, what may be cut), and
+//! agentrecords(5).
+
+use crate::word::{Tone, Word};
 
 /// One field of a record.
 #[derive(Clone, Copy, Debug)]
@@ -12,10 +15,16 @@ pub struct Field {
     pub unit: Unit,
     /// Whether it may be `null`.
     pub nullable: bool,
+    /// Whether a record without it is well-formed.
+    pub optional: bool,
     /// What follows the sum of all values below a table; `None`: a sum means nothing.
     pub sum: Option<&'static str>,
     /// What it is, in a few words.
     pub help: &'static str,
+    /// What it is, in full sentences, for agentrecords(5): `` `x` `` is a field, `null`, an
+    /// option, a variable (`$X`), a path or a literal; `*x*` is a word that a field can hold;
+    /// `name(1)` is a page.
+    pub meaning: &'static str,
 }
 
 /// What a field holds.
@@ -23,8 +32,8 @@ pub struct Field {
 pub enum Unit {
     /// A name or the like, whole in any table: somebody may want to copy it.
     Text,
-    /// One of a few words, some of which mean something good or bad.
-    Word(&'static [(&'static str, Tone)]),
+    /// One of a few words: those listed, if they mean something to say or to colour.
+    Word(&'static [Word]),
     /// A sentence; wrapped where it is too long.
     Sentence,
     /// A path.
@@ -53,29 +62,30 @@ pub enum Unit {
     Any(&'static str),
 }
 
-/// What a value means to somebody who looks for what is wrong. It shows as a colour, and
-/// never only as one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tone {
-    /// Nothing in particular.
-    Plain,
-    /// As it should be.
-    Good,
-    /// To be looked at.
-    Warn,
-    /// Wrong.
-    Bad,
-}
-
 impl Field {
     /// A field that is always there.
-    pub const fn new(name: &'static str, unit: Unit, help: &'static str) -> Field {
-        Field { name, unit, nullable: false, sum: None, help }
+    pub const fn new(
+        name: &'static str,
+        unit: Unit,
+        help: &'static str,
+        meaning: &'static str,
+    ) -> Field {
+        Field { name, unit, nullable: false, optional: false, sum: None, help, meaning }
     }
 
     /// The same, and it may be `null`.
-    pub const fn nullable(name: &'static str, unit: Unit, help: &'static str) -> Field {
-        Field { nullable: true, ..Field::new(name, unit, help) }
+    pub const fn nullable(self) -> Field {
+        Field { nullable: true, ..self }
+    }
+
+    /// The same, and it may be missing, but not `null`.
+    pub const fn absent(self) -> Field {
+        Field { optional: true, ..self }
+    }
+
+    /// The same, and it may be `null` or missing, which is the same.
+    pub const fn optional(self) -> Field {
+        self.nullable().absent()
     }
 
     /// The same, and all its values together are `what`.
@@ -143,7 +153,7 @@ pub trait Output: Clone + Copy + std::fmt::Debug + Send + Sync + 'static {
 }
 
 /// The field that every record has.
-pub const TYPE: Field = Field::new("type", Unit::Text, "What the record is");
+pub const TYPE: Field = Field::new("type", Unit::Text, "What the record is", "What the record is.");
 
 /// The field at a path such as `tmux.pane`, in any of these records.
 pub fn find(records: &[RecordType], path: &str) -> Option<Field> {
@@ -193,12 +203,15 @@ mod tests {
 
     #[test]
     fn paths_lead_to_fields() {
-        const INNER: &[Field] = &[Field::nullable("pane", Unit::Text, "")];
+        const fn field(name: &'static str, unit: Unit) -> Field {
+            Field::new(name, unit, "", "")
+        }
+        const INNER: &[Field] = &[field("pane", Unit::Text).nullable()];
         const FIELDS: &[Field] = &[
-            Field::new("pid", Unit::Number, ""),
-            Field::nullable("tmux", Unit::Object(INNER), ""),
-            Field::new("counters", Unit::Map(INNER), ""),
-            Field::new("process", Unit::Record(INNER), ""),
+            field("pid", Unit::Number),
+            field("tmux", Unit::Object(INNER)).nullable(),
+            field("counters", Unit::Map(INNER)),
+            field("process", Unit::Record(INNER)),
         ];
         let records = [RecordType { word: "a", plural: "as", fields: FIELDS }];
         let there = [

@@ -25,7 +25,14 @@ impl Filter {
     pub fn new(expression: &str) -> Result<Filter, String> {
         let (parsed, errors) = jaq_parse::parse(expression, jaq_parse::main());
         if let Some(error) = errors.first() {
-            return Err(format!("filter {expression:?}: {error}"));
+            // The parser's own message lists what it expected in an order that varies.
+            let found = error.found().map_or_else(
+                || "it ends too early".to_owned(),
+                |found| {
+                    format!("{found:?} is not expected at character {}", error.span().start + 1)
+                },
+            );
+            return Err(format!("filter {expression:?}: {found}"));
         }
         let parsed = parsed.ok_or_else(|| format!("filter {expression:?}: not an expression"))?;
         let mut context = ParseCtx::new(Vec::new());

@@ -1,7 +1,8 @@
 //! Printing records: as JSON Lines, always, or as a table when asked for one.
 
 use std::collections::BTreeMap;
-use std::io::{self, StdoutLock, Write};
+use std::fmt;
+use std::io::{self, Write};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -14,7 +15,7 @@ use crate::filter::Filter;
 use crate::table::{self, Cell, Column, TableStyle};
 use crate::units::{bytes, duration};
 
-/// How much is printed at a time.
+/// How many bytes are usually written at a time.
 const CHUNK: usize = 1 << 16;
 
 /// How records are laid out.
@@ -30,12 +31,22 @@ enum Layout {
     Kept(Vec<Value>),
 }
 
-/// Prints records to standard output.
+/// Where a printer writes.
+struct Sink(Box<dyn Write>);
+
+impl fmt::Debug for Sink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sink")
+    }
+}
+
+/// Prints records, to standard output unless told otherwise.
 #[derive(Debug)]
 pub struct Printer {
-    out: StdoutLock<'static>,
+    out: Sink,
     buffer: Vec<u8>,
-    held: bool,
+    /// How many bytes are collected before they are written.
+    chunk: usize,
     layout: Layout,
     style: TableStyle,
     filter: Option<Filter>,
@@ -69,9 +80,9 @@ impl Printer {
         let stdout = io::stdout();
         Printer {
             style: args.style(&stdout),
-            out: stdout.lock(),
+            out: Sink(Box::new(stdout.lock())),
             buffer: Vec::new(),
-            held: false,
+            chunk: CHUNK,
             layout,
             filter: None,
             records: O::RECORDS,
@@ -81,10 +92,11 @@ impl Printer {
         }
     }
 
-    /// The same, but it holds back everything until [`Printer::finish`]: for a program
-    /// that must not wait for its reader in the middle.
-    pub fn held(mut self) -> Printer {
-        self.held = true;
+    /// The same, but it writes to `out`, and there each record at once, with one call of
+    /// `write`; a table when it is finished.
+    pub fn unbuffered(mut self, out: impl Write + 'static) -> Printer {
+        self.out = Sink(Box::new(out));
+        self.chunk = 0;
         self
     }
 
@@ -209,7 +221,7 @@ impl Printer {
     }
 
     fn pass_on(&mut self) -> Result<(), Failure> {
-        let is_due = !self.held && self.buffer.len() >= CHUNK;
+        let is_due = self.buffer.len() >= self.chunk;
         if is_due {
             self.flush()?;
         }
@@ -217,11 +229,11 @@ impl Printer {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let written = self.out.write_all(&self.buffer);
+        let written = self.out.0.write_all(&self.buffer);
         // Whatever came of it: after an error nothing is written twice.
         self.buffer.clear();
         written?;
-        self.out.flush()
+        self.out.0.flush()
     }
 }
 

@@ -9,8 +9,9 @@ use serde_json::Value;
 use textwrap::core::display_width;
 use textwrap::{Options, WordSplitter};
 
-use crate::field::{Field, Tone, Unit};
+use crate::field::{Field, Unit};
 use crate::units;
+use crate::word::Tone;
 
 /// A text with everything escaped that could move a cursor, change a colour or turn the
 /// direction of writing: C0 and C1 controls, DEL, and the bidirectional marks.
@@ -114,9 +115,9 @@ pub fn cell(record: &Value, column: &Column, now: Option<Timestamp>) -> Cell {
     let value = at(record, &column.path);
     let plain = |text: String| Cell { text, tone: Tone::Plain };
     match (&column.field.unit, &value) {
-        (Unit::Word(tones), Value::String(word)) => {
-            let tone = tones.iter().find(|(known, _)| known == word);
-            Cell { text: words(&value), tone: tone.map_or(Tone::Plain, |(_, tone)| *tone) }
+        (Unit::Word(values), Value::String(word)) => {
+            let known = values.iter().find(|known| known.word == word);
+            Cell { text: words(&value), tone: known.map_or(Tone::Plain, |known| known.tone) }
         }
         (Unit::Flag(tone), Value::Bool(true)) => Cell { text: "yes".to_owned(), tone: *tone },
         (Unit::Flag(_), Value::Bool(false)) => plain("no".to_owned()),
@@ -301,10 +302,11 @@ pub fn cut(text: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::word::Word;
     use serde_json::json;
 
     fn column(name: &'static str, unit: Unit) -> Column {
-        Column { path: name.to_owned(), field: Field::new(name, unit, "") }
+        Column { path: name.to_owned(), field: Field::new(name, unit, "", "") }
     }
 
     fn style(width: Option<usize>) -> TableStyle {
@@ -401,7 +403,8 @@ mod tests {
 
     #[test]
     fn colours_enclose_words_only() {
-        let kind = column("kind", Unit::Word(&[("bad", Tone::Bad)]));
+        const KINDS: &[Word] = &[Word::toned("bad", Tone::Bad)];
+        let kind = column("kind", Unit::Word(KINDS));
         let columns = [kind, column("n", Unit::Number)];
         let records = [json!({"kind": "bad", "n": 1}), json!({"kind": "other", "n": 2})];
         let text = rendered(&columns, &records, &TableStyle { colour: true, ..style(None) });

@@ -1,8 +1,15 @@
 //! Running a program for its output, but not for longer than it may take.
+//!
+//! A child gets nothing that is not its business: a bare environment, `/` as its working
+//! directory, no input, and no open file but its own output.
 
+use std::env;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,12 +17,72 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
+use crate::descriptors;
+use crate::environment;
+
+/// Where programs are looked for besides `PATH`, which cron keeps short.
+const FURTHER_DIRECTORIES: [&str; 4] = ["/usr/local/bin", "/opt/homebrew/bin", "/usr/bin", "/bin"];
+
 /// How much is read at a time: what a pipe holds.
 const CHUNK: usize = 1 << 16;
 
-/// How often a program that has closed its streams is looked at without a pause: it is
-/// about to end.
+/// How often a program that has closed its streams is asked without a pause whether it has
+/// ended: it is about to.
 const AT_ONCE: usize = 100;
+
+/// Finds a program on `PATH`, else where programs usually are. An empty or relative component
+/// of `PATH` is passed over: it means another program in every directory.
+pub fn find(name: &str) -> Option<PathBuf> {
+    let path = environment::var("PATH").unwrap_or_default();
+    env::split_paths(&path)
+        .filter(|directory| directory.is_absolute())
+        .chain(FURTHER_DIRECTORIES.map(PathBuf::from))
+        .map(|directory| directory.join(name))
+        .find(|program| is_executable(program))
+}
+
+fn is_executable(program: &Path) -> bool {
+    program.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
+}
+
+/// A child with nothing that is not its business. After `--user` it is also in a session of
+/// its own: it is then a process that the user can trace, and what can be done from one that
+/// has root's terminal includes typing there (`TIOCSTI`, ioctl_tty(2)).
+pub fn command(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear().envs(environment::of_children()).current_dir("/");
+    let own_session = environment::is_reduced();
+    let inherited = descriptors::inherited();
+    if own_session || !inherited.is_empty() {
+        let before_exec = move || {
+            if own_session {
+                nix::unistd::setsid()?;
+                end_with_parent()?;
+            }
+            for fd in inherited {
+                // One that was closed since is no matter.
+                let _ = nix::unistd::close(*fd);
+            }
+            Ok(())
+        };
+        // SAFETY: std has no safe call for setsid(2) in a child. Between fork and exec, the
+        // closure calls setsid, prctl and close, which are async-signal-safe; it allocates
+        // nothing and touches no data but the list that was made at the start. The files it
+        // closes are those this process was started with, which no value here owns.
+        #[allow(unsafe_code, reason = "see above")]
+        unsafe {
+            command.pre_exec(before_exec);
+        }
+    }
+    command
+}
+
+/// Ctrl-C at the terminal no longer reaches a child in another session.
+fn end_with_parent() -> nix::Result<()> {
+    #[cfg(target_os = "linux")]
+    nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?;
+    Ok(())
+}
 
 /// What a program printed, and whether it ended with 0.
 #[derive(Debug)]

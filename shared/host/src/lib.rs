@@ -5,6 +5,8 @@
 
 pub mod clock;
 mod command;
+mod descriptors;
+pub mod environment;
 pub mod machine;
 mod platform;
 pub mod process;

@@ -2,19 +2,20 @@
 //! service manager runs. Everything of it that is not Linux stands here; both branches are
 //! compiled everywhere, so that neither rots.
 //!
-//! Further differences need no branch. tmux's folder is `/tmp/tmux-UID` everywhere, which
+//! Further differences need no branch. tmux's directory is `/tmp/tmux-UID` everywhere, which
 //! on macOS leads to `/private/tmp`; `File::sync_all` is `F_FULLFSYNC` there.
 
 use std::collections::HashMap;
 use std::fs;
 use std::io;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use model::parse;
 use nix::errno::Errno;
 
-use crate::command::printed;
+use crate::command::{command, printed};
 
 const IS_LINUX: bool = cfg!(target_os = "linux");
 
@@ -33,7 +34,7 @@ pub fn boot() -> io::Result<(String, String)> {
     if !IS_LINUX {
         // From sysctl(3), KERN_BOOTTIME. Set back with the clock: what was found before
         // that is then another boot's, and refused.
-        let text = answer(Command::new("/usr/sbin/sysctl").args(["-n", "kern.boottime"]))?;
+        let text = answer(command(Path::new("/usr/sbin/sysctl")).args(["-n", "kern.boottime"]))?;
         let second = parse::ps::boot_second(&text)
             .ok_or_else(|| io::Error::other(format!("kern.boottime: not understood: {text}")))?;
         return Ok((second.to_string(), "none".to_owned()));
@@ -65,7 +66,7 @@ impl Services {
         if IS_LINUX {
             return Ok(Services { jobs: HashMap::new() });
         }
-        let text = answer(Command::new("/bin/launchctl").arg("list"))?;
+        let text = answer(command(Path::new("/bin/launchctl")).arg("list"))?;
         let jobs = parse::ps::launchd_jobs(&text).into_iter();
         Ok(Services { jobs: jobs.map(|(pid, label)| (pid, label.to_owned())).collect() })
     }
@@ -90,9 +91,9 @@ impl Services {
 }
 
 /// Programs are called by their paths: cron's `PATH` does not lead to them all.
-fn answer(command: &mut Command) -> io::Result<String> {
-    let name = command.get_program().to_string_lossy().into_owned();
-    let said = printed(command, LIMIT)
+fn answer(program: &mut Command) -> io::Result<String> {
+    let name = program.get_program().to_string_lossy().into_owned();
+    let said = printed(program, LIMIT)
         .map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))?;
     match said.success {
         true => Ok(said.stdout),

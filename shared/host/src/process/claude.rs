@@ -55,7 +55,7 @@ pub fn of(table: &Table, pids: &[i32]) -> io::Result<Vec<Process>> {
 
 fn describe(table: &Table, mut found: Vec<Found<'_>>, full: bool) -> io::Result<Vec<Process>> {
     let services = Services::ask()?;
-    let tmux_servers = table.tmux_servers().into_iter().map(|pid| (pid, services.of(pid)));
+    let tmux_servers = table.tmux_servers().iter().map(|pid| (*pid, services.of(*pid)));
     let context = ProcessContext {
         table,
         own_line: table.own_line(),

@@ -3,6 +3,7 @@
 //! What every system shows is a [`ProcessStat`]. What only `/proc` tells is asked of the
 //! [`Source`]; what a source cannot tell is unknown, never "none".
 
+use std::collections::HashSet;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -28,8 +29,14 @@ pub trait Source: fmt::Debug {
     /// Names of the programs that take in processes whose parent is gone, besides pid 1.
     fn reapers(&self) -> &'static [&'static str];
 
-    /// Whether a living process is a tmux server.
-    fn is_tmux_server(&self, stat: &ProcessStat) -> bool;
+    /// Whether a living process shows by itself that it is a tmux server.
+    fn is_tmux_server(&self, pid: i32, stat: &ProcessStat) -> bool;
+
+    /// Processes that listen on a socket and that `TMUX` in the environment of a process of
+    /// this user names as its server.
+    fn named_tmux_servers(&self, _all: &ProcessMap) -> HashSet<i32> {
+        HashSet::new()
+    }
 
     /// A process as it is now. None when there is no such process any more.
     ///

@@ -1,5 +1,6 @@
 //! The process table: who is whose child, under which name.
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::io;
 
@@ -7,7 +8,7 @@ use model::record::ProcSource;
 
 #[cfg(all(feature = "proc", target_os = "linux"))]
 use super::proc;
-use super::process_source::Source;
+use super::process_source::{Owner, Source};
 use super::ps;
 use super::stat::{ProcessMap, ProcessStat, own_pid};
 
@@ -17,6 +18,8 @@ pub struct Table {
     /// Where it was read.
     pub source: Box<dyn Source>,
     processes: ProcessMap,
+    /// The living tmux servers among them, once somebody has asked.
+    tmux_servers: OnceCell<HashSet<i32>>,
 }
 
 impl Table {
@@ -26,7 +29,7 @@ impl Table {
     /// When the source cannot be read, or shows not even the process that asks.
     pub fn read(source: ProcSource) -> io::Result<Table> {
         let (source, processes) = read(source)?;
-        Ok(Table { source, processes })
+        Ok(Table { source, processes, tmux_servers: OnceCell::new() })
     }
 
     /// All processes, by pid.
@@ -68,20 +71,27 @@ impl Table {
         children
     }
 
-    /// The processes that are living tmux servers.
-    pub fn tmux_servers(&self) -> HashSet<i32> {
-        let is_server = |stat: &ProcessStat| !stat.is_dead() && self.source.is_tmux_server(stat);
-        self.iter().filter(|(_, stat)| is_server(stat)).map(|(pid, _)| pid).collect()
+    /// The processes that are living tmux servers: those that show it by themselves, and
+    /// those that the environment of other processes names.
+    pub fn tmux_servers(&self) -> &HashSet<i32> {
+        self.tmux_servers.get_or_init(|| {
+            let shows = |(pid, stat): &(i32, &ProcessStat)| self.source.is_tmux_server(*pid, stat);
+            let living = self.iter().filter(|(_, stat)| !stat.is_dead());
+            let mut servers: HashSet<i32> = living.filter(shows).map(|(pid, _)| pid).collect();
+            servers.extend(self.source.named_tmux_servers(&self.processes));
+            servers
+        })
     }
 
-    /// Whether the tmux server that was seen is one now. What a server has just forked for a
-    /// pane goes by its name too, until it becomes a shell. One that cannot be looked at
-    /// may well be.
+    /// Whether the tmux server that was seen is one now. A process that a server has just
+    /// forked for a pane looks like it too, until it becomes a shell. One of which the source
+    /// cannot tell may well be.
     pub fn is_still_tmux_server(&self, pid: i32) -> bool {
         let is_still = |now: ProcessStat| {
             !now.is_dead()
                 && self.get(pid).is_none_or(|before| now.may_be(before))
-                && self.source.is_tmux_server(&now)
+                && (self.source.is_tmux_server(pid, &now)
+                    || !self.source.listening_sockets(pid).is_empty())
         };
         self.source.now(pid).map_or(true, |now| now.is_some_and(is_still))
     }
@@ -102,4 +112,16 @@ fn read(kind: ProcSource) -> io::Result<(Box<dyn Source>, ProcessMap)> {
         #[cfg(not(all(feature = "proc", target_os = "linux")))]
         ProcSource::Proc => Err(super::process_source::no_proc()),
     }
+}
+
+/// Who owns a process that has this pid now, as far as this system tells, whatever source
+/// the table is read from.
+#[cfg(all(feature = "proc", target_os = "linux"))]
+pub(crate) fn owner_now(pid: i32) -> Owner {
+    proc::owner(pid)
+}
+
+#[cfg(not(all(feature = "proc", target_os = "linux")))]
+pub(crate) fn owner_now(_pid: i32) -> Owner {
+    Owner::default()
 }

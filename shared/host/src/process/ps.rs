@@ -4,14 +4,13 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::process::Command;
 use std::time::Duration;
 
 use model::parse::ps::{FIELDS, Line, lines};
 use model::record::ProcSource;
 use nix::unistd::{Pid, getsid};
 
-use crate::command::printed;
+use crate::command::{command, find, printed};
 use crate::platform::UTF_8;
 use crate::process::process_source::{Owner, Source};
 use crate::process::stat::{ProcessMap, ProcessStat, own_pid};
@@ -50,12 +49,11 @@ pub fn read() -> io::Result<(Box<dyn Source>, ProcessMap)> {
 
 /// Times are asked for in UTC and in the words of the C locale.
 fn ask(which: &[&str]) -> io::Result<Vec<Line>> {
-    let mut ps = Command::new("ps");
-    ps.args(which).env_remove("LC_ALL").env("LC_CTYPE", UTF_8).env("LC_TIME", "C");
-    // They change what procps prints.
-    for variable in ["LANG", "PS_FORMAT", "PS_PERSONALITY", "I_WANT_A_BROKEN_PS"] {
-        ps.env_remove(variable);
-    }
+    let not_found = || io::Error::new(io::ErrorKind::NotFound, "the program ps was not found");
+    let mut ps = command(&find("ps").ok_or_else(not_found)?);
+    // `LC_ALL` would outweigh the others.
+    ps.args(which).env_remove("LC_ALL").env_remove("LANG");
+    ps.env("LC_CTYPE", UTF_8).env("LC_TIME", "C");
     for field in FIELDS {
         ps.arg("-o").arg(format!("{field}="));
     }
@@ -107,8 +105,9 @@ impl Source for Ps {
 
     /// Where a program cannot change its short name, a server goes by that of its clients;
     /// but those have a terminal or a parent.
-    fn is_tmux_server(&self, stat: &ProcessStat) -> bool {
-        stat.name == "tmux: server" || stat.name == "tmux" && stat.ppid == 1 && stat.tty.is_none()
+    fn is_tmux_server(&self, _pid: i32, stat: &ProcessStat) -> bool {
+        stat.name.ends_with(": server")
+            || stat.name == "tmux" && stat.ppid == 1 && stat.tty.is_none()
     }
 
     fn now(&self, pid: i32) -> io::Result<Option<ProcessStat>> {

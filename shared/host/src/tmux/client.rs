@@ -1,11 +1,7 @@
 //! Asking one tmux server, through the `tmux` program, for ids, numbers and names.
 
-use std::collections::BTreeSet;
-use std::env;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,10 +11,9 @@ use model::parse::{
 };
 use model::record::Session;
 
-use crate::command::{Printed, printed};
-
-/// Where tmux is looked for besides `PATH`, which cron keeps short.
-const FURTHER_FOLDERS: [&str; 4] = ["/usr/local/bin", "/opt/homebrew/bin", "/usr/bin", "/bin"];
+use super::peer::{NoPeer, Peer, peer};
+use crate::command::{self, Printed, printed};
+use crate::user;
 
 /// How long a server that ends is given for it.
 pub const ENDING: Duration = Duration::from_millis(500);
@@ -29,10 +24,15 @@ pub const ENDING: Duration = Duration::from_millis(500);
 pub enum Answer {
     /// The server and its sessions.
     Listed {
-        /// Its process.
-        server_pid: i32,
+        /// Its process, as the kernel says it.
+        peer: Peer,
         /// Its sessions; there may be none.
         sessions: Vec<Session>,
+    },
+    /// It was not to be asked.
+    NotAsked {
+        /// Its process.
+        server_pid: i32,
     },
     /// Nobody listens on the socket.
     NoServer,
@@ -49,70 +49,89 @@ pub struct Tmux {
 impl Tmux {
     /// Finds the program.
     pub fn find() -> Option<Tmux> {
-        let path = env::var_os("PATH").unwrap_or_default();
-        env::split_paths(&path)
-            .chain(FURTHER_FOLDERS.iter().map(PathBuf::from))
-            .map(|folder| folder.join("tmux"))
-            .find(|program| is_executable(program))
-            .map(|program| Tmux { program })
+        command::find("tmux").map(|program| Tmux { program })
     }
 
-    /// Lists the sessions and panes of the server on `socket`, which runs as `uid`. One that
+    /// Lists the sessions and panes of the server on `socket`, if it `may_be_asked`. One that
     /// is about to end is given the time for it.
-    pub fn list(&self, socket: &Path, uid: u32, limit: Duration) -> Answer {
+    pub fn list(
+        &self,
+        socket: &Path,
+        limit: Duration,
+        may_be_asked: impl Fn(&Peer) -> bool,
+    ) -> Answer {
         let deadline = Instant::now() + ENDING;
         loop {
-            match self.list_once(socket, uid, limit) {
-                Some(answer) => return answer,
-                None if Instant::now() >= deadline => {
-                    let reason = "it ends whenever it is asked";
+            let before = match peer(socket) {
+                Ok(peer) => peer,
+                Err(NoPeer::Nobody) => return Answer::NoServer,
+                Err(NoPeer::Trouble(reason)) => {
                     return Answer::Unreachable(trouble(socket, &reason));
                 }
-                None => thread::sleep(Duration::from_millis(10)),
+            };
+            if !may_be_asked(&before) {
+                return Answer::NotAsked { server_pid: before.pid };
             }
+            match self.list_once(socket, limit) {
+                Said::Sessions { server_pids, sessions } => match peer(socket) {
+                    // tmux connects by itself: this was the same server before and after.
+                    Ok(after) if after == before => {
+                        return listed(socket, before, &server_pids, sessions);
+                    }
+                    Err(NoPeer::Trouble(reason)) => {
+                        return Answer::Unreachable(trouble(socket, &reason));
+                    }
+                    Ok(_) | Err(NoPeer::Nobody) => {}
+                },
+                Said::Trouble(reason) => return Answer::Unreachable(trouble(socket, &reason)),
+                Said::Ended => {}
+            }
+            if Instant::now() >= deadline {
+                let reason = "it ends or is replaced whenever it is asked";
+                return Answer::Unreachable(trouble(socket, &reason));
+            }
+            thread::sleep(Duration::from_millis(10));
         }
     }
 
-    /// None when the server ended while it was asked.
-    fn list_once(&self, socket: &Path, uid: u32, limit: Duration) -> Option<Answer> {
+    fn list_once(&self, socket: &Path, limit: Duration) -> Said {
         let panes = match self.ask(socket, limit, &["list-panes", "-a", "-F", FORMAT]) {
             Ok(panes) => panes,
-            Err(error) => return Some(Answer::Unreachable(trouble(socket, &error))),
+            Err(error) => return Said::Trouble(error.to_string()),
         };
         if !panes.success {
             return match parse::tmux::refusal(&panes.stderr) {
                 Refusal::NoServer => self.without_sessions(socket, limit),
-                Refusal::HungUp => None,
-                Refusal::Trouble(text) => Some(Answer::Unreachable(trouble(socket, &text))),
+                Refusal::HungUp => Said::Ended,
+                Refusal::Trouble(text) => Said::Trouble(text),
             };
         }
-        match parse::tmux::sessions(&panes.stdout, &socket.to_string_lossy(), uid) {
+        match parse::tmux::sessions(&panes.stdout, &socket.to_string_lossy(), user::uid()) {
+            Ok(sessions) if sessions.is_empty() => self.without_sessions(socket, limit),
             Ok(sessions) => {
-                let servers: BTreeSet<i32> = sessions.iter().map(|s| s.server_pid).collect();
-                match servers.first() {
-                    Some(&server_pid) => Some(Answer::Listed { server_pid, sessions }),
-                    None => self.without_sessions(socket, limit),
-                }
+                let server_pids = sessions.iter().map(|session| session.server_pid).collect();
+                Said::Sessions { server_pids, sessions }
             }
-            Err(reason) => Some(Answer::Unreachable(trouble(socket, &reason))),
+            Err(reason) => Said::Trouble(reason),
         }
     }
 
     /// A server may live without a session (`exit-empty off`): it still answers to this.
-    fn without_sessions(&self, socket: &Path, limit: Duration) -> Option<Answer> {
+    fn without_sessions(&self, socket: &Path, limit: Duration) -> Said {
         let answer = match self.ask(socket, limit, &["display-message", "-p", "#{pid}"]) {
             Ok(answer) => answer,
-            Err(error) => return Some(Answer::Unreachable(trouble(socket, &error))),
+            Err(error) => return Said::Trouble(error.to_string()),
         };
-        Some(match (answer.success, answer.stdout.trim().parse()) {
-            (true, Ok(server_pid)) => Answer::Listed { server_pid, sessions: Vec::new() },
-            (true, Err(_)) => Answer::Unreachable(trouble(socket, &"no process id from tmux")),
+        match (answer.success, answer.stdout.trim().parse()) {
+            (true, Ok(server_pid)) => {
+                Said::Sessions { server_pids: vec![server_pid], sessions: Vec::new() }
+            }
+            (true, Err(_)) => Said::Trouble("no process id from tmux".to_owned()),
             (false, _) => match parse::tmux::refusal(&answer.stderr) {
-                Refusal::NoServer => Answer::NoServer,
-                Refusal::HungUp => return None,
-                Refusal::Trouble(text) => Answer::Unreachable(trouble(socket, &text)),
+                Refusal::NoServer | Refusal::HungUp => Said::Ended,
+                Refusal::Trouble(text) => Said::Trouble(text),
             },
-        })
+        }
     }
 
     /// Ends a session in one command of the server: it compares the session's identity
@@ -120,7 +139,7 @@ impl Tmux {
     /// makes the comparison false.
     ///
     /// # Errors
-    /// When the server could not be asked.
+    /// When the server could not be asked, or another listens on the socket now.
     pub fn kill_session(&self, session: &Session, limit: Duration) -> io::Result<()> {
         let Session { id, server_pid, .. } = session;
         let created = session.created.as_second();
@@ -138,13 +157,18 @@ impl Tmux {
         .reduce(|all, next| format!("#{{&&:{all},{next}}}"))
         .unwrap_or_default();
         let socket = Path::new(&session.socket);
+        match peer(socket) {
+            Ok(peer) if peer.pid == *server_pid => {}
+            // The session has gone with its server.
+            Ok(_) | Err(NoPeer::Nobody) => return Ok(()),
+            Err(NoPeer::Trouble(reason)) => return Err(io::Error::other(reason)),
+        }
         let target = format!("{id}:");
         let kill = format!("kill-session -t '{id}'");
         let answer =
             self.ask(socket, limit, &["if-shell", "-F", "-t", &target, &condition, &kill])?;
         match parse::tmux::refusal(&answer.stderr) {
             _ if answer.success => Ok(()),
-            // The session has gone with its server.
             Refusal::NoServer | Refusal::HungUp => Ok(()),
             Refusal::Trouble(reason) => Err(io::Error::other(reason)),
         }
@@ -152,16 +176,33 @@ impl Tmux {
 
     /// `-u`: without it, in a C locale, tmux writes `_` for what is not ASCII.
     fn ask(&self, socket: &Path, limit: Duration, arguments: &[&str]) -> io::Result<Printed> {
-        let mut command = Command::new(&self.program);
-        command.arg("-u").arg("-S").arg(socket).args(arguments).env_remove("TMUX");
-        printed(&mut command, limit)
+        let mut command = command::command(&self.program);
+        printed(command.arg("-u").arg("-S").arg(socket).args(arguments), limit)
+    }
+}
+
+/// What a server said when it was asked once.
+enum Said {
+    /// Its sessions, and what it says of its process, each time it does.
+    Sessions {
+        server_pids: Vec<i32>,
+        sessions: Vec<Session>,
+    },
+    Ended,
+    Trouble(String),
+}
+
+/// Compares what a server says of its process with what the kernel says.
+fn listed(socket: &Path, peer: Peer, server_pids: &[i32], sessions: Vec<Session>) -> Answer {
+    match server_pids.iter().find(|pid| **pid != peer.pid) {
+        None => Answer::Listed { peer, sessions },
+        Some(said) => {
+            let reason = format!("it says that it is process {said}, but it is {}", peer.pid);
+            Answer::Unreachable(trouble(socket, &reason))
+        }
     }
 }
 
 fn trouble(socket: &Path, reason: &dyn std::fmt::Display) -> String {
     format!("tmux server on {}: {reason}", socket.display())
-}
-
-fn is_executable(program: &Path) -> bool {
-    program.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
 }

@@ -107,6 +107,17 @@ pub fn groups(text: &str) -> Option<Vec<u32>> {
     Some(groups)
 }
 
+/// Whether a process has a capability, from the lines `CapPrm:`, `CapEff:` and `CapAmb:` of
+/// `/proc/PID/status`. None where one of them is missing.
+pub fn has_capabilities(text: &str) -> Option<bool> {
+    let mut any = false;
+    for key in ["CapPrm:", "CapEff:", "CapAmb:"] {
+        let value = text.lines().find_map(|line| line.strip_prefix(key))?;
+        any |= u64::from_str_radix(value.trim(), 16).ok()? != 0;
+    }
+    Some(any)
+}
+
 /// The mounts in `/proc/PID/mountinfo`.
 pub fn mounts(text: &str) -> Option<Vec<Mount>> {
     text.lines().map(|line| mount(line).map(|(_, mount, _)| mount)).collect()
@@ -313,6 +324,17 @@ mod tests {
         assert_eq!(groups("Gid:\t7\t5\t8\t9\nGroups:\t \n"), Some(vec![5]));
         assert_eq!(groups("Groups:\t1\n"), None);
         assert_eq!(groups("Gid:\t7\t5\t8\t9\n"), None);
+    }
+
+    #[test]
+    fn one_capability_is_enough() {
+        let text =
+            |prm, amb| format!("CapPrm:\t{prm}\nCapEff:\t0000000000000000\nCapAmb:\t{amb}\n");
+        let (none, one) = ("0000000000000000", "0000000000000080");
+        assert_eq!(has_capabilities(&text(none, none)), Some(false));
+        assert_eq!(has_capabilities(&text(one, none)), Some(true));
+        assert_eq!(has_capabilities(&text(none, one)), Some(true));
+        assert_eq!(has_capabilities("CapPrm:\t0\n"), None);
     }
 
     #[test]

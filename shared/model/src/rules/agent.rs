@@ -46,7 +46,7 @@ pub fn agent_verdict<'s>(
     sessions: &Sessions<'s>,
     zombies: &HashSet<(i32, &str)>,
 ) -> AgentVerdict<'s> {
-    // An entry of a task registry or of a database that is over stays there as a record of it.
+    // Only a global registry is rid of entries that are over: elsewhere they are its records.
     if entry.id.is_empty() || entry.scope != Scope::Global && !entry.is_active {
         return AgentVerdict::Over;
     }

@@ -168,6 +168,14 @@ impl MachineState<'_, '_> {
         Some(unasked_host(host, &with_claude))
     }
 
+    /// The name of a user, if a process says it and it can stand in a command.
+    pub fn user_name(&self, uid: u32) -> Option<String> {
+        let processes = self.processes.iter().map(|(process, _)| &process.record);
+        let name = processes.filter(|process| process.uid == uid).find_map(|p| p.user.clone())?;
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        (name.starts_with(|c: char| c != '-') && name.chars().all(is_plain)).then_some(name)
+    }
+
     /// The users whose things were seen, if nothing could be judged because all of it is
     /// theirs: all registries are, or everything else if there are no registries.
     pub fn only_others(&self) -> Option<BTreeSet<u32>> {

@@ -203,12 +203,13 @@ mod tests {
             .collect();
         for scope in ["global", "task"] {
             lines.push(json!({"type": "registry", "scan": "A", "path": registry(scope),
-                "scope": scope, "owner_uid": 1, "agents": 1, "counters": {}}));
+                "scope": scope, "agents": 1, "counters": {}, "owner_uid": 1, "gid": 1,
+                "mode": 0o600, "device": null, "device_path": null}));
         }
         let end = |scan: &str, of: &str, count: usize| {
             json!({"type": "end", "scan": scan, "of": of, "complete": true, "filtered": false,
                 "count": count, "host": "h", "boot_id": "b", "pid_ns": "n",
-                "taken_at": "2025-10-09T00:00:00Z", "uid": 1, "server_pids": [9]})
+                "taken_at": "2025-10-09T00:00:00Z", "uid": 1, "server_pids": [9], "unasked": []})
         };
         lines.push(end("A", "agents", entries.len() + 2));
         lines.push(end("S", "sessions", 0));

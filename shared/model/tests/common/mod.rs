@@ -30,6 +30,7 @@ pub fn scan(of: &str, host: &str, taken_at: i64) -> Scan {
     });
     match of {
         "sessions" => {
+            end["unasked"] = json!([]);
             end["servers"] = json!("all");
             end["sockets"] = json!(["/tmp/tmux-1000/default"]);
             end["server_pids"] = json!([801]);
@@ -58,6 +59,7 @@ pub fn agent(id: &str) -> Value {
 pub fn registry(path: &str, scope: &str) -> Value {
     json!({
         "type": "registry", "path": path, "scope": scope, "owner_uid": 1000, "agents": 1,
+        "gid": 1000, "mode": 0o600, "device": "8:1", "device_path": path,
         "counters": {"active_agents": {"stored": 1, "computed": 1}},
     })
 }
@@ -88,6 +90,11 @@ pub fn process(pid: i32) -> Value {
         "self": false, "daemon": false, "claude_children": 0, "tmux": null, "service": null,
         "namespace": "own", "stdout": "null", "stdout_reader": null,
     })
+}
+
+/// A tmux server of uid 1001 that was not asked.
+pub fn unasked(pid: i32) -> Value {
+    json!({"pid": pid, "uid": 1001, "groups": [1001], "why": "other_user", "mounts": "same"})
 }
 
 /// The same as ps shows it: what only /proc tells is not there.

@@ -56,13 +56,32 @@ fn conclusions_need_their_evidence() {
             "another user's process",
             |w| w.first(PROCESSES)["uid"] = json!(0),
             "zggoc",
-            "1 process not judged: the sessions of uid 0 were not listed",
+            "1 process not judged: owned by uid 0, and the scan is for uid 1000",
         ),
         (
             "another user's registry",
             |w| w.records(AGENTS)[2]["owner_uid"] = json!(0),
+            "lzo",
+            "2 agents not judged: owned by uid 0, and the scan is for uid 1000; as root, give \
+             --user 0 to every program\ncounters of 1 registry not judged: owned by uid 0",
+        ),
+        (
+            "another user's session",
+            |w| w.records(SESSIONS)[1]["uid"] = json!(0),
+            "lgoc",
+            "1 agent session not judged: owned by uid 0",
+        ),
+        (
+            "a scan for another user",
+            |w| w.scans.iter_mut().for_each(|scan| scan.end["uid"] = json!(0)),
+            "",
+            "2 agent sessions not judged: owned by uid 1000, and the scan is for uid 0",
+        ),
+        (
+            "unasked servers not said",
+            |w| drop(w.end(SESSIONS).as_object_mut().unwrap().remove("unasked")),
             "lzoc",
-            "2 agents not judged: the sessions of uid 0 were not listed",
+            "2 agents not judged: the scan of sessions does not say which servers it left out",
         ),
         (
             "nobody says whose registry it is",
@@ -169,7 +188,29 @@ fn hosts_boots_and_namespaces_are_kept_apart() {
 }
 
 #[test]
-fn several_looks_at_one_machine_are_one() {
+fn users_are_kept_apart() {
+    // Of uid 0 there are processes alone, of uid 1000 all else.
+    let mut world = everything();
+    world.end(PROCESSES)["uid"] = json!(0);
+    let outcome = world.judge();
+    assert_eq!(kinds(&outcome), ["ghost_agent", "orphan_session", "count_mismatch"]);
+    assert!(outcome.notes.contains("2 agent sessions not judged: there is no scan of processes"));
+    assert!(outcome.notes.contains("2 processes not judged: owned by uid 1000"));
+    // Root's scan of the same machine, in which the process is in no pane, adds nothing.
+    let mut world = loose();
+    world.first(SESSIONS)["panes"][0]["pid"] = json!(500);
+    let mut roots = world.scans.clone();
+    roots[SESSIONS].records.clear();
+    roots.iter_mut().for_each(|scan| scan.end["uid"] = json!(0));
+    world.scans.extend(roots);
+    assert!(kinds(&world.judge()).is_empty());
+    for evidence in everything().judge().findings.iter().map(|finding| &finding["evidence"]) {
+        assert_eq!(evidence["uid"], 1000);
+    }
+}
+
+#[test]
+fn several_scans_of_one_machine_are_one() {
     type PlanItem = (&'static str, fn(&mut Scan, &mut Scan), &'static [&'static str]);
     let rows: &[PlanItem] = &[
         ("the same twice", |_, _| {}, &["leaked_process kill_process "]),
@@ -242,6 +283,7 @@ fn a_finding_carries_what_it_rests_on() {
         let evidence = json!({
             "taken_at": at(-3), "servers": "all", "sockets": ["/tmp/tmux-1000/default"],
             "names": ["klaud"], "proc_source": "proc", "prefix": "agent_", "outside_tmux": true, "busy": false,
+            "ignore_unasked": false, "uid": 1000,
         });
         for (field, value) in evidence.as_object().unwrap() {
             assert_eq!(finding["evidence"][field], *value, "{field}");

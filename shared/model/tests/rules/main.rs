@@ -9,6 +9,7 @@ mod entry;
 mod evidence;
 mod process;
 mod session;
+mod unasked;
 
 use common::{GLOBAL, Outcome, Scan, lines, scan};
 use model::rules::Options;

@@ -51,13 +51,16 @@ pub fn worlds() -> impl Strategy<Value = World> {
 
 fn options() -> impl Strategy<Value = Options> {
     let prefix = select(vec!["agent_", "agent_", "agent_", "agent_a"]);
-    (prefix, rarely(), rarely()).prop_map(|(prefix, outside_tmux, busy)| Options {
-        prefix: prefix.to_owned(),
-        min_age: SignedDuration::from_secs(2),
-        outside_tmux,
-        busy,
-        stale_after: None,
-    })
+    (prefix, rarely(), rarely(), rarely()).prop_map(
+        |(prefix, outside_tmux, busy, ignore_unasked)| Options {
+            prefix: prefix.to_owned(),
+            min_age: SignedDuration::from_secs(2),
+            outside_tmux,
+            busy,
+            ignore_unasked,
+            stale_after: None,
+        },
+    )
 }
 
 fn rarely() -> impl Strategy<Value = bool> + Clone {
@@ -82,9 +85,11 @@ fn closed(
     let complete = proptest::bool::weighted(1.0 - incomplete);
     let filtered = proptest::bool::weighted(0.07);
     let host = select([vec!["h"; 19], vec!["other"]].concat());
-    (select(taken_at.to_vec()), complete, filtered, host, records).prop_map(
-        move |(taken_at, complete, filtered, host, records)| {
+    let uid = select([vec![1000; 19], vec![0]].concat());
+    (select(taken_at.to_vec()), complete, filtered, host, uid, records).prop_map(
+        move |(taken_at, complete, filtered, host, uid, records)| {
             let mut scan = scan(of, host, taken_at);
+            scan.end["uid"] = json!(uid);
             scan.end["complete"] = json!(complete);
             scan.end["filtered"] = json!(filtered);
             scan.records = records;
@@ -105,14 +110,21 @@ fn agents(taken_at: &[i64]) -> impl Strategy<Value = Scan> {
 fn entries(path: &'static str, scope: &'static str) -> impl Strategy<Value = Vec<Value>> {
     let entries: Vec<_> =
         IDS.iter().map(|id| proptest::option::weighted(0.4, entry(id, path, scope))).collect();
+    let owner = select(vec![1000, 1000, 1000, 0]);
+    let stored = select(vec![Some(1), Some(1), Some(9), None]);
+    let modes = select(vec![(0o600, 1000), (0o644, 50), (0o660, 50), (0o660, 1000), (0o666, 1000)]);
     let registry =
-        (select(vec![1000, 1000, 1000, 0]), select(vec![Some(1), Some(1), Some(9), None]))
-            .prop_map(move |(owner, stored)| {
-                let mut registry = common::registry(path, scope);
-                registry["owner_uid"] = json!(owner);
-                registry["counters"]["active_agents"]["stored"] = json!(stored);
-                registry
-            });
+        (owner, stored, modes, rarely()).prop_map(move |(owner, stored, (mode, gid), unknown)| {
+            let mut registry = common::registry(path, scope);
+            registry["owner_uid"] = json!(owner);
+            registry["mode"] = json!(mode);
+            registry["gid"] = json!(gid);
+            if unknown {
+                registry["device"] = json!(null);
+            }
+            registry["counters"]["active_agents"]["stored"] = json!(stored);
+            registry
+        });
     let registry = proptest::option::weighted(0.9, registry);
     proptest::option::weighted(0.7, (registry, entries)).prop_map(|found| {
         let (registry, entries) = found.unwrap_or_default();
@@ -153,17 +165,38 @@ fn sessions(taken_at: &[i64]) -> impl Strategy<Value = Scan> {
         .map(|(server, id, age)| proptest::option::weighted(0.4, session(*server, id, *age)))
         .collect();
     let records = records.prop_map(|records| records.into_iter().flatten().collect());
-    let uid = some(vec![json!(1000), json!(1000), json!(1000), json!(0)]);
+    let unasked = proptest::collection::vec(unasked(), 0..2);
     let servers = some(vec![json!("all"), json!("all"), json!("named")]);
-    (closed("sessions", taken_at, 0.015, records), uid, servers).prop_map(
-        |(mut scan, uid, servers)| {
+    (closed("sessions", taken_at, 0.015, records), unasked, servers).prop_map(
+        |(mut scan, unasked, servers)| {
             let pids: Vec<Value> = scan.records.iter().map(|s| s["server_pid"].clone()).collect();
-            scan.end["uid"] = uid;
+            scan.end["unasked"] = json!(unasked);
             scan.end["servers"] = servers;
             scan.end["server_pids"] = json!(pids);
             scan
         },
     )
+}
+
+/// A server that was not asked: of a few pids, one of them also above processes.
+pub fn unasked() -> impl Strategy<Value = Value> {
+    let uids = some(vec![json!(1001), json!(1001), json!(0), json!(1000), json!(null)]);
+    let groups = some(vec![json!([1001]), json!([1001, 50]), json!(null)]);
+    let mounts = some(vec![
+        json!("same"),
+        json!("same"),
+        json!(null),
+        json!([{"device": "8:1", "root": "/"}]),
+        json!([{"device": "8:1", "root": "/w"}, {"device": "8:2", "root": "/"}]),
+        json!([{"device": "8:1", "root": "/w/g.jso"}]),
+    ]);
+    (select(vec![812, 804, 899]), uids, groups, mounts).prop_map(|(pid, uid, groups, mounts)| {
+        let mut server = common::unasked(pid);
+        server["uid"] = uid;
+        server["groups"] = groups;
+        server["mounts"] = mounts;
+        server
+    })
 }
 
 /// A session of this identity.

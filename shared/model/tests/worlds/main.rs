@@ -10,7 +10,7 @@ mod oracle;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use birth::{World, holder, pane, session, worlds};
+use birth::{World, holder, pane, session, unasked, worlds};
 use common::lines;
 use jiff::{SignedDuration, Timestamp};
 use oracle::Row;
@@ -102,12 +102,13 @@ proptest! {
         if let Ok(outcome) = common::judge(&lines(&world.scans).join("\n"), &world.options) {
             let lines: BTreeSet<&str> = outcome.text.lines().collect();
             prop_assert_eq!(lines.len(), outcome.findings.len());
-            let places: Vec<(&str, Option<usize>)> = outcome
+            let places: Vec<(&str, u64, Option<usize>)> = outcome
                 .findings
                 .iter()
                 .map(|finding| {
                     let place = ORDER.iter().position(|kind| finding["kind"] == *kind);
-                    (finding["host"].as_str().unwrap(), place)
+                    let uid = finding["evidence"]["uid"].as_u64().unwrap();
+                    (finding["host"].as_str().unwrap(), uid, place)
                 })
                 .collect();
             prop_assert!(places.is_sorted());
@@ -185,6 +186,20 @@ proptest! {
         prop_assume!(!sessions.is_empty());
         let at = at.index(sessions.len());
         sessions[at]["panes"].as_array_mut().unwrap().push(added);
+        prop_assert!(acts(&more).is_subset(&before));
+    }
+
+    #[test]
+    fn one_more_unasked_server_adds_nothing(
+        world in worlds(), added in unasked(), at in any::<Index>(),
+    ) {
+        let before = acts(&world);
+        let mut more = world;
+        let mut scans: Vec<_> =
+            more.scans.iter_mut().filter(|scan| scan.end["of"] == "sessions").collect();
+        prop_assume!(!scans.is_empty());
+        let at = at.index(scans.len());
+        scans[at].end["unasked"].as_array_mut().unwrap().push(added);
         prop_assert!(acts(&more).is_subset(&before));
     }
 

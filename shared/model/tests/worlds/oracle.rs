@@ -1,5 +1,5 @@
 //! The rules a second time: nested loops over JSON, written from what the manual
-//! promises and without a scan at how the program does it.
+//! promises and without looking at how the program does it.
 
 use jiff::Timestamp;
 use model::rules::Options;
@@ -35,16 +35,17 @@ pub fn findings(lines: &[String], options: &Options) -> Option<Vec<Row>> {
     if ends.iter().any(|end| end["of"] == "sessions" && end["complete"] == false) {
         return None;
     }
-    let mut hosts: Vec<&Value> = Vec::new();
+    let mut runs: Vec<[&Value; 2]> = Vec::new();
     for end in &ends {
-        if !hosts.contains(&&end["host"]) {
-            hosts.push(&end["host"]);
+        if !runs.contains(&[&end["host"], &end["uid"]]) {
+            runs.push([&end["host"], &end["uid"]]);
         }
     }
     let mut rows = Vec::new();
-    for host in hosts {
-        let ends = ends.iter().copied().filter(|end| end["host"] == *host).collect();
-        let world = World { lines: &lines, ends, options };
+    for [host, uid] in runs {
+        let is_of_run = |end: &&Value| end["host"] == *host && end["uid"] == *uid;
+        let ends = ends.iter().copied().filter(is_of_run).collect();
+        let world = World { lines: &lines, ends, uid, options };
         world.judge_processes(&mut rows);
         world.judge_sessions(&mut rows);
         world.judge_agents(&mut rows);
@@ -73,10 +74,11 @@ fn session_key(session: &Value) -> String {
     format!("{} {}", session["server_pid"], session["id"])
 }
 
-/// What was seen of one host.
+/// What was seen of one host for one user.
 struct World<'w> {
     lines: &'w [Value],
     ends: Vec<&'w Value>,
+    uid: &'w Value,
     options: &'w Options,
 }
 
@@ -120,10 +122,6 @@ impl<'w> World<'w> {
         let scans = self.scans(of);
         !scans.is_empty()
             && scans.iter().all(|end| end["complete"] == true && end["filtered"] == false)
-    }
-
-    fn all_sessions_of(&self, uid: &Value) -> bool {
-        self.whole("sessions") && self.scans("sessions").iter().any(|end| end["uid"] == *uid)
     }
 
     /// By its own scan, or by one of the others that the judgement needs.
@@ -195,10 +193,11 @@ impl<'w> World<'w> {
             let untouchable = process["self"] == true
                 || process["daemon"] == true
                 || self.of_another_server(&process["tmux"]);
-            if process["state"] == "Z" || process["state"] == "X" {
+            if process["uid"] != *self.uid {
+            } else if process["state"] == "Z" || process["state"] == "X" {
                 push("defunct_process", "-");
             } else if self.sessions().iter().any(|(session, _)| self.contains(session, process))
-                || !self.all_sessions_of(&process["uid"])
+                || !self.whole("sessions")
             {
             } else if untouchable || self.held(process) && !self.options.outside_tmux {
                 push("untracked_process", "-");
@@ -217,7 +216,8 @@ impl<'w> World<'w> {
         let claude = self.processes().iter().any(|(process, _)| {
             process["state"] != "Z" && process["state"] != "X" && self.contains(session, process)
         });
-        if !self.is_agent_session(session) || claude || !self.whole("processes") {
+        let foreign = session["uid"] != *self.uid;
+        if foreign || !self.is_agent_session(session) || claude || !self.whole("processes") {
             return None;
         }
         let inert = array(&session["panes"]).iter().all(|pane| {
@@ -245,7 +245,8 @@ impl<'w> World<'w> {
                 None => {}
             }
             let named = self.agents().iter().any(|(agent, _)| belongs(agent, session));
-            if self.is_agent_session(session) && !named && self.whole("agents") {
+            let own = session["uid"] == *self.uid;
+            if own && self.is_agent_session(session) && !named && self.whole("agents") {
                 push("orphan_session", "-");
             }
         }
@@ -265,8 +266,8 @@ impl<'w> World<'w> {
             let registries = self.latest("registry", &["path"]);
             let owner =
                 registries.iter().find(|(registry, _)| registry["path"] == agent["registry"]);
-            let known = owner
-                .is_some_and(|(registry, _)| self.all_sessions_of(&registry["owner_uid"]))
+            let known = owner.is_some_and(|(registry, _)| self.is_judged(registry))
+                && self.whole("sessions")
                 && self
                     .scans("sessions")
                     .iter()
@@ -283,12 +284,40 @@ impl<'w> World<'w> {
         }
     }
 
+    /// Whether the registry is the user's own and its sessions can be on no unasked server.
+    fn is_judged(&self, registry: &Value) -> bool {
+        if registry["owner_uid"] != *self.uid {
+            return false;
+        }
+        for scan in self.scans("sessions") {
+            for server in array(&scan["unasked"]) {
+                let hosts = self.may_have_claude(&server["pid"])
+                    && may_see(server, registry)
+                    && may_write(server, registry);
+                if hosts && !self.options.ignore_unasked {
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    fn may_have_claude(&self, server: &Value) -> bool {
+        let is_below = |process: &Value| {
+            array(&process["ancestors"]).contains(server)
+                || process["tmux"]["server_pid"] == *server
+        };
+        let lives = |process: &Value| process["state"] != "Z" && process["state"] != "X";
+        !self.whole("processes")
+            || self.processes().iter().any(|(process, _)| lives(process) && is_below(process))
+    }
+
     fn judge_registries(&self, rows: &mut Vec<Row>) {
         for (registry, end) in self.latest("registry", &["path"]) {
             let wrong = registry["counters"].as_object().unwrap().values().any(|counter| {
                 !counter["stored"].is_null() && counter["stored"] != counter["computed"]
             });
-            if wrong && end["filtered"] == false {
+            if wrong && end["filtered"] == false && registry["owner_uid"] == *self.uid {
                 let target = format!("registry {}", registry["path"].as_str().unwrap());
                 rows.push([
                     "count_mismatch".to_owned(),
@@ -306,7 +335,10 @@ impl World<'_> {
         let has_global =
             self.latest("registry", &["path"]).iter().any(|(r, _)| r["scope"] == "global");
         for (task, _) in self.agents() {
-            if task["scope"] != "task" || task["id"] == "" {
+            let foreign = self.latest("registry", &["path"]).iter().any(|(registry, _)| {
+                registry["path"] == task["registry"] && registry["owner_uid"] != *self.uid
+            });
+            if task["scope"] != "task" || task["id"] == "" || foreign {
                 continue;
             }
             let mut push = |kind: &str| {
@@ -335,6 +367,30 @@ impl World<'_> {
             }
         }
     }
+}
+
+fn may_see(server: &Value, registry: &Value) -> bool {
+    let Some(mounts) = server["mounts"].as_array() else { return true };
+    let Some(device) = registry["device"].as_str() else { return true };
+    let Some(path) = registry["device_path"].as_str() else { return true };
+    for mount in mounts {
+        let root = mount["root"].as_str().unwrap();
+        let is_inside = root == "/" || root == path || path.starts_with(&format!("{root}/"));
+        if mount["device"] == device && is_inside {
+            return true;
+        }
+    }
+    false
+}
+
+fn may_write(server: &Value, registry: &Value) -> bool {
+    let mode = registry["mode"].as_i64().unwrap();
+    let (group_writes, all_write) = (mode / 0o20 % 2 == 1, mode / 0o2 % 2 == 1);
+    if server["uid"].is_null() || server["uid"] == 0 || server["uid"] == registry["owner_uid"] {
+        return true;
+    }
+    let groups = server["groups"].as_array();
+    all_write || group_writes && groups.is_none_or(|groups| groups.contains(&registry["gid"]))
 }
 
 fn asks_for_headless_work(args: &[Value]) -> bool {

@@ -2,11 +2,13 @@
 
 mod file;
 mod output;
+mod tmux_server;
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use jiff::{SignedDuration, Timestamp};
@@ -19,9 +21,7 @@ use nix::unistd::{SysconfVar, sysconf};
 use crate::clock;
 use crate::process::process_source::{Owner, Source};
 use crate::process::stat::{ProcessMap, ProcessStat, own_pid};
-
-/// The short name of a tmux server: tmux sets it when it has become one.
-const TMUX_SERVER: &str = "tmux: server";
+use crate::user;
 
 /// Processes that take in others whose parent is gone, besides pid 1. The kernel shows
 /// nowhere that a process asked for this (`PR_SET_CHILD_SUBREAPER`), so they are known
@@ -128,8 +128,16 @@ impl Source for Proc {
         &REAPERS
     }
 
-    fn is_tmux_server(&self, stat: &ProcessStat) -> bool {
-        stat.name == TMUX_SERVER
+    fn is_tmux_server(&self, pid: i32, stat: &ProcessStat) -> bool {
+        tmux_server::is_tmux_server(pid, &stat.name)
+    }
+
+    fn named_tmux_servers(&self, all: &ProcessMap) -> HashSet<i32> {
+        let own = user::uid();
+        let is_own = |pid: &i32| fs::metadata(file::path(*pid, "")).is_ok_and(|m| m.uid() == own);
+        let mut named = tmux_server::named(all.keys().copied().filter(is_own));
+        named.retain(|pid| all.get(pid).is_some_and(|stat| !stat.is_dead()));
+        named
     }
 
     fn now(&self, pid: i32) -> io::Result<Option<ProcessStat>> {
@@ -137,12 +145,7 @@ impl Source for Proc {
     }
 
     fn owner(&self, pid: i32) -> Owner {
-        let mut buffer = self.buffer.borrow_mut();
-        let Ok(status) = file::read(pid, "status", &mut buffer) else { return Owner::default() };
-        let (uid, depth) = parse::proc::status(&String::from_utf8_lossy(status));
-        let namespace =
-            depth.map(|depth| if depth == 1 { Namespace::Own } else { Namespace::Foreign });
-        Owner { uid, namespace }
+        owner(pid)
     }
 
     fn args(&self, pid: i32) -> Vec<Vec<u8>> {
@@ -184,16 +187,21 @@ impl Source for Proc {
         parse::proc::mounts(&String::from_utf8_lossy(&text)).map(Mounts::Listed)
     }
 
-    /// A path that a server was given relative means one in its own folder.
+    /// A path that a server was given relative means one in its own working directory.
     fn listening_sockets(&self, pid: i32) -> Vec<PathBuf> {
-        let listening = fs::read("/proc/net/unix").unwrap_or_default();
-        let listening = String::from_utf8_lossy(&listening);
-        let listening: HashMap<u64, &str> =
-            parse::proc::listening_sockets(&listening).into_iter().collect();
-        let folder = fs::read_link(file::path(pid, "cwd")).unwrap_or_default();
-        let sockets = open_sockets(pid).filter_map(|inode| listening.get(&inode));
-        sockets.map(|socket| folder.join(socket)).collect()
+        let directory = fs::read_link(file::path(pid, "cwd")).unwrap_or_default();
+        let sockets = tmux_server::listening_sockets(pid).unwrap_or_default();
+        sockets.into_iter().map(|socket| directory.join(socket)).collect()
     }
+}
+
+/// Who owns a process.
+pub fn owner(pid: i32) -> Owner {
+    let mut buffer = Vec::new();
+    let Ok(status) = file::read(pid, "status", &mut buffer) else { return Owner::default() };
+    let (uid, depth) = parse::proc::status(&String::from_utf8_lossy(status));
+    let namespace = depth.map(|depth| if depth == 1 { Namespace::Own } else { Namespace::Foreign });
+    Owner { uid, namespace }
 }
 
 /// The threads of the kernel, most of what runs on a quiet machine, from one file: all are
@@ -211,13 +219,6 @@ fn kernel_threads(buffer: &mut Vec<u8>) -> HashSet<i32> {
     }
     let children = fs::read_to_string("/proc/2/task/2/children").unwrap_or_default();
     children.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect()
-}
-
-fn open_sockets(pid: i32) -> impl Iterator<Item = u64> {
-    let links = fs::read_dir(file::path(pid, "fd")).into_iter().flatten().flatten();
-    links.filter_map(|entry| {
-        parse::proc::link_inode(&fs::read_link(entry.path()).ok()?.to_string_lossy(), "socket")
-    })
 }
 
 fn configured(variable: SysconfVar) -> io::Result<u64> {

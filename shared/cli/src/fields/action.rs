@@ -1,0 +1,92 @@
+//! The fields of actions.
+
+use super::finding::FINDING;
+use crate::field::{Field, Unit};
+use crate::word::Tone::{Bad, Good, Plain, Warn};
+use crate::word::Word;
+
+const RESULT: Unit = Unit::Word(&[
+    Word::new("planned", Plain, "it would be done; in a log, it is about to be done"),
+    Word::new("done", Good, "it was done, and has been confirmed"),
+    Word::new("gone", Good, "there was nothing left to do"),
+    Word::new("skipped", Warn, "it is no longer what was found, and was left alone"),
+    Word::new("failed", Bad, "it could not be done"),
+    Word::new("refused", Bad, "it must not be done from here"),
+]);
+
+const GAP: &str = "What stood between it and the entry or bracket next to it, before and behind \
+                   it: white space and commas.";
+
+const ENTRY: &[Field] = &[
+    Field::new(
+        "id",
+        Unit::Text,
+        "Its key or id",
+        "Its key, or its `id` in the registry of a task.",
+    ),
+    Field::new(
+        "text",
+        Unit::Text,
+        "Its text as it stood in the file",
+        "Its text as it stood in the file, with its key where it had one.",
+    ),
+    Field::new(
+        "copy",
+        Unit::Number,
+        "How many entries of the same id stood before it",
+        "How many entries of the same id stood before it. Missing: none.",
+    )
+    .absent(),
+    Field::new(
+        "after",
+        Unit::Text,
+        "The entry that stood right before it",
+        "The id of the entry that stood right before it. `null`: it was the first.",
+    )
+    .nullable(),
+    Field::new(
+        "after_copy",
+        Unit::Number,
+        "How many entries of that id stood before that one",
+        "How many entries of the id in `after` stood before that one. Missing: none.",
+    )
+    .absent(),
+    Field::new("gap_before", Unit::Text, "What stood between it and what came before", GAP),
+    Field::new("gap_behind", Unit::Text, "What stood between it and what came behind", GAP),
+    Field::new(
+        "replaced_by",
+        Unit::Text,
+        "The text it was marked into",
+        "The text that took its place when it was marked. `null`: it was removed.",
+    )
+    .nullable(),
+];
+
+/// The fields of actions.
+pub const ACTION: &[Field] = &[
+    Field::new("result", RESULT, "How it ended", "How it ended."),
+    Field::new(
+        "action",
+        Unit::Word(&[]),
+        "What was to be done",
+        "What was to be done, as in the finding; *restore_entry* where it is undone.",
+    ),
+    Field::new("target", Unit::Text, "About what", "About what, as in the finding."),
+    Field::new("reason", Unit::Sentence, "Why it ended so", "Why it ended so, for people."),
+    Field::new("at", Unit::Time, "When", "When."),
+    Field::new(
+        "entry",
+        Unit::Object(ENTRY),
+        "What undoing needs",
+        "With an entry that was removed from a registry or marked there: what undoing needs. If \
+         several entries had the same key, there is an action record for each.",
+    )
+    .absent(),
+    Field::new(
+        "finding",
+        Unit::Record(FINDING),
+        "The finding (agentdiff -H)",
+        "The finding, exactly as it was read. With a process that `--tree` has ended it is the \
+         finding about the process above it.",
+    ),
+];

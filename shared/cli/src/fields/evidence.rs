@@ -1,0 +1,63 @@
+//! The fields of what a finding rests on.
+
+use crate::field::{Field, Unit};
+use crate::word::Tone::Warn;
+
+/// The fields of evidence.
+pub const EVIDENCE: &[Field] = &[
+    Field::new(
+        "taken_at",
+        Unit::Time,
+        "When the earliest scan began",
+        "When the earliest scan of this machine began.",
+    ),
+    Field::new(
+        "servers",
+        Unit::Word(&[]),
+        "Which tmux servers were asked: all or named",
+        "*all* or *named*, as in the *end* record of sessions. `null`: there was no scan of \
+         sessions.",
+    )
+    .nullable(),
+    Field::new(
+        "sockets",
+        Unit::List("paths"),
+        "The sockets of those that answered",
+        "The sockets of the tmux servers that answered.",
+    ),
+    Field::new("server_pids", Unit::List("numbers"), "Their processes", "Their processes."),
+    Field::new(
+        "names",
+        Unit::Any("string, list or object"),
+        "Which names counted as Claude",
+        "Which names counted as Claude, as in the *end* record of processes. `null`: there was \
+         no scan of processes.",
+    )
+    .nullable(),
+    Field::new(
+        "proc_source",
+        Unit::Word(&[]),
+        "Where processes were seen: proc or ps",
+        "Where the process table was read, as in the *end* record. `null`: there was no scan of \
+         sessions or processes.",
+    )
+    .nullable(),
+    Field::new(
+        "prefix",
+        Unit::Text,
+        "How names of agent sessions start",
+        "How the names of agent sessions start.",
+    ),
+    Field::new(
+        "outside_tmux",
+        Unit::Flag(Warn),
+        "Whether --outside-tmux was given",
+        "Whether agentdiff(1) was given `--outside-tmux`.",
+    ),
+    Field::new(
+        "busy",
+        Unit::Flag(Warn),
+        "Whether --busy was given",
+        "Whether agentdiff(1) was given `--busy`.",
+    ),
+];

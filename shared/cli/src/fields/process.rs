@@ -1,0 +1,199 @@
+//! The fields of processes.
+
+use super::common::SCAN;
+use crate::field::{Field, Unit};
+use crate::word::Tone::{Bad, Plain, Warn};
+use crate::word::Word;
+
+const TMUX: &[Field] = &[
+    Field::new("server_pid", Unit::Number, "The tmux server it belongs to", "The tmux server."),
+    Field::new(
+        "pane",
+        Unit::Text,
+        "The pane it was started in",
+        "The pane in which it was started, by `$TMUX_PANE`, such as `%3`. `null`: its \
+         environment does not tell.",
+    )
+    .nullable(),
+];
+
+const STATE: Unit = Unit::Word(&[Word::toned("Z", Bad), Word::toned("X", Bad)]);
+
+const NAMESPACE: Unit = Unit::Word(&[
+    Word::plain("own", "that of the scan"),
+    Word::new("foreign", Warn, "one below it, such as that of a container"),
+]);
+
+const STDOUT: Unit = Unit::Word(&[
+    Word::plain("tty", "a terminal that still exists"),
+    Word::plain("file", "a regular file"),
+    Word::plain("pipe", "a pipe or FIFO"),
+    Word::plain("socket", "a socket"),
+    Word::plain("null", "`/dev/null`"),
+    Word::plain("other", "anything else: it is closed, a terminal that is gone, a device"),
+]);
+
+/// Where a process table can be read.
+pub const SOURCE: Unit = Unit::Word(&[
+    Word::plain("proc", "`/proc`"),
+    Word::plain("ps", "the program ps(1), which shows less"),
+]);
+
+/// The fields of processes.
+pub const PROCESS: &[Field] = &[
+    Field::new("pid", Unit::Number, "Process id", "The process."),
+    Field::new("ppid", Unit::Number, "Its parent", "Its parent."),
+    Field::new(
+        "parent_name",
+        Unit::Text,
+        "The parent's short name",
+        "The short name that the kernel keeps of the parent. `null`: there is no parent in the \
+         process table.",
+    )
+    .optional(),
+    Field::new(
+        "ancestors",
+        Unit::List("numbers"),
+        "Its parent, the parent of that, and so on",
+        "Its parent, the parent of that, and so on, up to process 1 or to the edge of the pid \
+         namespace.",
+    ),
+    Field::new("pgid", Unit::Number, "Process group", "Its process group."),
+    Field::new(
+        "sid",
+        Unit::Number,
+        "Session, in the sense of setsid(2)",
+        "Its session, in the sense of setsid(2). `null`: it has just ended.",
+    )
+    .nullable(),
+    Field::new("uid", Unit::Number, "Effective user", "Its effective user."),
+    Field::new("user", Unit::Text, "That user's name", "The name of that user. `null`: unknown.")
+        .optional(),
+    Field::new(
+        "tty",
+        Unit::Text,
+        "Controlling terminal",
+        "Its controlling terminal, such as `pts/7`. `null`: it has none.",
+    )
+    .nullable(),
+    Field::new(
+        "state",
+        STATE,
+        "One letter, as in ps(1)",
+        "One letter, as in ps(1). `Z` and `X`: it is dead.",
+    ),
+    Field::new(
+        "started",
+        Unit::Time,
+        "When it started",
+        "When it started, by the clock at the time of the scan. It does not identify the \
+         process: it changes when the clock is set.",
+    ),
+    Field::new("rss_bytes", Unit::Bytes, "Resident memory", "Its resident memory, in bytes.")
+        .summed("resident"),
+    Field::new(
+        "cpu_seconds",
+        Unit::Seconds,
+        "Processor time used",
+        "The processor time it has used, in user and system mode, in seconds, with a fraction.",
+    )
+    .summed("of processor time"),
+    Field::new(
+        "name",
+        Unit::Text,
+        "The kernel's short name of it",
+        "The short name that the kernel keeps of it, of 15 bytes at most.",
+    ),
+    Field::new(
+        "exe",
+        Unit::Path,
+        "Its executable",
+        "Its executable. `null`: it could not be read, or ps(1) was asked.",
+    )
+    .optional(),
+    Field::new(
+        "args",
+        Unit::List("strings"),
+        "Its arguments, cut at 256 bytes unless --full",
+        "Its arguments, bytes that are not UTF-8 replaced by U+FFFD. From ps(1), its words: \
+         where an argument has spaces is not known. They are cut at 256 bytes in all, unless \
+         lsclaude(1) was asked for them in full.",
+    ),
+    Field::new(
+        "orphaned",
+        Unit::Flag(Warn),
+        "Its parent is process 1, a reaper or tmux",
+        "Its parent is process 1, another process known to take in orphans (systemd, tini and \
+         containerd-shim are some), or a tmux server; and it is not in the session of that \
+         parent, in the sense of setsid(2).",
+    ),
+    Field::new(
+        "tmux",
+        Unit::Object(TMUX),
+        "Where in tmux it was started",
+        "The living tmux server that it belongs to: the one in which it was started, by `$TMUX` \
+         in its environment; else, if one of its ancestors is a tmux server, that one. `null`: \
+         there is none, or it has ended.",
+    )
+    .nullable(),
+    Field::new(
+        "service",
+        Unit::Text,
+        "The service unit that holds it",
+        "The service unit that holds it, by its control group; on macOS the job that launchctl \
+         lists. Units that run other people's programs, such as those of cron, ssh and user \
+         sessions, do not count, nor does the unit that its tmux server runs in. If the control \
+         group cannot be read, it is `unknown`, with the reason: it may well be held. `null`: \
+         none.",
+    )
+    .nullable(),
+    Field::new(
+        "namespace",
+        NAMESPACE,
+        "Its pid namespace: own or foreign",
+        "Its pid namespace. `null`: it could not be read, or ps(1) was asked.",
+    )
+    .nullable(),
+    Field::new(
+        "stdout",
+        STDOUT,
+        "Where its output leads: tty, file, pipe, socket, null",
+        "Where its standard output leads. `null`: it could not be read, or ps(1) was asked; or \
+         it is a pipe that somebody reads, and it could not be found out who.",
+    )
+    .nullable(),
+    Field::new(
+        "stdout_reader",
+        Unit::Number,
+        "A process that reads that pipe",
+        "Another process that reads the pipe. `null`: `stdout` is no pipe, or nobody reads it.",
+    )
+    .nullable(),
+    Field::new(
+        "self",
+        Unit::Flag(Plain),
+        "It has run lsclaude, directly or further up",
+        "It has run lsclaude(1), directly or through others.",
+    ),
+    Field::new(
+        "daemon",
+        Unit::Flag(Plain),
+        "It is Claude's own background service",
+        "It is the background service of Claude itself, by its first argument after its name: \
+         `daemon`, `--bg-pty-host` or `--bg-spare`.",
+    ),
+    Field::new(
+        "claude_children",
+        Unit::Number,
+        "Living children that are Claude too",
+        "How many living children of it are Claude too.",
+    ),
+    Field::new(
+        "start_time",
+        Unit::Text,
+        "Opaque; with boot_id and pid its identity",
+        "Opaque. With `boot_id` and `pid` it identifies the process.",
+    ),
+    Field::new("source", SOURCE, "Where it was seen: proc or ps", "Where it was seen."),
+    SCAN,
+];

@@ -1,0 +1,38 @@
+//! The fields of registries.
+
+use super::common::{SCAN, SCOPE};
+use crate::field::{Field, Unit};
+
+const COUNTER: &[Field] = &[
+    Field::new(
+        "stored",
+        Unit::Number,
+        "The number in the file",
+        "The number in the file. `null`: there is none, or it is no whole number.",
+    )
+    .optional(),
+    Field::new(
+        "computed",
+        Unit::Number,
+        "The number that its entries make",
+        "The number that the entries make.",
+    ),
+];
+
+/// The fields of registries.
+pub const REGISTRY: &[Field] = &[
+    Field::new("path", Unit::Path, "The file", "The file, absolute, symbolic links resolved."),
+    Field::new("scope", SCOPE, "Kind of registry: global or task", "The kind of registry."),
+    Field::new("owner_uid", Unit::Number, "The user who owns it", "The user who owns the file."),
+    Field::new("agents", Unit::Number, "How many entries it has", "How many entries it has.")
+        .summed("agents"),
+    Field::new(
+        "counters",
+        Unit::Map(COUNTER),
+        "Its counters, by their names in the file",
+        "Its counters, by their names in the file: `total_agents_spawned` and `active_agents` \
+         in a global registry; `total_spawned`, `active_count` and `completed_count` in that of \
+         a task. Each is an object:",
+    ),
+    SCAN,
+];

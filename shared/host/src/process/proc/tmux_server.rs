@@ -1,0 +1,75 @@
+//! Telling a tmux server from other processes.
+//!
+//! tmux names its process `PROGRAM: server (SOCKET)` with prctl(2), where `PROGRAM` is how it
+//! was called, and cuts that at the last space that fits into 15 bytes (`setproctitle` in
+//! compat/setproctitle.c). So `tmux` is `tmux: server`, but `tmux-3.4` is `tmux-3.4:` as a
+//! server and as a client: only a server listens.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::PathBuf;
+
+use model::claude::base_name;
+use model::parse;
+
+use super::file::{link, path, read};
+
+/// Whether a living process of this short name is a tmux server.
+pub fn is_tmux_server(pid: i32, name: &str) -> bool {
+    if name == "tmux: server" {
+        return true;
+    }
+    let is_titled = name.ends_with(": server");
+    let is_cut_title = name.ends_with(':');
+    let has_executable = || {
+        let exe = link(pid, "exe").unwrap_or_default();
+        base_name(exe.strip_suffix(" (deleted)").unwrap_or(&exe)).starts_with("tmux")
+    };
+    if !is_titled && !is_cut_title && !has_executable() {
+        return false;
+    }
+    match listening_sockets(pid) {
+        Some(sockets) => !sockets.is_empty(),
+        // Of another user's process, the name is all there is.
+        None => is_titled || is_cut_title && name.starts_with("tmux"),
+    }
+}
+
+/// The servers that the environments of these processes name in `TMUX` (`socket,server
+/// pid,session number`): processes that listen on that very socket.
+pub fn named(pids: impl Iterator<Item = i32>) -> HashSet<i32> {
+    let mut buffer = Vec::new();
+    let mut named: HashSet<(i32, PathBuf)> = HashSet::new();
+    for pid in pids {
+        let environ = read(pid, "environ", &mut buffer).unwrap_or_default();
+        let Some(value) = parse::proc::environ(environ, "TMUX") else { continue };
+        let value = String::from_utf8_lossy(value);
+        let mut parts = value.rsplitn(3, ',').skip(1);
+        let server_pid = parts.next().and_then(|pid| pid.parse().ok());
+        named.extend(server_pid.zip(parts.next().map(PathBuf::from)));
+    }
+    let listens = |(pid, socket): &(i32, PathBuf)| {
+        listening_sockets(*pid).is_some_and(|sockets| sockets.contains(socket))
+    };
+    named.into_iter().filter(listens).map(|(pid, _)| pid).collect()
+}
+
+/// The paths of the sockets on which a process listens, as it has bound them. None where its
+/// files cannot be read.
+pub fn listening_sockets(pid: i32) -> Option<Vec<PathBuf>> {
+    let links = fs::read_dir(path(pid, "fd")).ok()?.flatten();
+    let inodes = links.filter_map(|entry| {
+        let link = fs::read_link(entry.path()).ok()?;
+        parse::proc::link_inode(&link.to_string_lossy(), "socket")
+    });
+    let inodes: HashSet<u64> = inodes.collect();
+    if inodes.is_empty() {
+        return Some(Vec::new());
+    }
+    // Those of its own network namespace.
+    let listening = fs::read(path(pid, "net/unix")).ok()?;
+    let listening = String::from_utf8_lossy(&listening);
+    let listening = parse::proc::listening_sockets(&listening).into_iter();
+    let its = listening.filter(|(inode, _)| inodes.contains(inode));
+    Some(its.map(|(_, path)| PathBuf::from(path)).collect())
+}
