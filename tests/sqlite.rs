@@ -25,10 +25,15 @@ const PRELUDE: &str = include_str!("sqlite/database.py");
 fn world_of(version: &str, script: &str) -> World {
     let world = World::new();
     world.session("other", "sleep 3600");
-    std::fs::create_dir_all(database(&world).parent().unwrap()).unwrap();
-    std::fs::create_dir_all(world.path().join(".agent-workspace/TASK-1")).unwrap();
-    python(&world, &format!("c = connect()\nschema(c, '{version}')\ntask(c)\n{script}\nc.close()"));
+    add_database(&world, version, script);
     world
+}
+
+/// Gives a world's workspace a database.
+pub fn add_database(world: &World, version: &str, script: &str) {
+    std::fs::create_dir_all(database(world).parent().unwrap()).unwrap();
+    std::fs::create_dir_all(world.path().join(".agent-workspace/TASK-1")).unwrap();
+    python(world, &format!("c = connect()\nschema(c, '{version}')\ntask(c)\n{script}\nc.close()"));
 }
 
 /// The same of today's version.
