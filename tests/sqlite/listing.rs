@@ -138,3 +138,21 @@ fn the_orchestrators_own_workspace_is_the_last_that_is_looked_for() {
     let ran = run(command.env("HOME", &home).current_dir("/"), "").ok();
     assert_eq!(ran.records()[0]["id"], "a");
 }
+
+/// The orchestrator makes the session first; the row follows some seconds later.
+#[test]
+fn h65_a_new_session_without_a_row_is_no_orphan_yet() {
+    let world = world("agent(c, 'a')");
+    world.session("agent_new", "sleep 3600");
+    let scan = lsagents(&world).ok().out + &run(&mut world.lssessions(), "").ok().out;
+    let ran = world.diff(&scan, &[]);
+    assert!(!ran.out.contains("orphan_session"), "{}", ran.out);
+    assert!(ran.err.contains("no entry names yet"), "{}", ran.err);
+    // Seen a minute later, it is one.
+    let created = scan.lines().find(|line| line.contains("agent_new")).unwrap();
+    let created: serde_json::Value = serde_json::from_str(created).unwrap();
+    let old = created["created"].as_str().unwrap();
+    let earlier = old.parse::<jiff::Timestamp>().unwrap() - jiff::SignedDuration::from_mins(1);
+    let ran = world.diff(&scan.replace(old, &earlier.to_string()), &[]);
+    assert!(ran.out.contains("orphan_session"), "{} {}", ran.out, ran.err);
+}
