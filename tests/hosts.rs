@@ -41,7 +41,8 @@ fn hosts_are_scanned_together_judged_apart_and_cleaned_up_each_by_itself() {
             }
         };
         let [scan, act, send] =
-            ["Scan at all of them", "Clean up each of them", "Clean up what was read"].map(recipe);
+            ["Scan all of them", "Clean up each of them", "Clean up from stored findings"]
+                .map(recipe);
         let [one, two] = HOSTS;
         fleet.agent(one, "other-101010-cccccc");
         fleet.agent(two, SHARED);
@@ -121,7 +122,7 @@ fn hosts_are_scanned_together_judged_apart_and_cleaned_up_each_by_itself() {
         fleet.ssh(two, &format!("kill -STOP {server}")).ok();
         let stopped = fleet.recipe(&scan).expect(&[2]);
         assert_eq!(rows(&stopped.out).count(), 0, "{}", stopped.out);
-        assert!(stopped.err.contains("1 of the hosts"), "{}", stopped.err);
+        assert!(stopped.err.contains("hosts not scanned completely: 1"), "{}", stopped.err);
         assert!(stopped.err.contains("the scan of sessions on web2"), "{}", stopped.err);
         fleet.ssh(two, &format!("kill -CONT {server}")).ok();
 
@@ -133,7 +134,7 @@ fn hosts_are_scanned_together_judged_apart_and_cleaned_up_each_by_itself() {
         // A host that does not answer is reported; the other is judged.
         fleet.switch_off(two);
         let missing = fleet.recipe(&scan).expect(&[1]);
-        assert!(missing.err.contains("not looked at in full: 1 of the hosts"), "{}", missing.err);
+        assert!(missing.err.contains("hosts not scanned completely: 1"), "{}", missing.err);
         let others = rows(&missing.out).filter(|row| !row.starts_with(one)).count();
         assert_eq!((rows(&missing.out).count(), others), (1, 0), "{}", missing.out);
         let cleaned = fleet.recipe(&act).expect(&[1]);

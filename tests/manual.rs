@@ -9,9 +9,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use model::record::ActionKind;
+use regex::Regex;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::examples::document::unescaped;
 use crate::sqlite::add_database;
 use crate::world::{Entry, Registry, World, records, run};
 
@@ -105,7 +107,7 @@ fn the_example_of_a_scan_in_agentrecords_5_is_well_formed() {
     assert!(judged.err.contains("1 process not judged"), "{lines}\n{}", judged.err);
 }
 
-/// The names of all tests: `fn h01_…`.
+/// The texts of all sources below a directory.
 fn tests(folder: &Path, found: &mut String) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -137,4 +139,46 @@ fn each_promise_of_the_readme_has_its_tests() {
             assert!(all.contains(&test) || all.contains(&by_module), "{word} in {row}");
         }
     }
+}
+
+/// The texts of all sources of the programs, with the layout of string literals undone.
+fn sources_of_programs() -> String {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut text = String::new();
+    let shared = ["model", "registry", "host", "cli"].map(|name| format!("shared/{name}/src"));
+    for directory in shared.iter().map(String::as_str).chain(["tools"]) {
+        tests(&project.join(directory), &mut text);
+    }
+    for script in SCRIPTS {
+        text += &fs::read_to_string(project.join(format!("tools/{script}.sh"))).unwrap();
+    }
+    let lines = text.replace("\\\n", " ").replace("\\\"", "\"");
+    lines.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn the_messages_that_the_pages_explain_are_those_of_the_programs() {
+    let sources = sources_of_programs();
+    // Messages are put together at colons, and filled with names (in capitals here), numbers,
+    // and kinds of records.
+    let joints = r#"\.\.\.|\b[A-Z]+\b|\b\d+\b|\b(agents|sessions|processes|agent)\b|[:`"']"#;
+    let joints = Regex::new(joints).unwrap();
+    let mut explained = 0;
+    let mut missing = Vec::new();
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../man")).unwrap() {
+        let path = entry.unwrap().path();
+        let page = fs::read_to_string(&path).unwrap();
+        let quoted = page.lines().filter_map(|line| line.strip_prefix(".It Ql \""));
+        for message in quoted.filter_map(|line| line.strip_suffix('"')) {
+            explained += 1;
+            let message = unescaped(&message.replace("\"\"", "\""));
+            let parts = joints.split(&message).map(str::trim);
+            // A word alone is everywhere.
+            for part in parts.filter(|part| part.contains(' ') && !sources.contains(part)) {
+                missing.push(format!("{}: {message}: {part:?}", path.display()));
+            }
+        }
+    }
+    assert!(explained > 30, "{explained} messages");
+    assert!(missing.is_empty(), "no such message in the sources:\n{}", missing.join("\n"));
 }

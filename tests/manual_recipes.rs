@@ -59,8 +59,9 @@ fn the_page_shows_the_recipes_as_they_are_executed() {
     let plain: String =
         (0..letters.len()).filter(|&at| !struck(at)).map(|at| letters[at]).collect();
     let lines: Vec<&str> = plain.lines().map(str::trim).collect();
-    let headings = ["With cron", "With systemd", "With tmux", "A health check", "Gauges"];
-    let hosts = ["Scan at all of them", "Clean up each of them", "Clean up what was read"];
+    let headings =
+        ["With cron", "With systemd", "With tmux", "For several users", "A health check", "Gauges"];
+    let hosts = ["Scan all of them", "Clean up each of them", "Clean up from stored findings"];
     for heading in headings.into_iter().chain(hosts) {
         let recipes = recipes(heading);
         assert!(!recipes.is_empty(), "{heading}");

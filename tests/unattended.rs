@@ -7,6 +7,7 @@ mod gauges;
 mod health;
 mod hook;
 mod systemd;
+mod users;
 
 use std::path::Path;
 use std::process::Command;

@@ -1,9 +1,9 @@
 //! Writes what bash, zsh and fish need to complete the command lines of the programs and
-//! scripts: `completions FOLDER` makes `FOLDER/bash`, `FOLDER/zsh` and `FOLDER/fish`, with
-//! a file for each command under the name that the shell looks for.
+//! scripts: `completions DIRECTORY` makes `DIRECTORY/bash`, `DIRECTORY/zsh` and
+//! `DIRECTORY/fish`, each with a file for every command, under the name that the shell expects.
 //!
-//! The options of the programs are those of their own parsers, those of the scripts come
-//! from their help text. So there is no list of options here.
+//! The options of the programs come from their parsers, those of the scripts from their help
+//! text. So there is no list of options here.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -20,8 +20,8 @@ const SCRIPTS: [(&str, &str); 2] = [
     ("verify_cleanup.sh", include_str!("verify_cleanup.sh")),
 ];
 
-/// Each shell, its folder, and what is before and after a command's name in that of its
-/// file there.
+/// Each shell, its directory, and the beginning and end of the name of a file there: between
+/// them is the name of the command.
 const SHELLS: [(Shell, &str, [&str; 2]); 3] = [
     (Shell::Bash, "bash", ["", ""]),
     (Shell::Zsh, "zsh", ["_", ""]),
@@ -29,8 +29,8 @@ const SHELLS: [(Shell, &str, [&str; 2]); 3] = [
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let folder = env::args_os().nth(1).map(PathBuf::from);
-    let folder = folder.ok_or("usage: completions FOLDER")?;
+    let directory = env::args_os().nth(1).map(PathBuf::from);
+    let directory = directory.ok_or("usage: completions DIRECTORY")?;
     let programs = [
         lsagents::args::Arguments::command(),
         lssessions::args::Arguments::command(),
@@ -42,24 +42,24 @@ fn main() -> Result<(), Box<dyn Error>> {
     for command in programs.into_iter().chain(scripts) {
         let name = command.get_name().to_owned();
         let mut command = command.mut_args(without_file_names);
-        for (shell, subfolder, [before, after]) in SHELLS {
-            let subfolder = folder.join(subfolder);
-            fs::create_dir_all(&subfolder)?;
+        for (shell, subdirectory, [before, after]) in SHELLS {
+            let subdirectory = directory.join(subdirectory);
+            fs::create_dir_all(&subdirectory)?;
             let mut text = Vec::new();
             generate(shell, &mut command, &name, &mut text);
-            fs::write(subfolder.join(format!("{before}{name}{after}")), text)?;
+            fs::write(subdirectory.join(format!("{before}{name}{after}")), text)?;
         }
     }
     Ok(())
 }
 
-/// Shells offer file names for whatever is not known to be something else.
+/// For a value without a hint, shells would offer the names of files.
 fn without_file_names(arg: Arg) -> Arg {
     let unknown = arg.get_value_hint() == ValueHint::Unknown;
     if unknown && arg.get_action().takes_values() { arg.value_hint(ValueHint::Other) } else { arg }
 }
 
-/// The command line of a script, by its help, with lines such as
+/// The command line of a script, from its help, with lines such as
 /// `  -S, --socket PATH      ask only the tmux server on this socket`.
 fn script(name: &'static str, text: &'static str) -> Command {
     let mut lines = text.lines().skip_while(|line| !line.starts_with("Usage: ")).skip(1);
@@ -74,7 +74,7 @@ fn script(name: &'static str, text: &'static str) -> Command {
             *does = format!("{does} {line}").trim().to_owned();
         }
     }
-    // Shells show a line of it.
+    // Shells show one line of it.
     let brief = |does: &str| does.split("; ").next().unwrap_or_default().to_owned();
     let args = options.into_iter().map(|(names, does)| option(names).help(brief(&does)));
     Command::new(name).about(about).disable_help_flag(true).args(args)

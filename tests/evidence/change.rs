@@ -162,7 +162,7 @@ fn elsewhere_or_under_another_pid(world: World) {
         ("found for uid 4711, this run is for uid ", 4, |finding| {
             finding["evidence"]["uid"] = 4711.into();
         }),
-        ("it belongs to uid 4711", 3, |finding| {
+        ("it belongs to uid 4711", 2, |finding| {
             for (about, owner) in
                 [("process", "uid"), ("session", "uid"), ("registry", "owner_uid")]
             {
@@ -251,7 +251,7 @@ fn between_the_two(world: World) {
     );
 
     // Now everything changes: a session comes back, an id is given anew, a session gets its
-    // Claude, another one a window, somebody scans at the third, somebody reads what a leak
+    // Claude, another one a window, somebody attaches to a third, somebody reads what a leak
     // writes; and there is a new ghost.
     let back = world.agent_session("back-1-2", &[]);
     let reborn = Entry::new("reborn-1-2").set("started_at", "2025-12-24T18:00:00");
@@ -345,7 +345,7 @@ fn at_the_moment_of_ending_a_session(world: World) {
         let ran = world.prune_while(&findings, change).expect(&[1]);
         let (result, reason) = result_of(&ran, "session agent_last-1-2");
         assert_eq!(result, "skipped", "{change}: {reason}");
-        assert!(reason.contains("changed at the moment of ending it"), "{change}: {reason}");
+        assert!(reason.contains("changed just before it was ended"), "{change}: {reason}");
         let (result, _) = result_of(&ran, "agent last-1-2");
         assert_eq!(result, "skipped", "{change}");
         assert!(alive(pane), "{change}");

@@ -156,8 +156,9 @@ pub fn unescaped(line: &str) -> String {
     let mut rest = line;
     while let Some((before, escape)) = rest.split_once('\\') {
         text.push_str(before);
-        let named: [(&str, &str); 8] = [
+        let named: [(&str, &str); 9] = [
             ("(aq", "'"),
+            ("(ga", "`"),
             ("(dq", "\""),
             ("(bs", "\\"),
             ("(ha", "^"),

@@ -19,7 +19,7 @@ const GHOSTS: usize = 300;
 const LONGEST: Duration = Duration::from_secs(if cfg!(debug_assertions) { 60 } else { 5 });
 
 #[test]
-fn a_large_registry_needs_little_memory_and_time() {
+fn a_large_registry_takes_little_memory_and_is_locked_shortly() {
     let world = world();
     let registry = world.global_path();
     let entries = write(&registry);

@@ -1,4 +1,4 @@
-//! Undoing, end to end.
+//! `agentprune --undo`, end to end.
 
 use std::fs;
 
@@ -80,7 +80,7 @@ fn undo_takes_back_what_was_done_since_the_last_undo() {
 }
 
 #[test]
-fn undo_after_another_writer_merges() {
+fn undo_keeps_what_others_have_written_since() {
     let world = world();
     let global = world.global_path();
     world.write_global(&mixed(4, 1));
@@ -100,7 +100,7 @@ fn undo_after_another_writer_merges() {
 }
 
 #[test]
-fn a_ghost_is_marked_once() {
+fn an_entry_that_is_marked_is_not_marked_again() {
     let world = world();
     let global = world.global_path();
     let before = world.write_global(&mixed(3, 1));

@@ -73,6 +73,28 @@ fn h43_a_tmux_of_any_name_on_any_socket_is_found() {
 }
 
 #[test]
+fn h43_a_server_whose_panes_do_not_name_it_is_found_by_title_or_executable() {
+    privately(|| {
+        let world = World::new();
+        let elsewhere = world.path().join("elsewhere");
+        fs::create_dir(&elsewhere).unwrap();
+        let tmux = run(world.command("sh").args(["-c", "command -v tmux"]), "").ok().out;
+        // By the title, by the title that is cut, and by the executable alone.
+        for (count, name) in ["mux", "terminal-mux", "tmux-of-a-long-name"].iter().enumerate() {
+            let program = elsewhere.join(name);
+            fs::copy(tmux.trim(), &program).unwrap();
+            let mut start = world.command(&program);
+            start.args(["-f", "/dev/null", "-S"]).arg(elsewhere.join(format!("socket-of-{name}")));
+            run(start.args(["new-session", "-d", "exec env -u TMUX sleep 3600"]), "").ok();
+            wait_until(
+                || *name,
+                || run(&mut world.tool("lssessions"), "").ok().records().len() == count + 2,
+            );
+        }
+    });
+}
+
+#[test]
 fn what_only_listens_or_is_only_called_so_is_no_server() {
     privately(|| {
         let world = World::new();

@@ -43,7 +43,7 @@ fn the_health_check_tells_fine_from_drift_from_unknown() {
             assert_eq!((ran.code, ran.out.as_str()), (codes, ""), "{missing}: {}", ran.err);
             fs::write(&plugin_path, renamed(&recipes("A health check")[1])).unwrap();
             let ran = by_hand(&world, &plugin, &[]);
-            assert_eq!((ran.code, ran.out.as_str()), (3, "UNKNOWN: could not look\n"), "{missing}");
+            assert_eq!((ran.code, ran.out.as_str()), (3, "UNKNOWN: could not scan\n"), "{missing}");
         }
     });
 }

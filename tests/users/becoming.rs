@@ -39,7 +39,7 @@ fn a_program_becomes_the_user_with_all_groups_and_nothing_of_root() {
             let mut shell = Command::new("sh");
             shell.args(["-c", "exec 7</etc/shadow; exec \"$@\"", "sh"]);
             shell.arg(lister.get_program()).args(lister.get_args());
-            shell.current_dir("/").env_clear();
+            shell.current_dir("/tmp").env_clear();
             for (name, value) in lister.get_envs() {
                 shell.env(name, value.unwrap());
             }
@@ -82,6 +82,10 @@ fn only_root_becomes_another_user_and_only_one_that_there_is() {
                 run(command.arg(format!("--user={wrong}")), "").expect(&[2]);
             }
         }
+        // Root's workspace is not looked for on behalf of alice: `by_root` names one.
+        let lister = &mut tool_for(&alice, &world, "lsagents");
+        run(lister.current_dir("/").env("CLAUDE_ORCHESTRATOR_WORKSPACE", world.path()), "")
+            .expect(&[2]);
         // Whoever names himself changes nothing.
         let mut lister = world.command(built().join("lssessions"));
         run(lister.args(["--user", "alice"]), "").ok();
@@ -146,7 +150,8 @@ fn a_uid_without_an_entry_has_the_home_of_its_processes_or_is_refused() {
         let mut tmux = Command::new("tmux");
         tmux.args(["-f", "/dev/null", "new-session", "-d", "sleep 3600"]).env("LANG", "C.UTF-8");
         nobody.run(tmux.env("PATH", "/usr/bin:/bin"), "").ok();
-        let seen = seen_by_child(&mut lister());
+        // Of root's groups none is left.
+        let seen = seen_by_child(&mut through(&["setpriv", "--groups", "4242"], &lister()));
         let lines: Vec<&str> = seen.lines().collect();
         assert_eq!(lines[..3], ["12348", "12348", "12348"], "{seen}");
         let home = format!("HOME={}", nobody.home.display());

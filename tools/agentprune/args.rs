@@ -4,21 +4,21 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum, ValueHint};
-use cli::{Actions, LayoutArgs, UserArgs, proc_source, seconds};
+use cli::{Actions, LayoutArgs, UserArgs, proc_source, seconds, size};
 use model::record::ActionKind;
 use model::record::ProcSource;
 
-/// What becomes of the entry of a ghost.
+/// What happens to the entry of a ghost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Ghosts {
-    /// It is taken out of the registry
+    /// It is removed from the registry
     Remove,
     /// It stays, with the status `terminated`
     Mark,
 }
 
 impl Ghosts {
-    /// What is to be done then.
+    /// The action that does this.
     pub fn kind(self) -> ActionKind {
         match self {
             Ghosts::Remove => ActionKind::RemoveEntry,
@@ -62,8 +62,8 @@ pub struct Arguments {
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = seconds)]
     pub grace: Duration,
 
-    /// End what leaked processes leave behind too, if nothing holds it; otherwise it is only
-    /// named
+    /// End the descendants of leaked processes too, if nothing holds them; without this they
+    /// are only named
     #[arg(long, requires = "yes")]
     pub tree: bool,
 
@@ -76,7 +76,7 @@ pub struct Arguments {
     #[arg(long)]
     pub undo: bool,
 
-    /// Put right what an interrupted write has left of this registry, and do nothing else
+    /// Repair this registry after an interrupted write, and do nothing else
     #[arg(long, value_name = "REGISTRY", value_hint = ValueHint::FilePath, conflicts_with_all = ["undo", "files", "dry_run", "acting", "log", "ghosts"])]
     pub recover: Vec<PathBuf>,
 
@@ -84,11 +84,15 @@ pub struct Arguments {
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = seconds)]
     pub lock_timeout: Duration,
 
-    /// How many old contents to keep beside each registry when entries change
+    /// Read no registry that is larger than this
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
+    pub max_size: u64,
+
+    /// How many backups to keep beside each registry when entries change
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub keep_backups: usize,
 
-    /// Append every action record to this file; what is planned is on disk before the act
+    /// Append every action record to this file; what is planned is on disk before it is done
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "acting")]
     pub log: Option<PathBuf>,
 
@@ -96,7 +100,7 @@ pub struct Arguments {
     #[arg(short, long)]
     pub quiet: bool,
 
-    /// Say each step on standard error as it is taken
+    /// Say each step on standard error
     #[arg(short, long, conflicts_with = "quiet")]
     pub verbose: bool,
 

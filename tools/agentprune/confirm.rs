@@ -1,7 +1,7 @@
-//! `-i`: showing the plan to a person and asking for a word.
+//! `-i`: shows the plan to a person and asks for confirmation.
 //!
-//! Standard input brings the findings and standard output may lead to a file, so both
-//! go through the terminal itself.
+//! Standard input brings the findings and standard output may lead to a file, so the plan and
+//! the answer go through the terminal itself.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
@@ -10,18 +10,18 @@ use cli::{Actions, Cell, Failure, columns, render};
 use model::plan::PlannedAction;
 use nix::sys::termios::{FlushArg, tcflush};
 
-use super::PROGRAM;
 use super::args::Arguments;
+use super::program::PROGRAM;
 use super::report::why;
 
 const TERMINAL: &str = "/dev/tty";
 
 /// Whether the actions are to be carried out: without `-i`, whether `--yes` was given; with
-/// it, whether a person at the terminal has answered `yes`. Where there is nothing to do,
-/// nobody is asked.
+/// it, whether a person at the terminal has answered `yes`. If there is nothing to do, nobody
+/// is asked.
 ///
 /// # Errors
-/// Without a terminal to ask at, and for any other answer.
+/// Without a terminal, and for any other answer.
 pub fn acts<'o, 'a: 'o>(
     arguments: &Arguments,
     actions: impl Iterator<Item = &'o PlannedAction<'a>>,
@@ -53,7 +53,7 @@ fn ask(arguments: &Arguments, actions: &[&PlannedAction<'_>]) -> io::Result<bool
     let rows: Vec<Vec<Cell>> = actions.iter().map(row).collect();
     let table = render(&columns::<Actions>(&["action", "target", "reason"]), &rows, &style);
     terminal.write_all(table.as_bytes())?;
-    // What was typed before the plan was there is no answer to it.
+    // What was typed before the plan was shown is no answer to it.
     tcflush(&terminal, FlushArg::TCIFLUSH)?;
     write!(terminal, "\nActions to carry out: {}. Type yes to go on: ", actions.len())?;
     let mut answer = Vec::new();

@@ -1,7 +1,7 @@
 //! What leaked processes leave behind: the processes below them, which live on without them.
 //!
-//! They are held before their ancestor is signalled; afterwards nobody could tell any more
-//! whose they were. They end only with `--tree`, and only those that nothing holds, by the
+//! They are held before their ancestor is signalled: afterwards nobody could tell whose they
+//! were. They end only with `--tree`, and only those that nothing holds, by the
 //! rule for leaks: a child whose output somebody reads, a server that writes its log, a
 //! terminal multiplexer and whatever has Claude below it live on.
 
@@ -21,7 +21,7 @@ use model::record::{ProcSource, Process};
 use model::rules::{Options, ProcessVerdict, process_verdict};
 
 use super::args::Arguments;
-use super::processes::{Target, end_held};
+use super::ending::{Target, end_held};
 use super::recheck::Recheck;
 use super::report::Report;
 
@@ -96,7 +96,7 @@ fn item<'a>(of: &PlanItem<'a, Process>, process: &Process) -> PlanItem<'a, Proce
 }
 
 /// Ends those of them that still live and that nothing holds, if `--tree` was given; says
-/// which others there are. One that goes may be what held the next: so it goes in rounds.
+/// which others there are. It works in rounds, because one that ends may have held another.
 ///
 /// # Errors
 /// When tmux or the process table cannot be asked, or the log cannot be written.
@@ -144,7 +144,7 @@ pub fn end(
     Ok(())
 }
 
-/// By what its ancestor was found.
+/// The evidence of the finding about its ancestor.
 fn evidence<'p>(left: &Descendant<'p, '_>) -> &'p Evidence {
     &left.of.action.origin.evidence
 }
@@ -157,7 +157,7 @@ enum Standing {
     Held(String),
 }
 
-/// `now`: those left behind that there are, as they are now.
+/// `now`: the processes left behind that still exist.
 fn holder(left: &Descendant<'_, '_>, now: &[Process], recheck: &Recheck) -> Standing {
     let before = &left.item.subject;
     let Some(process) = now.iter().find(|process| process.key() == before.key()) else {

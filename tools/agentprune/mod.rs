@@ -7,8 +7,10 @@ pub mod args;
 mod background;
 mod confirm;
 mod descendants;
+mod ending;
 mod ghosts;
 mod processes;
+mod program;
 mod progress;
 mod recheck;
 mod registries;
@@ -19,16 +21,15 @@ mod undo;
 use std::process::ExitCode;
 
 use self::args::Arguments;
+use self::program::PROGRAM;
 use self::progress::Progress;
 use self::report::Report;
 use crate::start;
-use cli::{Failure, Input, Printer, Program};
+use cli::{Failure, Input, Printer};
 use itertools::Itertools;
 use model::plan::{Plan, Run};
 use model::record::{Machine, Scope};
 use registry::WaitBudget;
-
-const PROGRAM: Program = Program::new("agentprune");
 
 /// Runs the program on the arguments of this process.
 pub fn main() -> ExitCode {
@@ -104,7 +105,7 @@ fn recover(arguments: &Arguments) -> Result<u8, Failure> {
     let mut progress = Progress::new(arguments.quiet, arguments.verbose);
     let mut wait = WaitBudget::new(arguments.lock_timeout);
     for path in &arguments.recover {
-        let repaired = registries::recover(path, &mut wait, &mut progress);
+        let repaired = registries::recover(path, arguments.max_size, &mut wait, &mut progress);
         if !repaired.map_err(Failure::trouble)? && !arguments.quiet {
             PROGRAM.say(&format!("{}: no interrupted write", path.display()));
         }

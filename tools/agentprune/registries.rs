@@ -9,12 +9,13 @@ use foldhash::HashMap;
 use model::plan::{PlannedAction, RegistryItems};
 use model::record::{ActionKind, Outcome};
 use registry::{
-    ChangeKind, Edit, Locked, NotWritten, Registry, RegistryError, SignalsWait, Step, WaitBudget,
+    Access, ChangeKind, Edit, Locked, NotWritten, Registry, RegistryError, SignalsWait, Step,
+    WaitBudget,
 };
 
-use super::PROGRAM;
 use super::args::Arguments;
 use super::ghosts::{self, Verdict};
+use super::program::PROGRAM;
 use super::progress::Progress;
 use super::report::Report;
 
@@ -37,20 +38,13 @@ pub fn clean(
 ) -> Result<(), Failure> {
     for attempt in 1.. {
         report.deliver()?;
-        let locked = match lock(Path::new(path), wait, &mut report.progress) {
+        let locked = match lock(Path::new(path), arguments.max_size, wait, &mut report.progress) {
             Ok(locked) => locked,
             Err(error) => {
                 fail(items.actions(), &error, report);
                 return Ok(());
             }
         };
-        let (owner, own) = (locked.file().owner_uid, host::user::uid());
-        if owner != own {
-            for action in items.actions() {
-                report.record(action, Outcome::Refused, format!("it belongs to uid {owner}"));
-            }
-            return Ok(());
-        }
         let groups = Groups::of(items);
         let states = match locked.entries(&groups.ids) {
             Ok(states) => states,
@@ -76,32 +70,34 @@ pub fn clean(
     Ok(())
 }
 
-/// Locks a registry and says what was repaired of it.
+/// Locks a registry that a record names and says what was repaired of it.
 ///
 /// # Errors
 /// When it cannot be locked, repaired or read.
 pub fn lock(
     path: &Path,
+    max_size: u64,
     wait: &mut WaitBudget,
     progress: &mut Progress,
 ) -> Result<Box<dyn Locked>, RegistryError> {
-    let registry = registry::open(path)?;
+    let registry = registry::open(path, Access::to_listed(max_size))?;
     let mut steps = Steps::new(&*registry, wait, progress);
     let locked = registry.lock(wait, &mut |step| steps.say(step));
     steps.progress.clear();
     locked
 }
 
-/// Repairs what an interrupted write has left of a registry. Whether there was anything.
+/// Repairs what an interrupted write has left of a registry that a person names. Whether there was anything.
 ///
 /// # Errors
 /// When it cannot be locked or repaired.
 pub fn recover(
     path: &Path,
+    max_size: u64,
     wait: &mut WaitBudget,
     progress: &mut Progress,
 ) -> Result<bool, RegistryError> {
-    let registry = registry::open(path)?;
+    let registry = registry::open(path, Access::to_given(max_size))?;
     let mut steps = Steps::new(&*registry, wait, progress);
     let recovered = registry.recover(wait, &mut |step| steps.say(step));
     steps.progress.clear();
@@ -242,10 +238,10 @@ pub fn say_notes(locked: &dyn Locked, notes: &[String]) {
 /// Nothing of these actions could be done.
 pub fn fail<'o, 'a: 'o>(
     actions: impl IntoIterator<Item = &'o PlannedAction<'a>>,
-    reason: &dyn std::fmt::Display,
+    error: &RegistryError,
     report: &mut Report,
 ) {
     for action in actions {
-        report.record(action, Outcome::Failed, reason.to_string());
+        report.record(action, error.outcome, error.to_string());
     }
 }

@@ -31,8 +31,8 @@ use model::record::Record;
 use model::record::{Action, ActionKind, Outcome};
 use model::record::{RemovedEntry, SqliteEntry};
 
-use super::PROGRAM;
 use super::background::{self, Receipts};
+use super::program::PROGRAM;
 use super::progress::Progress;
 
 /// How long a signal may wait for the records of a registry to be printed.
@@ -51,7 +51,7 @@ pub struct Report {
     /// Whether the log lacks a record.
     log_failed: bool,
     quiet: bool,
-    /// What is said on the way.
+    /// What is said on standard error while it works.
     pub progress: Progress,
     counts: BTreeMap<&'static str, usize>,
     expected: usize,

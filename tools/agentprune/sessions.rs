@@ -12,11 +12,11 @@ use model::rules::{SessionVerdict, session_verdict};
 use super::recheck::{self, Recheck};
 use super::report::Report;
 
-/// How long one that is found ending may take. Until then it looks like something else:
-/// tmux still lists it, but what ran in it does not run any more.
+/// How long a session may take that is already ending. Until then tmux still lists it, but
+/// its processes are gone.
 const ENDING: Duration = Duration::from_millis(100);
 
-const MOVED: &str = "it changed at the moment of ending it, so tmux left it";
+const MOVED: &str = "it changed just before it was ended, so tmux left it alone";
 
 /// Ends the sessions of these items.
 ///
@@ -34,7 +34,7 @@ pub fn end(items: &[PlanItem<'_, Session>], report: &mut Report) -> Result<(), F
 fn end_one(item: &PlanItem<'_, Session>, report: &mut Report) -> Result<(), Failure> {
     let evidence = &item.action.origin.evidence;
     let recheck = Recheck::scan(evidence, TMUX_LIMIT)?;
-    // What became of it if it is gone by the next scan, and if it is not.
+    // Its result if the next scan does not have it, and if it does, and why in that case.
     let (if_gone, if_there, reason) = match judge(&item.subject, &recheck) {
         Ok(session) => {
             report.all_planned([&item.action])?;
@@ -57,15 +57,15 @@ fn end_one(item: &PlanItem<'_, Session>, report: &mut Report) -> Result<(), Fail
         Ok(false) => report.record(&item.action, if_gone, "session ended"),
         Ok(true) => report.record(&item.action, if_there, reason),
         Err(_) => {
-            let reason = "tmux could not be asked what became of it";
+            let reason = "whether it ended is unknown: tmux could not be asked";
             report.record(&item.action, Outcome::Failed, reason);
         }
     }
     after.map(|_| ())
 }
 
-/// The session of the finding, as it is now, if it is still a zombie. What tmux is told to
-/// end is put together from this: words of the input never get into its commands.
+/// Returns the session of the finding as it is now, if it is still a zombie. tmux commands
+/// are built from this one: words of the input never get into them.
 fn judge<'s>(found: &Session, recheck: &'s Recheck) -> Result<&'s Session, (Outcome, String)> {
     let Some(session) = recheck.session(found) else {
         return Err((Outcome::Gone, "no such session".to_owned()));

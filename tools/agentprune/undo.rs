@@ -45,7 +45,7 @@ pub fn undo(
                 report.record(action, Outcome::Refused, reason.as_str());
             }
         } else {
-            put_back(Path::new(&path), undo, &mut wait, report)?;
+            put_back(Path::new(&path), undo, arguments, &mut wait, report)?;
         }
     }
     Ok(())
@@ -54,6 +54,7 @@ pub fn undo(
 fn put_back(
     path: &Path,
     undo: Undo<'_>,
+    arguments: &Arguments,
     wait: &mut WaitBudget,
     report: &mut Report,
 ) -> Result<(), Failure> {
@@ -61,7 +62,7 @@ fn put_back(
         undo.entries.into_iter().unzip();
     let counters = undo.counters.iter().map(|(name, values)| (name.as_str(), *values)).collect();
     report.deliver()?;
-    let locked = match lock(path, wait, &mut report.progress) {
+    let locked = match lock(path, arguments.max_size, wait, &mut report.progress) {
         Ok(locked) => locked,
         Err(error) => {
             fail(&actions, &error, report);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueHint};
-use cli::{Agents, OutputArgs, UserArgs};
+use cli::{Agents, OutputArgs, UserArgs, size};
 
 /// List the agents in the orchestrator's registries, one JSON object a line.
 ///
@@ -19,7 +19,7 @@ use cli::{Agents, OutputArgs, UserArgs};
     name = "lsagents",
     version,
     args_override_self = true,
-    after_help = "Exit status: 0 listed, 2 could not look."
+    after_help = "Exit status: 0 listed, 2 could not list everything."
 )]
 pub struct Arguments {
     /// Read this registry file (repeatable)
@@ -45,6 +45,10 @@ pub struct Arguments {
     /// How long to wait for the locks of registries, of all of them together
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = cli::seconds)]
     pub lock_timeout: Duration,
+
+    /// Read no registry that is larger than this
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
+    pub max_size: u64,
 
     #[command(flatten)]
     #[allow(missing_docs)]

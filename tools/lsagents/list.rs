@@ -6,7 +6,7 @@ use std::path::Path;
 use cli::{Failure, ScanWriter};
 use foldhash::HashSet;
 use model::record::Record;
-use registry::{FoundWorkspace, Snapshot, WaitBudget};
+use registry::{Access, FoundWorkspace, Snapshot, WaitBudget};
 
 /// Writes the records of a workspace's registries. An agent of its database is not listed
 /// again where it stands in a JSON file too, and where the database cannot be read, neither
@@ -17,11 +17,13 @@ use registry::{FoundWorkspace, Snapshot, WaitBudget};
 pub fn workspace(
     scan: &mut ScanWriter,
     workspace: &FoundWorkspace,
+    max_size: u64,
     wait: &mut WaitBudget,
 ) -> Result<(), Failure> {
+    let mut read = |scan: &mut ScanWriter, path: &Path| read(scan, path, max_size, wait);
     let mut known = HashSet::default();
     if let Some(path) = &workspace.database {
-        let Some(snapshot) = read(scan, path, wait) else { return Ok(()) };
+        let Some(snapshot) = read(scan, path) else { return Ok(()) };
         let is_alone = workspace.json.is_empty();
         records(scan, &*snapshot, &mut |id| {
             if !is_alone {
@@ -31,7 +33,7 @@ pub fn workspace(
         })?;
     }
     for path in &workspace.json {
-        if let Some(snapshot) = read(scan, path, wait) {
+        if let Some(snapshot) = read(scan, path) {
             records(scan, &*snapshot, &mut |id| !known.contains(id))?;
         }
     }
@@ -39,8 +41,13 @@ pub fn workspace(
 }
 
 /// Reads a registry. What is wrong with it makes the scan incomplete.
-fn read(scan: &mut ScanWriter, path: &Path, wait: &mut WaitBudget) -> Option<Box<dyn Snapshot>> {
-    let read = registry::open(path)
+fn read(
+    scan: &mut ScanWriter,
+    path: &Path,
+    max_size: u64,
+    wait: &mut WaitBudget,
+) -> Option<Box<dyn Snapshot>> {
+    let read = registry::open(path, Access::to_given(max_size))
         .and_then(|registry| Ok((registry.read(wait)?, registry.path().to_owned())));
     match read {
         Ok((snapshot, path)) => {

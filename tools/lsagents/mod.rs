@@ -10,8 +10,9 @@ use std::process::ExitCode;
 use self::args::Arguments;
 use crate::start;
 use cli::{Failure, Printer, Program, ScanWriter};
+use host::environment::var;
 use model::record::Of;
-use registry::{Found, WaitBudget, Which, find, find_all};
+use registry::{Found, WORKSPACE_VARIABLE, WaitBudget, Which, find, find_all};
 
 const PROGRAM: Program = Program::new("lsagents");
 
@@ -36,7 +37,7 @@ fn run(arguments: Arguments) -> Result<u8, Failure> {
             found.trouble.into_iter().for_each(|trouble| scan.trouble(trouble));
             found.notes.iter().for_each(|note| scan.note(note));
             for workspace in found.workspaces {
-                list::workspace(&mut scan, &workspace, &mut wait)?;
+                list::workspace(&mut scan, &workspace, arguments.max_size, &mut wait)?;
             }
         }
         Err(reason) => scan.trouble(reason),
@@ -55,6 +56,6 @@ fn registries(arguments: &Arguments, wait: &mut WaitBudget) -> Result<Found, Str
     };
     match arguments.all_workspaces {
         true => find_all(which, wait),
-        false => find(&arguments.workspace, which),
+        false => find(&arguments.workspace, which, var(WORKSPACE_VARIABLE)),
     }
 }

@@ -9,9 +9,11 @@ use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Arg, Args, ColorChoice, Command};
 
+use crate::cell::Cell;
+use crate::column::Column;
 use crate::diagnostics::Failure;
 use crate::field::{Field, Output, RecordType, TYPE, Unit, find, paths};
-use crate::table::{self, Cell, Column, TableStyle};
+use crate::table::{self, TableStyle};
 use crate::terminal;
 
 /// The options for the layout of output, which all programs have.
@@ -21,7 +23,7 @@ pub struct LayoutArgs<O: Output> {
     #[arg(short = 'T', long)]
     pub table: bool,
 
-    /// Print only these fields of each record, as -H lists them; `a.b` is field b of field a
+    /// Print only these fields of each record; -H lists them, `a.b` is field b of field a
     #[arg(
         short = 'o',
         long,
@@ -36,11 +38,11 @@ pub struct LayoutArgs<O: Output> {
     #[arg(short = 'H', long, exclusive = true)]
     pub list_fields: bool,
 
-    /// Leave the headings and sums of tables out
+    /// Leave out the headings and sums of tables
     #[arg(long)]
     pub no_headings: bool,
 
-    /// Colour tables: auto is on a terminal and without NO_COLOR
+    /// When to colour tables; auto: on a terminal, unless NO_COLOR is set
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub color: ColorChoice,
 
@@ -49,7 +51,7 @@ pub struct LayoutArgs<O: Output> {
     pub of: PhantomData<O>,
 }
 
-/// The options for output of the programs that only scan.
+/// The options for output of the programs that have a filter.
 #[derive(Args, Clone, Debug)]
 pub struct OutputArgs<O: Output> {
     #[command(flatten)]
@@ -62,7 +64,7 @@ pub struct OutputArgs<O: Output> {
 }
 
 impl<O: Output> LayoutArgs<O> {
-    /// How tables look that go there.
+    /// How tables look that are printed to `out`.
     pub fn style(&self, out: &(impl AsFd + IsTerminal)) -> TableStyle {
         TableStyle {
             width: terminal::width(out),
@@ -125,7 +127,7 @@ impl<O: Output> TypedValueParser for FieldParser<O> {
         Err(clap::Error::raw(ErrorKind::InvalidValue, reason).with_cmd(command))
     }
 
-    /// For completion: the fields of records, not those within them.
+    /// For completion: the fields of records, without the fields of objects in them.
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
         let fields = O::RECORDS.iter().flat_map(|record: &RecordType| record.fields);
         let mut names: Vec<&Field> = Vec::new();

@@ -7,12 +7,12 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use crate::table::escaped;
+use crate::cell::escaped;
 
-/// Exit status for "could not do it": wrong usage, no input, something that could not
-/// be asked.
+/// The exit status of a program that could not do its work: wrong usage, no input, or
+/// something that could not be asked.
 const TROUBLE: u8 = 2;
-/// What a shell reports of a program that SIGPIPE ended.
+/// The exit status that a shell reports for a program that SIGPIPE has ended.
 const BROKEN_PIPE: u8 = 141;
 
 /// Why a program ends early.
@@ -22,12 +22,12 @@ pub enum Failure {
     Trouble(String),
     /// Standard output could not be written.
     Output(io::Error),
-    /// Everything was said already.
+    /// Everything has been said already; this is the exit status.
     Said(u8),
 }
 
 impl Failure {
-    /// A failure from anything that can be shown.
+    /// Trouble with this reason.
     pub fn trouble(reason: impl fmt::Display) -> Failure {
         Failure::Trouble(reason.to_string())
     }

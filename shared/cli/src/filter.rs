@@ -1,4 +1,4 @@
-//! `-Q EXPR`: keeping the records for which a jq expression is true.
+//! `-Q EXPR`: keeps the records for which a jq expression is true.
 //!
 //! The only module that knows the jq engine.
 
@@ -21,7 +21,7 @@ impl Filter {
     /// Compiles an expression, with the definitions of jq's standard library.
     ///
     /// # Errors
-    /// What is wrong with the expression.
+    /// A sentence about what is wrong with the expression.
     pub fn new(expression: &str) -> Result<Filter, String> {
         let (parsed, errors) = jaq_parse::parse(expression, jaq_parse::main());
         if let Some(error) = errors.first() {
@@ -49,7 +49,7 @@ impl Filter {
     /// nor `null`.
     ///
     /// # Errors
-    /// What the expression says about this record, as jq would.
+    /// The error that the expression ends with for this record, as in jq.
     pub fn keeps(&self, record: &Value) -> Result<bool, String> {
         let inputs = RcIter::new(core::iter::empty());
         let context = Ctx::new([], &inputs);
@@ -67,7 +67,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn truth_is_jqs() {
+    fn a_record_is_kept_if_the_value_is_true_to_jq() {
         let record = json!({"name": "agent_x", "n": 0, "gone": null, "list": ["a"]});
         for (expression, keeps) in [
             (".name", true),

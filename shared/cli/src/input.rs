@@ -1,4 +1,4 @@
-//! Reading the records that a program is fed.
+//! Reads the records that a program is fed.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::diagnostics::Failure;
 
-/// Longest line accepted. A record is some hundred bytes long; one with all arguments of
-/// a process at most a few million, the kernel's own limit for them.
+/// The longest line that is accepted, in bytes. A record has some hundred bytes; one with all
+/// arguments of a process has a few million at most, the limit of the kernel.
 const LINE_LIMIT: usize = 16 << 20;
 
 /// The files that a program reads records from.
@@ -21,7 +21,7 @@ impl<'f> Input<'f> {
     /// that feeds it.
     ///
     /// # Errors
-    /// When standard input would be a terminal: nobody types records.
+    /// When standard input is a terminal: nobody types records.
     pub fn new(files: &'f [PathBuf], what: &str, how: &str) -> Result<Input<'f>, Failure> {
         let reads_stdin = files.is_empty() || files.iter().any(|file| is_stdin(file));
         if reads_stdin && io::stdin().is_terminal() {
@@ -93,8 +93,8 @@ fn read(file: &Path, text: &mut String) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Reads everything, unless a line is too long: then, where that line begins. What is read
-/// until that shows is not much more than such a line.
+/// Reads everything. If a line is too long, reading stops soon, and the offset of that line is
+/// returned.
 fn read_lines(mut source: impl Read, bytes: &mut Vec<u8>) -> io::Result<Option<usize>> {
     loop {
         let before = bytes.len();
@@ -111,7 +111,7 @@ fn read_lines(mut source: impl Read, bytes: &mut Vec<u8>) -> io::Result<Option<u
     }
 }
 
-/// Where the line begins in which this place is.
+/// The offset of the beginning of the line that this offset is in.
 fn line_start(bytes: &[u8], place: usize) -> usize {
     bytes[..place].iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1)
 }

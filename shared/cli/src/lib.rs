@@ -1,7 +1,9 @@
-//! What the programs of agentutils have in common on the command line: how they end,
-//! what they say on standard error, and how they print records.
+//! What the programs of agentutils have in common on the command line: options, the fields of
+//! records, how records are printed, what is said on standard error, and how a program ends.
 
 mod args;
+mod cell;
+mod column;
 mod diagnostics;
 mod field;
 mod fields;
@@ -17,16 +19,18 @@ mod user;
 mod word;
 
 pub use args::{LayoutArgs, OutputArgs};
+pub use cell::{Cell, cell, escaped};
+pub use column::{Column, columns};
 pub use diagnostics::{Failure, Program};
 pub use field::{Field, Output, RecordType, Unit};
 pub use fields::{ALL, Actions, Agents, Findings, Processes, Sessions};
 pub use filter::Filter;
 pub use input::Input;
-pub use output::{Printer, columns};
+pub use output::Printer;
 pub use scan::ScanWriter;
 pub use source::proc_source;
-pub use table::{Cell, TableStyle, cell, cut, escaped, filled, painted, render};
+pub use table::{TableStyle, cut, filled, painted, render};
 pub use terminal::{rewrites, width};
-pub use units::{bytes, seconds};
+pub use units::{bytes, seconds, size};
 pub use user::UserArgs;
 pub use word::{Tone, Word};

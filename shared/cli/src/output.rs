@@ -1,4 +1,4 @@
-//! Printing records: as JSON Lines, always, or as a table when asked for one.
+//! Prints records: as JSON Lines, or as a table when asked for one.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,10 +9,12 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::args::{LayoutArgs, OutputArgs};
+use crate::cell::{self, Cell};
+use crate::column::{Column, columns};
 use crate::diagnostics::Failure;
-use crate::field::{Output, RecordType, Unit, find};
+use crate::field::{Output, RecordType, Unit};
 use crate::filter::Filter;
-use crate::table::{self, Cell, Column, TableStyle};
+use crate::table::{self, TableStyle};
 use crate::units::{bytes, duration};
 
 /// How many bytes are usually written at a time.
@@ -27,7 +29,7 @@ enum Layout {
     FieldLines(Vec<String>),
     /// A table with these columns.
     Table(Vec<Column>),
-    /// The program lays them out itself.
+    /// None: the program takes the records and lays them out itself.
     Kept(Vec<Value>),
 }
 
@@ -92,28 +94,28 @@ impl Printer {
         }
     }
 
-    /// The same, but it writes to `out`, and there each record at once, with one call of
-    /// `write`; a table when it is finished.
+    /// The same, but it writes to `out`: each record at once, with one call of `write`; a
+    /// table when it is finished.
     pub fn unbuffered(mut self, out: impl Write + 'static) -> Printer {
         self.out = Sink(Box::new(out));
         self.chunk = 0;
         self
     }
 
-    /// The same, but instead of printing records it keeps them for [`Printer::take`]: for a
-    /// program that has a layout of its own.
+    /// The same, but it keeps the records for [`Printer::take`] and does not print them: for a
+    /// program with a layout of its own.
     pub fn keeping(mut self) -> Printer {
         self.layout = Layout::Kept(Vec::new());
         self
     }
 
-    /// Counts the ages in tables to this instant. Without it, times show as they are.
+    /// Sets the instant that ages in tables are counted to. Without it, times show as they are.
     pub fn set_now(&mut self, now: Timestamp) {
         self.style.now = Some(now);
     }
 
-    /// Says below a table that records are missing from it, so that none in it does not read
-    /// as none at all.
+    /// Has a table say that records are missing, so that an empty one does not read as "there
+    /// is none".
     pub fn set_incomplete(&mut self) {
         self.sums.incomplete = true;
     }
@@ -168,7 +170,7 @@ impl Printer {
                 let of = self.records.iter().find(|of| value["type"] == of.word);
                 // A record of another type than the columns are for is no row.
                 if of.is_some_and(|of| columns.iter().any(|column| of.has(&column.path))) {
-                    let cells = columns.iter().map(|c| table::cell(&value, c, self.style.now));
+                    let cells = columns.iter().map(|c| cell::cell(&value, c, self.style.now));
                     self.rows.push(cells.collect());
                     self.sums.add(&value, columns);
                 }
@@ -237,18 +239,11 @@ impl Printer {
     }
 }
 
-/// Whatever made the program stop, what it had to say before that is printed.
+/// What was to be printed is printed, whatever made the program stop.
 impl Drop for Printer {
     fn drop(&mut self) {
         let _ = self.flush();
     }
-}
-
-/// The columns for these fields of a program's records; what is no field is no column.
-pub fn columns<O: Output>(paths: &[impl AsRef<str>]) -> Vec<Column> {
-    let column =
-        |path: &str| Some(Column { path: path.to_owned(), field: find(O::RECORDS, path)? });
-    paths.iter().filter_map(|path| column(path.as_ref())).collect()
 }
 
 /// A line of an object with these fields, in this order.
@@ -256,13 +251,13 @@ fn field_line(record: &Value, fields: &[String]) -> io::Result<String> {
     let mut line = String::from("{");
     for (at, path) in fields.iter().enumerate() {
         let comma = if at == 0 { "" } else { "," };
-        line += &format!("{comma}{}:{}", serde_json::to_string(path)?, table::at(record, path));
+        line += &format!("{comma}{}:{}", serde_json::to_string(path)?, cell::at(record, path));
     }
     line += "}\n";
     Ok(line)
 }
 
-/// What stands below a table: how many records of each type, and what their fields make.
+/// The line below a table: how many records of each type there are, and the sums of fields.
 #[derive(Debug, Default)]
 struct Sums {
     counts: BTreeMap<String, u64>,
@@ -279,7 +274,7 @@ impl Sums {
             if self.sums.len() == at {
                 self.sums.push((column.field.unit, what, 0.0));
             }
-            self.sums[at].2 += table::at(record, &column.path).as_f64().unwrap_or(0.0);
+            self.sums[at].2 += cell::at(record, &column.path).as_f64().unwrap_or(0.0);
         }
     }
 

@@ -1,4 +1,4 @@
-//! One run of a lister: its records and the `end` that proves they are all there.
+//! One run of a lister: its records and the `end` record that proves they are all there.
 
 use model::record::{End, Record};
 
@@ -16,7 +16,7 @@ pub struct ScanWriter {
 }
 
 impl ScanWriter {
-    /// Begins a scan; `end` is its closing record, still without a count.
+    /// Begins a scan. `end` is its closing record; its count is set when it is written.
     pub fn new(program: Program, mut printer: Printer, end: End) -> ScanWriter {
         printer.set_now(end.taken_at);
         ScanWriter { end, program, printer, trouble: Vec::new() }
@@ -30,7 +30,7 @@ impl ScanWriter {
         self.printer.record(record)
     }
 
-    /// Says what could not be looked at. The scan is not complete then.
+    /// Says what could not be read. The scan is not complete then.
     pub fn trouble(&mut self, reason: String) {
         self.program.say(&reason);
         self.trouble.push(reason);

@@ -3,7 +3,7 @@
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use model::record::ProcSource;
 
-/// Reads the word for a source of the process table.
+/// The parser for the name of a source of the process table.
 pub fn proc_source() -> impl TypedValueParser<Value = ProcSource> {
     let all = [ProcSource::Proc, ProcSource::Ps];
     PossibleValuesParser::new(all.map(ProcSource::word)).try_map(move |word| {

@@ -6,20 +6,20 @@ use std::os::fd::AsFd;
 
 use clap::ColorChoice;
 
-/// How many columns there are for a table: `COLUMNS` of the environment, as watch(1) sets
-/// it, else the width of the terminal; `None` where it goes to no terminal.
+/// How many columns a table may have: `COLUMNS` of the environment, as watch(1) sets it, else
+/// the width of the terminal; `None` if `out` is no terminal.
 pub fn width(out: impl AsFd) -> Option<usize> {
     let wanted = env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     let terminal = || terminal_size::terminal_size_of(out).map(|(width, _)| width.0.into());
     wanted.filter(|columns| *columns > 0).or_else(terminal)
 }
 
-/// Whether it is a terminal on which a line can be written over.
+/// Whether `out` is a terminal on which a line can be overwritten.
 pub fn rewrites(out: &impl IsTerminal) -> bool {
     out.is_terminal() && anstyle_query::term_supports_ansi_color()
 }
 
-/// Whether to colour. By itself only on a terminal that can, and where `NO_COLOR` is not set
+/// Whether to colour. `Auto`: on a terminal that can, unless `NO_COLOR` is set
 /// (<https://no-color.org>).
 pub fn colour(choice: ColorChoice, is_terminal: bool) -> bool {
     match choice {

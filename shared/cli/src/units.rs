@@ -1,4 +1,4 @@
-//! Times and sizes, as people write and read them.
+//! Times and sizes as people write and read them.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 /// Reads `90`, `2s`, `1.5m`, `1h`, `7d`; without a unit, seconds.
 ///
 /// # Errors
-/// A sentence for anything else.
+/// What is wrong with any other text.
 pub fn seconds(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = match &text[digits.len()..] {
@@ -18,6 +18,30 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
     };
     let number: f64 = digits.parse().map_err(|_| "not a time such as 2s, 1m or 1h".to_owned())?;
     Duration::try_from_secs_f64(number * unit).map_err(|_| "longer than any time".to_owned())
+}
+
+/// Reads `4096`, `512K`, `1.5MiB`, `1G`, `2TB`: without a unit, bytes; units are powers of
+/// 1024.
+///
+/// # Errors
+/// A sentence for anything else.
+pub fn size(text: &str) -> Result<u64, String> {
+    const UNITS: [&str; 5] = ["", "k", "m", "g", "t"];
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = text[digits.len()..].to_ascii_lowercase();
+    let letter = unit.strip_suffix("ib").or(unit.strip_suffix('b')).unwrap_or(&unit);
+    let power = UNITS
+        .iter()
+        .position(|known| *known == letter)
+        .ok_or_else(|| format!("unknown unit {unit:?}: use K, M, G or T"))?;
+    let number: f64 =
+        digits.parse().map_err(|_| "not a size such as 4096, 64M or 1G".to_owned())?;
+    let bytes = number * 1024_f64.powi(power as i32);
+    if (0.0..u64::MAX as f64).contains(&bytes) {
+        Ok(bytes as u64)
+    } else {
+        Err("larger than any file".to_owned())
+    }
 }
 
 /// A number of bytes as people read it: `512 B`, `1.5 KiB`, `21 MiB`.
@@ -66,7 +90,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn units() {
+    fn sizes_that_people_write() {
+        for (text, expected) in [
+            ("0", Ok(0)),
+            ("4096", Ok(4096)),
+            ("64k", Ok(65_536)),
+            ("1.5MiB", Ok(1_572_864)),
+            ("1G", Ok(1 << 30)),
+            ("2tb", Ok(2 << 40)),
+            ("10B", Ok(10)),
+        ] {
+            assert_eq!(size(text), expected, "{text}");
+        }
+        for text in ["", "x", "1X", "-1", "1e30", "1iB2", "nan"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_time_is_read_with_its_unit_or_as_seconds() {
         for (text, expected) in
             [("2", 2000), ("2s", 2000), ("1.5m", 90_000), ("1h", 3_600_000), ("0", 0)]
         {
@@ -78,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes() {
+    fn a_size_has_two_digits_or_more_and_a_binary_unit() {
         for (number, text) in [
             (0, "0 B"),
             (1023, "1023 B"),
@@ -95,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn durations() {
+    fn a_duration_has_two_units_at_most() {
         for (seconds, text) in [
             (0.0, "0s"),
             (0.04, "0.0s"),

@@ -18,8 +18,8 @@ pub struct Appearance<'p> {
     pub args: &'p [&'p [u8]],
 }
 
-/// Programs that run others or that people live in: as a name of Claude they would
-/// make every shell a candidate for a signal.
+/// Programs that run others or that people work in. As a name of Claude they would make
+/// every shell a target.
 const REFUSED: [&str; 25] = [
     "sh", "bash", "dash", "zsh", "ksh", "ash", "fish", "csh", "tcsh", "login", "su", "sudo", "env",
     "node", "nodejs", "bun", "deno", "python", "python3", "tmux", "screen", "ssh", "sshd",
@@ -74,7 +74,7 @@ impl NameRule {
     pub fn matches(&self, process: Appearance<'_>) -> bool {
         let first = process.args.first().map(|arg| String::from_utf8_lossy(arg));
         let exe = process.exe.map(without_suffixes);
-        // One of that length may be the beginning of another program's name.
+        // A name of that length may be the cut name of another program.
         self.has(process.comm) && process.comm.len() < COMM_LEN
             || exe.is_some_and(|exe| self.has(base_name(exe)) || self.is_versioned(exe))
             || first.as_deref().is_some_and(|arg| self.has(base_name(without_suffixes(arg))))
@@ -89,7 +89,9 @@ impl NameRule {
     /// `~/.local/share/claude/versions/2.1.30`.
     fn is_versioned(&self, exe: &str) -> bool {
         self.builtin
-            && exe.rsplit_once('/').is_some_and(|(folder, _)| folder.ends_with("/claude/versions"))
+            && exe
+                .rsplit_once('/')
+                .is_some_and(|(directory, _)| directory.ends_with("/claude/versions"))
     }
 
     fn runs_script(&self, process: Appearance<'_>) -> bool {
@@ -112,11 +114,11 @@ pub fn is_daemon(process: Appearance<'_>) -> bool {
     })
 }
 
-/// The options with which Claude works without a person before it.
+/// The options that make Claude work without a person.
 const HEADLESS: [&str; 4] = ["-p", "--print", "--output-format", "--input-format"];
 
 /// Whether the arguments of a Claude, the first of which is its name, say that it works
-/// without a person before it. Options end at `--`.
+/// without a person. Options end at `--`.
 pub fn is_headless(args: &[String]) -> bool {
     let options = args.iter().skip(1).take_while(|arg| *arg != "--");
     options.map(|arg| arg.split('=').next().unwrap_or(arg)).any(|arg| HEADLESS.contains(&arg))

@@ -63,7 +63,7 @@ pub struct Scan<'a> {
     pub processes: Vec<Sourced<'a, Process>>,
 }
 
-/// What every record must say of itself.
+/// What every record has.
 #[derive(Deserialize)]
 struct Head<'a> {
     #[serde(rename = "type", borrow)]
@@ -73,8 +73,8 @@ struct Head<'a> {
 }
 
 impl<'a> Head<'a> {
-    /// The head of a record that begins with it, as the listers write them, so that the
-    /// line need be read only once: as a record of that type, which shows whether it is one.
+    /// The head of a line that begins as the listers write records. Then the line is parsed
+    /// only once: as a record of that type, which fails if it is none.
     fn leading(line: &'a str) -> Option<Head<'a>> {
         let (kind, rest) = line.strip_prefix("{\"type\":\"")?.split_once('"')?;
         let (scan, _) = rest.strip_prefix(",\"scan\":\"")?.split_once('"')?;
@@ -206,7 +206,7 @@ fn close(open: Open<'_>) -> Result<Scan<'_>, Malformed> {
     Ok(Scan { end, agents, registries, sessions, processes })
 }
 
-/// What a scan of this kind is at, as a word for messages.
+/// What a scan of this kind lists, as a word for messages.
 pub fn subject(of: Of) -> &'static str {
     match of {
         Of::Agents => "agents",
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_in_any_order_make_a_look() {
+    fn lines_in_any_order_make_a_scan() {
         for text in [format!("{AGENT}\n{END}\n"), format!("{END}\n\n  {AGENT}")] {
             let scans = read(&text).unwrap();
             assert_eq!(scans[0].agents[0].record.id, "a".into());

@@ -1,6 +1,7 @@
 //! Where the registries are.
 
 use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -13,8 +14,8 @@ use crate::wait::WaitBudget;
 
 /// The directory that an orchestrator keeps in the project it works on.
 const WORKSPACE: &str = ".agent-workspace";
-/// The variable that names such a directory.
-const VARIABLE: &str = "CLAUDE_ORCHESTRATOR_WORKSPACE";
+/// The variable of the environment that names such a directory.
+pub const WORKSPACE_VARIABLE: &str = "CLAUDE_ORCHESTRATOR_WORKSPACE";
 /// Where the orchestrator keeps what belongs to no project, below the home directory.
 const AT_HOME: &str = ".claude-orchestrator/workspaces";
 /// The database of a workspace.
@@ -62,8 +63,8 @@ impl Found {
     }
 }
 
-/// Finds the registries of the workspaces given, else of the one that
-/// `CLAUDE_ORCHESTRATOR_WORKSPACE` names, else of the nearest `.agent-workspace` from the
+/// Finds the registries of the workspaces given, else of the one that `from_environment`, the
+/// value of [`WORKSPACE_VARIABLE`], names, else of the nearest `.agent-workspace` from the
 /// current directory up, else of the orchestrator's own in the home directory. A workspace
 /// may be given as itself or as the directory it is in.
 ///
@@ -72,9 +73,13 @@ impl Found {
 ///
 /// # Errors
 /// Every place that was tried, when there is no workspace in any.
-pub fn find(workspaces: &[PathBuf], which: Which) -> Result<Found, String> {
+pub fn find(
+    workspaces: &[PathBuf],
+    which: Which,
+    from_environment: Option<OsString>,
+) -> Result<Found, String> {
     let workspaces = if workspaces.is_empty() {
-        vec![default_workspace()?]
+        vec![default_workspace(from_environment)?]
     } else {
         workspaces.iter().map(|given| given_workspace(given)).collect::<Result<_, _>>()?
     };
@@ -187,9 +192,10 @@ fn has_registries(directory: &Path) -> bool {
         || task_registries(directory).map_or(directory.is_dir(), |found| !found.is_empty())
 }
 
-fn default_workspace() -> Result<PathBuf, String> {
-    if let Some(value) = env::var_os(VARIABLE).filter(|value| !value.is_empty()) {
-        return given_workspace(Path::new(&value)).map_err(|error| format!("{VARIABLE}: {error}"));
+fn default_workspace(from_environment: Option<OsString>) -> Result<PathBuf, String> {
+    if let Some(value) = from_environment.filter(|value| !value.is_empty()) {
+        return given_workspace(Path::new(&value))
+            .map_err(|error| format!("{WORKSPACE_VARIABLE}: {error}"));
     }
     let current = env::current_dir().map_err(|error| format!("current directory: {error}"))?;
     let mut tried: Vec<PathBuf> =
@@ -198,7 +204,7 @@ fn default_workspace() -> Result<PathBuf, String> {
     tried.iter().find(|path| path.is_dir()).cloned().ok_or_else(|| {
         let tried: Vec<String> = tried.iter().map(|path| path.display().to_string()).collect();
         format!(
-            "no workspace found: {VARIABLE} is not set, and there is no {}; \
+            "no workspace found: {WORKSPACE_VARIABLE} is not set, and there is no {}; \
              name one with --workspace, or a registry with --registry",
             tried.join(", no ")
         )

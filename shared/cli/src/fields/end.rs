@@ -39,7 +39,8 @@ const UNASKED: &[Field] = &[
         "What it has mounted",
         "What it has mounted: *same* if it shares the mount namespace of the scan, else a list \
          of objects with `device`, such as `8:1`, and `root`, the directory of that file system \
-         that is mounted. `null`: could not be read.",
+         that is mounted. One that maps users to others has `idmapped` true. `null`: could not \
+         be read.",
     )
     .nullable(),
 ];

@@ -6,6 +6,12 @@ use crate::word::Tone::Warn;
 /// The fields of evidence.
 pub const EVIDENCE: &[Field] = &[
     Field::new(
+        "uid",
+        Unit::Number,
+        "For which user it was found",
+        "The user for whom it was found: agentprune(1) acts for no other.",
+    ),
+    Field::new(
         "taken_at",
         Unit::Time,
         "When the earliest scan began",
@@ -59,5 +65,11 @@ pub const EVIDENCE: &[Field] = &[
         Unit::Flag(Warn),
         "Whether --busy was given",
         "Whether agentdiff(1) was given `--busy`.",
+    ),
+    Field::new(
+        "ignore_unasked",
+        Unit::Flag(Warn),
+        "Whether --ignore-unasked was given",
+        "Whether agentdiff(1) was given `--ignore-unasked`.",
     ),
 ];

@@ -25,6 +25,28 @@ pub const REGISTRY: &[Field] = &[
     FORMAT,
     Field::new("scope", SCOPE, "Kind of registry: global, task or state", "The kind of registry."),
     Field::new("owner_uid", Unit::Number, "The user who owns it", "The user who owns the file."),
+    Field::new("gid", Unit::Number, "The group that owns it", "The group that owns the file."),
+    Field::new(
+        "mode",
+        Unit::Number,
+        "Its permission bits, in decimal",
+        "The permission bits of the file, as a decimal number: 420 is `rw-r--r--`. An access \
+         control list shows in those of the group.",
+    ),
+    Field::new(
+        "device",
+        Unit::Text,
+        "The device of its file system",
+        "The device of its file system, such as `8:1`. `null`: unknown.",
+    )
+    .nullable(),
+    Field::new(
+        "device_path",
+        Unit::Path,
+        "Its path on that file system",
+        "Its path on that file system. `null`: unknown.",
+    )
+    .nullable(),
     Field::new("agents", Unit::Number, "How many entries it has", "How many entries it has.")
         .summed("agents"),
     Field::new(

@@ -137,16 +137,18 @@ pub fn place(text: &str, mount_id: &str, path: &str) -> Option<(String, String)>
 }
 
 /// The id, the mount and the mount point of a line of mountinfo. Its columns are `ID PARENT
-/// MAJOR:MINOR ROOT MOUNT_POINT …`; in a path, space, tab, newline and backslash stand as
+/// MAJOR:MINOR ROOT MOUNT_POINT OPTIONS …`; in a path, space, tab, newline and backslash stand as
 /// octal numbers.
 fn mount(line: &str) -> Option<(&str, Mount, String)> {
     let mut columns = line.split(' ');
     let (id, _parent, device) = (columns.next()?, columns.next()?, columns.next()?);
     let (root, point) = (unescaped(columns.next()?), unescaped(columns.next()?));
+    let idmapped =
+        columns.next().is_some_and(|options| options.split(',').any(|option| option == "idmapped"));
     let is_device = device
         .split_once(':')
         .is_some_and(|(major, minor)| major.parse::<u32>().is_ok() && minor.parse::<u32>().is_ok());
-    is_device.then(|| (id, Mount { device: device.to_owned(), root }, point))
+    is_device.then(|| (id, Mount { device: device.to_owned(), root, idmapped }, point))
 }
 
 fn unescaped(path: &str) -> String {
@@ -340,10 +342,11 @@ mod tests {
     #[test]
     fn mounts_by_device_and_directory() {
         let text = "36 35 98:0 /mnt\\0401\\134\\012x\\ /mnt rw shared:1 - ext3 /dev/root rw\n\
-            37 35 0:32 / /proc rw - proc proc rw\n";
+            37 35 0:32 / /proc rw,idmapped - proc proc rw\n";
         let [one, other] = &mounts(text).unwrap()[..] else { panic!() };
         assert_eq!((one.device.as_str(), one.root.as_str()), ("98:0", "/mnt 1\\\nx\\"));
         assert_eq!((other.device.as_str(), other.root.as_str()), ("0:32", "/"));
+        assert_eq!((one.idmapped, other.idmapped), (false, true));
         assert_eq!(mounts("36 35 x /a /b\n"), None);
         assert_eq!(mounts(""), Some(vec![]));
     }

@@ -11,7 +11,7 @@ use super::removed_entry::RemovedEntry;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// Would be done; or is about to be, in the log.
+    /// It would be done; in the log: it is about to be done.
     Planned,
     /// Done and confirmed.
     Done,

@@ -58,27 +58,27 @@ macro_rules! kinds {
 
 kinds! {
     LeakedProcess "leaked_process" [KillProcess] Bad
-        "A Claude process in no pane that is orphaned and held by nothing."
+        "A Claude process in no pane that is orphaned and that nothing holds."
     UntrackedProcess "untracked_process" [] Notice
-        "A Claude process in no pane that something holds; the reason names it."
+        "A Claude process in no pane that something holds."
     ZombieSession "zombie_session" [KillSession] Bad
         "An agent session without Claude and without attached clients, in which nothing works."
     BusySession "busy_session" [] Notice
-        "An agent session without Claude that is not a zombie; the reason says why."
+        "An agent session without Claude in which something works, to which a client is attached, or of which a pane could not be seen."
     GhostAgent "ghost_agent" [RemoveEntry TerminateEntry] Bad
-        "An entry without a session, or whose sessions are all zombies."
+        "An entry that has no session, or only zombie sessions."
     OrphanSession "orphan_session" [] Notice
         "An agent session that no registry entry names."
     CountMismatch "count_mismatch" [SetCounters] Bad
-        "A registry with a counter that differs from its entries."
+        "A registry with a counter that differs from the number its entries add up to."
     DefunctProcess "defunct_process" [] Notice
         "A Claude process that is dead and that its parent has not reaped."
     StatusMismatch "status_mismatch" [] Notice
-        "An agent whose entries in a global registry and in that of its task disagree."
+        "An agent that has one status in a global registry and another in the registry of its task."
     MissingInGlobal "missing_in_global" [] Notice
-        "An agent that is active in the registry of its task and that no global registry has."
+        "An agent that is active in the registry of its task and missing in every global registry."
     StaleTask "stale_task" [] Notice
-        "A registry of a task in which every agent is over, for long."
+        "A registry of a task in which every agent has been over for a long time."
 }
 
 impl Kind {

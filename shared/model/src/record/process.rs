@@ -24,7 +24,7 @@ pub enum Stdout {
     Other,
 }
 
-/// Whether a process lives in the pid namespace of the one that looked.
+/// Whether a process lives in the pid namespace of `lsclaude`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Namespace {
@@ -90,7 +90,7 @@ pub struct Process {
     pub state: String,
     /// Its parent is gone: a reaper or a tmux server has taken it.
     pub orphaned: bool,
-    /// It is the process that looked, or an ancestor of it.
+    /// It runs `lsclaude`: it is that process or an ancestor of it.
     #[serde(rename = "self")]
     pub is_self: bool,
     /// Claude's own background service.

@@ -58,4 +58,8 @@ pub struct Mount {
     pub device: String,
     /// The directory of that file system that is mounted, `/` for all of it.
     pub root: String,
+    /// Whether it maps users to others (`mount_setattr(2)`, `MOUNT_ATTR_IDMAP`): then a
+    /// process may write what its uid seems to forbid.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub idmapped: bool,
 }

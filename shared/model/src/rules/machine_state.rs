@@ -83,8 +83,8 @@ fn state<'s, 'a>(machine: Machine, uid: u32, scans: &[&'s Scan<'a>]) -> MachineS
     }
 }
 
-/// The entries of these scans, each as the first of them saw it; of those that one scan
-/// has twice, the first by its line.
+/// The entries of these scans, each once, as the first scan has it. If a scan has an entry
+/// twice, the line that sorts first counts.
 fn agents<'s, 'a: 's>(
     scans: impl Iterator<Item = &'s Scan<'a>> + Clone,
 ) -> Vec<(&'s Sourced<'a, Agent<'a>>, &'s End)> {
@@ -200,7 +200,7 @@ impl MachineState<'_, '_> {
         [Servers::All, Servers::Named].into_iter().find(|servers| asked(*servers))
     }
 
-    /// Their sockets.
+    /// The sockets of the servers that answered.
     pub fn sockets(&self) -> Vec<String> {
         let sockets = self.scans(Of::Sessions).flat_map(|end| end.sockets.iter().flatten());
         sockets.cloned().sorted().dedup().collect()

@@ -50,7 +50,7 @@ pub fn process_verdict(
     }
 }
 
-/// What no flag makes a leak.
+/// What holds a process whatever the options.
 fn never_touched(process: &Process, panes: &Panes<'_>) -> Option<String> {
     if process.is_self {
         Some("it runs this command".to_owned())
@@ -82,14 +82,14 @@ fn holder(process: &Process, panes: &Panes<'_>) -> Option<String> {
     }
     match process.source {
         ProcSource::Proc => unseen_holder(process, panes),
-        // ps shows nothing of what follows. In its place, Claude's own words must say that
-        // nobody sits before it.
+        // ps shows nothing of what follows. Instead, the arguments must say that Claude works
+        // without a person.
         ProcSource::Ps => (!is_headless(&process.args))
             .then(|| "no flag of headless work among its arguments, as ps shows them".to_owned()),
     }
 }
 
-/// What holds a process and does not show in a list of processes.
+/// What holds a process without showing in a list of processes.
 fn unseen_holder(process: &Process, panes: &Panes<'_>) -> Option<String> {
     if process.namespace != Some(Namespace::Own) {
         return Some(match process.namespace {

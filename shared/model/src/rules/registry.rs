@@ -134,11 +134,12 @@ fn missing_in_global(context: &mut RuleContext<'_, '_>) {
     }
 }
 
-/// The statuses after which nothing more comes. An entry with another word, or with none,
-/// may be one that goes on.
+/// The statuses of agents that are over. An entry with another status, or without one, may
+/// be at work.
 const ENDED: [&str; 5] = ["completed", "terminated", "failed", "error", "cancelled"];
 
-/// Every agent over, none with a session, and nothing newer than the time given.
+/// Task registries in which every agent is over, none has a session, and nothing has changed
+/// for the time given.
 fn stale_task(context: &mut RuleContext<'_, '_>) {
     let Some(stale_after) = context.options.stale_after else { return };
     let state = context.state;

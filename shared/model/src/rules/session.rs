@@ -12,9 +12,9 @@ use super::panes::with_claude;
 use crate::record::{End, Kind, Of, Scope, Session};
 use crate::stream::Sourced;
 
-/// What may remain in a session in which nothing works any more: shells, what waits,
-/// and what copies the output of a Claude that has ended. Names of multi-call
-/// executables stand here because the applet's own name comes with them.
+/// Programs that may be left in a session in which nothing works: shells, programs that
+/// wait, and programs that copy the output of a Claude that has ended. Multi-call
+/// executables are listed because the name of their applet is seen too.
 const INERT: [&str; 17] = [
     "sh",
     "bash",
@@ -48,8 +48,8 @@ pub enum SessionVerdict {
     Zombie(String),
 }
 
-/// Whether a session is an agent's: by its name, so that a session in which somebody
-/// runs an agent by hand is not taken for one.
+/// Whether a session is an agent's, by its name. One in which a person runs an agent by
+/// hand is not.
 pub fn is_agent_session(session: &Session, prefix: &str) -> bool {
     session.name.starts_with(prefix)
 }

@@ -44,18 +44,37 @@ pub fn possible_host<'u>(
     with_claude: &ServersWithClaude,
 ) -> Option<&'u UnaskedServer> {
     unasked.into_iter().find(|server| {
-        with_claude.may_include(server.pid) && sees(server, registry) && can_write(server, registry)
+        with_claude.may_include(server.pid)
+            && match visibility(server, registry) {
+                Visibility::None => false,
+                Visibility::Idmapped => true,
+                Visibility::Plain => can_write(server, registry),
+            }
     })
 }
 
-/// Whether a file of this registry is, or may be, visible to a server.
-fn sees(server: &UnaskedServer, registry: &RegistryFile) -> bool {
+/// How a server sees a registry.
+enum Visibility {
+    /// It does not.
+    None,
+    /// It does, or nobody knows.
+    Plain,
+    /// It does by a mount that maps users to others: permission bits say nothing then.
+    Idmapped,
+}
+
+fn visibility(server: &UnaskedServer, registry: &RegistryFile) -> Visibility {
     let (Some(Mounts::Listed(mounts)), Some(device), Some(path)) =
         (&server.mounts, &registry.device, &registry.device_path)
     else {
-        return true;
+        return Visibility::Plain;
     };
-    mounts.iter().any(|mount| mount.device == *device && contains(mount, path))
+    let mut seen = mounts.iter().filter(|mount| mount.device == *device && contains(mount, path));
+    match (seen.clone().next(), seen.any(|mount| mount.idmapped)) {
+        (None, _) => Visibility::None,
+        (Some(_), true) => Visibility::Idmapped,
+        (Some(_), false) => Visibility::Plain,
+    }
 }
 
 /// Whether a path of a file system is in the part of it that is mounted.
@@ -113,6 +132,7 @@ mod tests {
         let mount = |(device, root): &(&str, &str)| Mount {
             device: (*device).to_owned(),
             root: (*root).to_owned(),
+            idmapped: false,
         };
         Some(Mounts::Listed(mounts.iter().map(mount).collect()))
     }
@@ -121,7 +141,7 @@ mod tests {
 
     /// What is changed about a colleague's server and a registry that only its owner may
     /// write, and whether the session of an entry may be there.
-    const ROWS: [(&str, Change, bool); 22] = [
+    const ROWS: [(&str, Change, bool); 24] = [
         ("a colleague who cannot write it", |_, _| {}, false),
         ("root", |s, _| s.uid = Some(0), true),
         ("the owner, in a container", |s, _| s.uid = Some(OWN), true),
@@ -145,6 +165,8 @@ mod tests {
         ),
         ("root, with one of a like name", |s, _| root_in(s, &[("8:1", "/home/u/pro")]), false),
         ("root, with another disk", |s, _| root_in(s, &[("8:2", "/home/u/project")]), false),
+        ("a colleague, users mapped", |s, _| mapped_in(s, "/home/u"), true),
+        ("a colleague, users mapped elsewhere", |s, _| mapped_in(s, "/srv"), false),
         ("root, its mounts unreadable", |s, _| (s.uid, s.mounts) = (Some(0), None), true),
         (
             "root in a container, the device unknown",
@@ -168,6 +190,15 @@ mod tests {
 
     fn root_in(server: &mut UnaskedServer, seen: &[(&str, &str)]) {
         (server.uid, server.mounts) = (Some(0), mounts(seen));
+    }
+
+    /// The whole disk as it is, and this directory with users mapped to others.
+    fn mapped_in(server: &mut UnaskedServer, directory: &str) {
+        let mut seen = mounts(&[("8:1", "/"), ("8:1", directory)]);
+        if let Some(Mounts::Listed(mounts)) = &mut seen {
+            mounts[1].idmapped = true;
+        }
+        server.mounts = seen;
     }
 
     #[test]

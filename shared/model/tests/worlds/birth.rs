@@ -189,6 +189,7 @@ pub fn unasked() -> impl Strategy<Value = Value> {
         json!([{"device": "8:1", "root": "/"}]),
         json!([{"device": "8:1", "root": "/w"}, {"device": "8:2", "root": "/"}]),
         json!([{"device": "8:1", "root": "/w/g.jso"}]),
+        json!([{"device": "8:1", "root": "/w/t.json", "idmapped": true}]),
     ]);
     (select(vec![812, 804, 899]), uids, groups, mounts).prop_map(|(pid, uid, groups, mounts)| {
         let mut server = common::unasked(pid);

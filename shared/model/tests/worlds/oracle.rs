@@ -292,8 +292,8 @@ impl<'w> World<'w> {
         for scan in self.scans("sessions") {
             for server in array(&scan["unasked"]) {
                 let hosts = self.may_have_claude(&server["pid"])
-                    && may_see(server, registry)
-                    && may_write(server, registry);
+                    && may_see(server, registry, false)
+                    && (may_write(server, registry) || may_see(server, registry, true));
                 if hosts && !self.options.ignore_unasked {
                     return false;
                 }
@@ -369,14 +369,16 @@ impl World<'_> {
     }
 }
 
-fn may_see(server: &Value, registry: &Value) -> bool {
-    let Some(mounts) = server["mounts"].as_array() else { return true };
-    let Some(device) = registry["device"].as_str() else { return true };
-    let Some(path) = registry["device_path"].as_str() else { return true };
+/// `mapped`: surely, and as another user than it is.
+fn may_see(server: &Value, registry: &Value, mapped: bool) -> bool {
+    let Some(mounts) = server["mounts"].as_array() else { return !mapped };
+    let Some(device) = registry["device"].as_str() else { return !mapped };
+    let Some(path) = registry["device_path"].as_str() else { return !mapped };
     for mount in mounts {
         let root = mount["root"].as_str().unwrap();
         let is_inside = root == "/" || root == path || path.starts_with(&format!("{root}/"));
-        if mount["device"] == device && is_inside {
+        let counts = !mapped || mount["idmapped"] == true;
+        if mount["device"] == device && is_inside && counts {
             return true;
         }
     }

@@ -1,18 +1,19 @@
-//! Opening a registry, locking it and reading what is in it.
+//! Locking a registry file and reading what is in it.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Seek};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use model::record::RegistryFile;
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg, OFlag};
+use nix::fcntl::{Flock, FlockArg};
 
-use super::journal::journal_of;
+use super::journal;
 use super::layout::Layout;
 use crate::error::RegistryError;
+use crate::place::Place;
 use crate::registry_file::registry_file;
 use crate::wait::WaitBudget;
 
@@ -25,7 +26,7 @@ pub(super) const RETRY: Duration = Duration::from_millis(20);
 /// What a registry held at one moment.
 #[derive(Debug)]
 pub(super) struct FileContent {
-    /// Absolute path, symbolic links resolved.
+    /// Absolute path, without symbolic links.
     pub path: PathBuf,
     /// Who may write the file, and where it can be seen.
     pub facts: RegistryFile,
@@ -39,26 +40,29 @@ pub(super) struct FileContent {
 /// corrupt text is read again for a second.
 ///
 /// # Errors
-/// [`RegistryError`] when the file is not a regular one, cannot be read or locked, or is
-/// still corrupt.
-pub(super) fn read(path: &Path, wait: &mut WaitBudget) -> Result<FileContent, RegistryError> {
+/// [`RegistryError`] when the file is not a regular one, cannot be read or locked, is larger
+/// than `max_size`, or is still corrupt.
+pub(super) fn read(
+    place: &Rc<Place>,
+    max_size: u64,
+    wait: &mut WaitBudget,
+) -> Result<FileContent, RegistryError> {
     let deadline = Instant::now() + HALF_WRITTEN;
     loop {
-        let lock = Lock::take(path, FlockArg::LockSharedNonblock, wait)?;
+        let lock = Lock::take(place, FlockArg::LockSharedNonblock, max_size, wait)?;
         let text = lock.text();
-        let (path, facts) = (lock.path.clone(), lock.facts.clone());
+        let (path, facts) = (place.path().to_owned(), lock.facts.clone());
         // A live write would have the lock: this journal is that of a dead one, and a
         // mixture of two registries may well parse.
-        let interrupted = journal_of(&path).try_exists();
-        if interrupted.map_err(|error| RegistryError::new(&path, error))? {
+        if journal::is_there(place).map_err(|error| lock.error(error))? {
             let reason = format!(
                 "an interrupted write left a journal; run: agentprune --recover '{}'",
                 path.display()
             );
-            return Err(RegistryError::new(&path, reason));
+            return Err(lock.error(reason));
         }
         drop(lock);
-        match text.and_then(|text| whole(&path, text)) {
+        match text.and_then(|text| whole(place, text)) {
             Ok((text, layout)) => return Ok(FileContent { path, facts, text, layout }),
             Err(error) if Instant::now() >= deadline || !wait.pause() => return Err(error),
             Err(_) => {}
@@ -69,50 +73,67 @@ pub(super) fn read(path: &Path, wait: &mut WaitBudget) -> Result<FileContent, Re
 /// A registry file, open and locked until this is dropped.
 #[derive(Debug)]
 pub(super) struct Lock {
-    /// Absolute path, symbolic links resolved.
-    pub path: PathBuf,
+    /// Where it is.
+    pub place: Rc<Place>,
     /// Who may write it, and where it can be seen.
     pub facts: RegistryFile,
-    pub(super) file: Flock<File>,
+    /// How many bytes of a file are read at most.
+    pub max_size: u64,
+    /// The file itself.
+    pub file: Flock<File>,
 }
 
 impl Lock {
     /// Takes the exclusive lock, for an edit.
     ///
     /// # Errors
-    /// [`RegistryError`] when the file is not a regular one, may not be written, or is
-    /// locked by somebody until `wait` is used up.
-    pub fn exclusive(path: &Path, wait: &mut WaitBudget) -> Result<Lock, RegistryError> {
-        Lock::take(path, FlockArg::LockExclusiveNonblock, wait)
+    /// [`RegistryError`] when the file is not a regular one of the user of this run, may not
+    /// be written, or is locked by somebody until `wait` is used up.
+    pub fn exclusive(
+        place: &Rc<Place>,
+        max_size: u64,
+        wait: &mut WaitBudget,
+    ) -> Result<Lock, RegistryError> {
+        Lock::take(place, FlockArg::LockExclusiveNonblock, max_size, wait)
     }
 
-    fn take(path: &Path, mode: FlockArg, wait: &mut WaitBudget) -> Result<Lock, RegistryError> {
+    fn take(
+        place: &Rc<Place>,
+        mode: FlockArg,
+        max_size: u64,
+        wait: &mut WaitBudget,
+    ) -> Result<Lock, RegistryError> {
         let before = wait.left();
-        let resolved = fs::canonicalize(path).map_err(|error| RegistryError::new(path, error))?;
-        let mut file = open(&resolved, mode)?;
+        let error = |reason: &dyn std::fmt::Display| RegistryError::new(place.path(), reason);
+        let update = matches!(mode, FlockArg::LockExclusiveNonblock);
+        let mut file = place.open(update)?;
         loop {
             file = match Flock::lock(file, mode) {
                 Ok(file) => {
-                    let metadata = file.metadata().map_err(|e| RegistryError::new(&resolved, e))?;
-                    if is_same_file(&resolved, &metadata) {
-                        let facts = registry_file(&file, &resolved)
-                            .map_err(|e| RegistryError::new(&resolved, e))?;
-                        return Ok(Lock { facts, path: resolved, file });
+                    if place.leads_to(&file).map_err(|e| error(&e))? {
+                        let facts = registry_file(&file, place.path()).map_err(|e| error(&e))?;
+                        return Ok(Lock { place: place.clone(), facts, max_size, file });
                     }
                     // Somebody put another file in its place while this one was locked.
-                    open(&resolved, mode)?
+                    if !wait.pause() {
+                        return Err(error(&"another file was put in its place; try again"));
+                    }
+                    place.open(update)?
                 }
                 Err((file, Errno::EWOULDBLOCK | Errno::EINTR)) => {
                     if !wait.pause() {
-                        return Err(RegistryError::new(&resolved, locked(before)));
+                        return Err(error(&locked(before)));
                     }
                     file
                 }
-                Err((_, errno)) => {
-                    return Err(RegistryError::new(&resolved, io::Error::from(errno)));
-                }
+                Err((_, errno)) => return Err(error(&io::Error::from(errno))),
             };
         }
+    }
+
+    /// The error of this registry.
+    pub fn error(&self, reason: impl std::fmt::Display) -> RegistryError {
+        RegistryError::new(self.place.path(), reason)
     }
 
     /// Reads the whole text.
@@ -120,14 +141,14 @@ impl Lock {
     /// # Errors
     /// [`RegistryError`] when it cannot be read or is not UTF-8.
     pub fn text(&self) -> Result<String, RegistryError> {
-        let bytes = self.bytes().map_err(|error| RegistryError::new(&self.path, error))?;
+        let bytes = self.bytes().map_err(|error| self.error(error))?;
         String::from_utf8(bytes).map_err(|error| {
             let valid = error.utf8_error().valid_up_to();
             let before = &error.as_bytes()[..valid];
             let line = before.iter().filter(|&&b| b == b'\n').count() + 1;
             let column =
                 valid - before.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1) + 1;
-            RegistryError::new(&self.path, format!("line {line}, column {column}: not UTF-8"))
+            self.error(format!("line {line}, column {column}: not UTF-8"))
         })
     }
 
@@ -139,18 +160,33 @@ impl Lock {
     pub fn whole_text(&self, wait: &mut WaitBudget) -> Result<(String, Layout), RegistryError> {
         let deadline = Instant::now() + HALF_WRITTEN;
         loop {
-            let text = self.text().and_then(|text| whole(&self.path, text));
+            let text = self.text().and_then(|text| whole(&self.place, text));
             if text.is_ok() || Instant::now() >= deadline || !wait.pause() {
                 return text;
             }
         }
     }
 
-    pub(super) fn bytes(&self) -> io::Result<Vec<u8>> {
+    /// The bytes of the file.
+    ///
+    /// # Errors
+    /// When they cannot be read, or are more than allowed.
+    pub fn bytes(&self) -> io::Result<Vec<u8>> {
         let mut file: &File = &self.file;
         file.rewind()?;
-        let mut bytes = Vec::with_capacity(file.metadata()?.len() as usize + 1);
-        file.read_to_end(&mut bytes)?;
+        let size = file.metadata()?.len();
+        let mut bytes = Vec::new();
+        if size <= self.max_size {
+            bytes.reserve_exact(size as usize + 1);
+            // It may grow.
+            file.take(self.max_size.saturating_add(1)).read_to_end(&mut bytes)?;
+        }
+        let size = size.max(bytes.len() as u64);
+        if size > self.max_size {
+            let limit = self.max_size;
+            let reason = format!("{size} bytes, more than --max-size allows ({limit})");
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
+        }
         Ok(bytes)
     }
 }
@@ -167,35 +203,9 @@ fn locked(waited: Duration) -> String {
 }
 
 /// A text with its layout, unless it is corrupt.
-fn whole(path: &Path, text: String) -> Result<(String, Layout), RegistryError> {
+fn whole(place: &Place, text: String) -> Result<(String, Layout), RegistryError> {
     match Layout::of(&text) {
         Ok(layout) => Ok((text, layout)),
-        Err(corrupt) => Err(RegistryError::new(path, corrupt)),
+        Err(corrupt) => Err(RegistryError::new(place.path(), corrupt)),
     }
-}
-
-/// Opens without waiting: a FIFO would wait for its other end.
-fn open(path: &Path, mode: FlockArg) -> Result<File, RegistryError> {
-    let update = matches!(mode, FlockArg::LockExclusiveNonblock);
-    let error = |error: io::Error| {
-        let hint = match error.kind() {
-            io::ErrorKind::PermissionDenied if update => " (an edit needs write permission)",
-            _ => "",
-        };
-        RegistryError::new(path, format!("{error}{hint}"))
-    };
-    let kind = fs::metadata(path).map_err(error)?.file_type();
-    if !kind.is_file() {
-        return Err(RegistryError::new(path, "not a regular file"));
-    }
-    OpenOptions::new()
-        .read(true)
-        .write(update)
-        .custom_flags(OFlag::O_NONBLOCK.bits() | OFlag::O_NOCTTY.bits())
-        .open(path)
-        .map_err(error)
-}
-
-fn is_same_file(path: &Path, open: &fs::Metadata) -> bool {
-    fs::metadata(path).is_ok_and(|named| (named.dev(), named.ino()) == (open.dev(), open.ino()))
 }

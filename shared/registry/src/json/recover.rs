@@ -1,15 +1,14 @@
 //! Repairing what an interrupted write has left.
 
 use std::fmt;
-use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::thread;
 
 use jiff::Timestamp;
 
-use super::beside::{beside, create, stamp, sweep};
-use super::journal::{end, journal_of, read};
+use super::beside::{create, stamp, sweep};
+use super::journal;
 use super::lock::{HALF_WRITTEN, Lock};
 use super::write_state::{WriteState, judge};
 use crate::error::RegistryError;
@@ -61,14 +60,18 @@ impl Lock {
     /// [`RegistryError`] when the journal or the registry cannot be read or written; then
     /// both are as they were.
     pub(super) fn recover(&self, now: Timestamp) -> Result<Option<Recovered>, RegistryError> {
-        sweep(&self.path);
-        let journal = journal_of(&self.path);
-        let failed = |error: io::Error| RegistryError::new(&self.path, error);
-        if !journal.try_exists().map_err(failed)? {
-            return Ok(None);
-        }
-        let bytes = fs::read(&journal).map_err(|error| RegistryError::new(&journal, error))?;
-        let (old, new) = read(&bytes).map_err(|reason| RegistryError::new(&journal, reason))?;
+        let place = &*self.place;
+        sweep(place, self.facts.owner_uid);
+        let path = journal::path(place);
+        let unreadable = |reason: String| {
+            let hint = "if it is not agentprune's, remove it";
+            RegistryError::new(&path, format!("{reason}; {hint}"))
+        };
+        let bytes = journal::bytes(place, self.facts.owner_uid, self.max_size)
+            .map_err(|error| unreadable(error.to_string()))?;
+        let Some(bytes) = bytes else { return Ok(None) };
+        let (old, new) = journal::contents(&bytes).map_err(unreadable)?;
+        let failed = |error: io::Error| RegistryError::new(place.path(), error);
         let mut judgement = judge(&self.bytes().map_err(failed)?, old, new);
         if judgement == WriteState::Torn {
             // Perhaps somebody is writing without the lock, at this moment.
@@ -87,14 +90,14 @@ impl Lock {
                 }
             }
             WriteState::Torn => {
-                let torn = beside(&self.path, &format!("torn-{}", stamp(now)));
+                let torn = place.beside(&format!("torn-{}", stamp(now)));
                 let bytes = self.bytes().map_err(failed)?;
-                create(&self.path, &torn, &[&bytes]).map_err(failed)?;
+                create(place, &self.file, &torn, &[&bytes]).map_err(failed)?;
                 self.overwrite(old).map_err(failed)?;
-                Recovered::Restored(torn)
+                Recovered::Restored(place.path_of(&torn))
             }
         };
-        end(&self.path).map_err(failed)?;
+        journal::end(place).map_err(failed)?;
         Ok(Some(recovered))
     }
 }

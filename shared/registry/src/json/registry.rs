@@ -1,8 +1,8 @@
 //! JSON files behind the seam.
 
-use std::fs;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::rc::Rc;
 
 use foldhash::HashMap;
 use jiff::Timestamp;
@@ -14,8 +14,10 @@ use super::lock::{Lock, read};
 use super::restore::{RestoredText, restore};
 use super::snapshot::JsonSnapshot;
 use super::write::{Kept, Written};
+use crate::access::Access;
 use crate::clock::local_now;
 use crate::error::RegistryError;
+use crate::place::Place;
 use crate::seam::{
     Applied, Edit, EntryNow, EntryState, Locked, NotWritten, Registry, Restored, Snapshot, Step,
     Undo,
@@ -25,7 +27,8 @@ use crate::wait::WaitBudget;
 /// A registry that is a JSON file.
 #[derive(Debug)]
 pub struct JsonRegistry {
-    path: PathBuf,
+    place: Rc<Place>,
+    max_size: u64,
 }
 
 impl JsonRegistry {
@@ -33,9 +36,9 @@ impl JsonRegistry {
     ///
     /// # Errors
     /// [`RegistryError`] when the path leads nowhere.
-    pub fn at(path: &Path) -> Result<JsonRegistry, RegistryError> {
-        let path = fs::canonicalize(path).map_err(|error| RegistryError::new(path, error))?;
-        Ok(JsonRegistry { path })
+    pub fn at(path: &Path, access: Access) -> Result<JsonRegistry, RegistryError> {
+        let place = Rc::new(Place::of(path, access)?);
+        Ok(JsonRegistry { place, max_size: access.max_size })
     }
 
     fn locked(
@@ -43,7 +46,7 @@ impl JsonRegistry {
         wait: &mut WaitBudget,
         step: &mut dyn FnMut(Step<'_>),
     ) -> Result<Lock, RegistryError> {
-        let lock = Lock::exclusive(&self.path, wait)?;
+        let lock = Lock::exclusive(&self.place, self.max_size, wait)?;
         step(Step::Locked);
         if let Some(recovered) = lock.recover(Timestamp::now())? {
             step(Step::Repaired(&recovered.to_string()));
@@ -54,11 +57,11 @@ impl JsonRegistry {
 
 impl Registry for JsonRegistry {
     fn path(&self) -> &Path {
-        &self.path
+        self.place.path()
     }
 
     fn read(&self, wait: &mut WaitBudget) -> Result<Box<dyn Snapshot>, RegistryError> {
-        Ok(Box::new(JsonSnapshot::new(read(&self.path, wait)?)))
+        Ok(Box::new(JsonSnapshot::new(read(&self.place, self.max_size, wait)?)))
     }
 
     fn lock(
@@ -91,15 +94,11 @@ impl LockedFile {
     fn replace(&self, new: &str, kept: Kept) -> Result<Written, RegistryError> {
         self.lock.replace(&self.text, new, kept, Timestamp::now())
     }
-
-    fn error(&self, reason: impl std::fmt::Display) -> RegistryError {
-        RegistryError::new(&self.lock.path, reason)
-    }
 }
 
 impl Locked for LockedFile {
     fn path(&self) -> &Path {
-        &self.lock.path
+        self.lock.place.path()
     }
 
     fn file(&self) -> &RegistryFile {
@@ -134,7 +133,7 @@ impl Locked for LockedFile {
         planned: &mut dyn FnMut() -> ControlFlow<()>,
     ) -> Result<Applied<'_>, NotWritten> {
         let edited = edit(&self.text, &self.layout, &changes.changes, &local_now())
-            .map_err(|corrupt| self.error(corrupt))?;
+            .map_err(|corrupt| self.lock.error(corrupt))?;
         let gone = || Err((Outcome::Gone, "no such entry".to_owned()));
         let mut applied = Applied {
             results: changes.changes.iter().map(|_| gone()).collect(),
@@ -178,7 +177,8 @@ impl Locked for LockedFile {
         let (places, entries): (Vec<usize>, Vec<JsonEntry<'_>>) =
             undo.entries.into_iter().enumerate().filter_map(of_json).unzip();
         let RestoredText { text, results: of_entries } =
-            restore(&self.text, &entries, &undo.counters).map_err(|corrupt| self.error(corrupt))?;
+            restore(&self.text, &entries, &undo.counters)
+                .map_err(|corrupt| self.lock.error(corrupt))?;
         for (at, result) in places.into_iter().zip(of_entries) {
             results[at] = result;
         }

@@ -1,6 +1,7 @@
 //! Writing a registry in place, under its lock.
 
-use std::fs::{self, File};
+use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::PathBuf;
@@ -10,7 +11,7 @@ use std::time::Instant;
 use super::layout::Layout;
 use jiff::Timestamp;
 
-use super::beside::{beside, create, siblings, stamp};
+use super::beside::{backup_name, create, drop_backups};
 use super::journal;
 use super::lock::{HALF_WRITTEN, Lock, RETRY};
 use crate::error::RegistryError;
@@ -67,45 +68,53 @@ impl Lock {
         // Whatever went wrong before: what is no registry is not written.
         Layout::of(new).map_err(|corrupt| {
             let reason = format!("refused to write what is not a registry: {corrupt}");
-            RegistryError::new(&self.path, reason)
+            self.error(reason)
         })?;
         let _waiting = SignalsWait::begin();
         let (old, new) = (old.as_bytes(), new.as_bytes());
-        let unchanged = |error: io::Error| {
-            RegistryError::new(&self.path, format!("{error}; nothing was changed"))
-        };
+        let unchanged = |error: io::Error| self.error(format!("{error}; nothing was changed"));
         let (backup, keep) = match kept {
             Kept::Backups(count) if count > 0 => {
                 (Some(self.back_up(old, now).map_err(unchanged)?), count)
             }
             _ => (None, 0),
         };
-        let begun = journal::begin(&self.path, old, new).map_err(Interrupted::Before);
+        let begun = journal::begin(&self.place, &self.file, old, new).map_err(Interrupted::Before);
         let written = begun.and_then(|()| self.write(old, new));
         let mut left = Ok(());
         // While the file may be torn the journal must stay.
         if !matches!(written, Err(Interrupted::Torn(_))) {
-            left = journal::end(&self.path);
+            left = journal::end(&self.place);
         }
         match &backup {
-            Some(_) if written.is_ok() => left = left.and(self.drop_backups(keep)),
+            Some(_) if written.is_ok() => {
+                left = left.and(drop_backups(&self.place, self.facts.owner_uid, keep));
+            }
             Some(backup) if !matches!(written, Err(Interrupted::Torn(_))) => {
-                let _ = fs::remove_file(backup);
+                let _ = self.place.directory.remove(backup);
             }
             _ => {}
         }
         let reason = match written {
-            Ok(()) => return Ok(Written { backup, left: left.err() }),
+            Ok(()) => {
+                let backup = backup.map(|name| self.place.path_of(&name));
+                return Ok(Written { backup, left: left.err() });
+            }
             Err(Interrupted::Before(error)) => return Err(unchanged(error)),
             Err(Interrupted::Foreign(what)) => {
                 format!("somebody wrote to it without taking its lock; {what}")
+            }
+            Err(Interrupted::Replaced) => {
+                "somebody put another file in its place meanwhile; that was kept, and nothing \
+                 was changed in it; find again"
+                    .to_owned()
             }
             Err(Interrupted::Torn(error)) => format!(
                 "{error} in the middle of writing; \
                  the next run puts it right, or agentprune --recover"
             ),
         };
-        Err(RegistryError::new(&self.path, reason))
+        Err(self.error(reason))
     }
 
     fn write(&self, old: &[u8], new: &[u8]) -> Result<(), Interrupted> {
@@ -115,8 +124,16 @@ impl Lock {
         if !is_ours || self.written_at().map_err(Interrupted::Before)? != before {
             return Err(Interrupted::Foreign("that was kept, nothing was changed"));
         }
+        if !self.place.leads_to(&self.file).map_err(Interrupted::Before)? {
+            return Err(Interrupted::Replaced);
+        }
         match self.put(old, new) {
-            Ok(true) => Ok(()),
+            // Whoever replaces the file takes no lock: what was written is in a file that
+            // nobody finds any more.
+            Ok(true) => match self.place.leads_to(&self.file) {
+                Ok(true) => Ok(()),
+                _ => Err(Interrupted::Replaced),
+            },
             Ok(false) => self.give_way(new),
             // A disk that has no room for a longer text has room for what was there.
             Err(error) => match self.overwrite(old) {
@@ -215,18 +232,11 @@ impl Lock {
         }
     }
 
-    /// Writes the old content beside the registry.
-    fn back_up(&self, old: &[u8], now: Timestamp) -> io::Result<PathBuf> {
-        let backup = beside(&self.path, &format!("bak-{}", stamp(now)));
-        create(&self.path, &backup, &[old])?;
+    /// Writes the old content beside the registry. Returns its name.
+    fn back_up(&self, old: &[u8], now: Timestamp) -> io::Result<OsString> {
+        let backup = backup_name(&self.place, now);
+        create(&self.place, &self.file, &backup, &[old])?;
         Ok(backup)
-    }
-
-    /// Removes the oldest of the contents that were kept.
-    fn drop_backups(&self, keep: usize) -> io::Result<()> {
-        let mut backups = siblings(&self.path, "bak-")?;
-        backups.sort();
-        backups.iter().rev().skip(keep).try_for_each(fs::remove_file)
     }
 }
 
@@ -236,6 +246,8 @@ enum Interrupted {
     Before(io::Error),
     /// Somebody wrote without the lock; what became of that.
     Foreign(&'static str),
+    /// Somebody put another file in its place.
+    Replaced,
     /// The file may be neither old nor new.
     Torn(io::Error),
 }

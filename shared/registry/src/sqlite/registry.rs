@@ -22,6 +22,7 @@ use super::snapshot::DatabaseSnapshot;
 use super::tasks::Tasks;
 use super::workspace::Workspace;
 use super::write::{Ended, Ending, connect, end, look_again};
+use crate::access::Access;
 use crate::error::RegistryError;
 use crate::seam::{
     Applied, ChangeKind, Edit, EntryNow, EntryState, Locked, NotWritten, Registry, Restored,
@@ -39,10 +40,14 @@ impl DatabaseRegistry {
     /// The database at this path.
     ///
     /// # Errors
-    /// [`RegistryError`] when the path leads nowhere.
-    pub fn at(path: &Path) -> Result<DatabaseRegistry, RegistryError> {
-        let path = path.canonicalize().map_err(|error| RegistryError::new(path, error))?;
-        Ok(DatabaseRegistry { path })
+    /// [`RegistryError`] when the path leads nowhere, or through a link where none may be.
+    pub fn at(path: &Path, access: Access) -> Result<DatabaseRegistry, RegistryError> {
+        let resolved = path.canonicalize().map_err(|error| RegistryError::new(path, error))?;
+        if !access.follow_links && resolved != path {
+            let reason = "a symbolic link is in its path now";
+            return Err(RegistryError::new(path, reason));
+        }
+        Ok(DatabaseRegistry { path: resolved })
     }
 
     fn open(&self) -> Result<(DatabaseFile, Workspace), RegistryError> {

@@ -1,4 +1,4 @@
-//! Prunes that are told to end.
+//! Prunes that are told to end by a signal.
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;

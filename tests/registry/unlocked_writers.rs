@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::process::Stdio;
-use std::time::Duration;
 
 use serde_json::Value;
 
+use super::held_up::held_up;
 use super::{SESSION, found, litter, live, mixed, world};
-use crate::world::{Registry, World, run, skip, through, wait_until};
+use crate::world::{Registry, run};
 
 const LIVE: usize = 20;
 
@@ -67,40 +67,6 @@ fn h21_half_a_file_is_waited_out() {
     println!("200 rounds, {prunes} prunes, {foreign} findings failed for foreign writes");
 }
 
-/// A prune that is held up before a system call, so that somebody can write then.
-fn held_up(world: &World, findings: &str, call: &str, foreign: &[u8]) -> Option<crate::world::Ran> {
-    let registry = world.global_path();
-    let file = world.path().join("findings");
-    fs::write(&file, findings).unwrap();
-    let trace = world.path().join("trace").display().to_string();
-    let inject = format!("inject={call}:delay_enter=1500000:when=1");
-    let path = registry.display().to_string();
-    let calls = "trace=pwrite64,ftruncate,fsync";
-    let strace = ["strace", "-qq", "-o", &trace, "-P", &path, "-e", calls, "-e", &inject];
-    let mut command = world.tool("agentprune");
-    command.arg("--yes").arg(&file);
-    if run(&mut through(&["strace", "-qq", "-o", "/dev/null", "true"], &command), "").code != 0 {
-        skip("h21, held up", "strace cannot trace here");
-        return None;
-    }
-    // strace writes a call down when it is over.
-    let before = match call {
-        "pwrite64" => 0,
-        "ftruncate" => 1,
-        _ => 2,
-    };
-    let lines = || fs::read_to_string(&trace).unwrap_or_default().lines().count();
-    std::thread::scope(|scope| {
-        let mut wrapped = through(&strace, &command);
-        let pruning = scope.spawn(move || run(&mut wrapped, ""));
-        let journal = super::journal(&registry);
-        wait_until(|| "the call before", || journal.exists() && lines() >= before);
-        std::thread::sleep(Duration::from_millis(500));
-        fs::write(&registry, foreign).unwrap();
-        Some(pruning.join().unwrap())
-    })
-}
-
 #[test]
 fn h21_a_foreign_write_in_the_middle_is_reported() {
     let world = world();
@@ -119,7 +85,8 @@ fn h21_a_foreign_write_in_the_middle_is_reported() {
         ("fsync", &old, true),
     ] {
         super::reset(&registry, old.as_bytes());
-        let Some(ran) = held_up(&world, &findings, call, foreign.as_bytes()) else { return };
+        let write = || fs::write(&registry, foreign).unwrap();
+        let Some(ran) = held_up(&world, &findings, call, write) else { return };
         let ran = ran.expect(&[1]);
         assert!(ran.out.contains("without taking its lock"), "{call}: {}{}", ran.out, ran.err);
         let end = fs::read_to_string(&registry).unwrap();

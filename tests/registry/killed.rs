@@ -1,4 +1,4 @@
-//! Prunes that die at a system call, and who comes next.
+//! Prunes that are killed at a system call, or in which one fails, and who comes next.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -46,7 +46,7 @@ with open(sys.argv[1], 'r+') as f:
 
 /// A registry, its content before and after what is going to be interrupted, and the
 /// command for that.
-struct PlanItem<'w> {
+struct Case<'w> {
     world: &'w World,
     registry: PathBuf,
     before: String,
@@ -54,24 +54,24 @@ struct PlanItem<'w> {
     command: Command,
 }
 
-type Folder = BTreeMap<PathBuf, Vec<u8>>;
+type Files = BTreeMap<PathBuf, Vec<u8>>;
 
-fn save(folder: &Path) -> Folder {
-    let entries = fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path());
+fn save(directory: &Path) -> Files {
+    let entries = fs::read_dir(directory).unwrap().flatten().map(|entry| entry.path());
     entries.map(|path| (path.clone(), fs::read(path).unwrap())).collect()
 }
 
-fn load(registry: &Path, folder: &Folder) {
+fn load(registry: &Path, files: &Files) {
     for entry in fs::read_dir(registry.parent().unwrap()).unwrap().flatten() {
-        if !folder.contains_key(&entry.path()) {
+        if !files.contains_key(&entry.path()) {
             fs::remove_file(entry.path()).unwrap();
         }
     }
-    folder.iter().for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
+    files.iter().for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
 }
 
 /// Runs the command under strace, which injects `what` at the `number`th of some call.
-fn injected(case: &PlanItem<'_>, call: &str, what: &str, number: usize) -> Ran {
+fn injected(case: &Case<'_>, call: &str, what: &str, number: usize) -> Ran {
     let trace = format!("trace={}", CALLS.join(","));
     let inject = format!("inject={call}:{what}:when={number}");
     let strace = ["strace", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
@@ -79,8 +79,8 @@ fn injected(case: &PlanItem<'_>, call: &str, what: &str, number: usize) -> Ran {
 }
 
 /// Interrupts a command at each of its calls, and shows every state that leaves.
-fn at_each_call(case: &PlanItem<'_>, what: &str, mut each: impl FnMut(&str, &Ran)) -> usize {
-    let fresh: Folder = [(case.registry.clone(), case.before.clone().into_bytes())].into();
+fn at_each_call(case: &Case<'_>, what: &str, mut each: impl FnMut(&str, &Ran)) -> usize {
+    let fresh: Files = [(case.registry.clone(), case.before.clone().into_bytes())].into();
     let mut points = 0;
     for call in CALLS {
         for number in 1.. {
@@ -98,26 +98,21 @@ fn at_each_call(case: &PlanItem<'_>, what: &str, mut each: impl FnMut(&str, &Ran
     points
 }
 
-impl<'w> PlanItem<'w> {
+impl<'w> Case<'w> {
     /// The prune of a registry that is there.
-    fn prune(world: &'w World, registry: PathBuf, before: String) -> PlanItem<'w> {
+    fn prune(world: &'w World, registry: PathBuf, before: String) -> Case<'w> {
         let findings = world.path().join("findings");
         fs::write(&findings, found(world, &[&registry])).unwrap();
         let mut command = world.tool("agentprune");
         command.args(["--yes", "--log", "log"]).arg(findings);
-        PlanItem::of(world, registry, before, command)
+        Case::of(world, registry, before, command)
     }
 
-    fn of(
-        world: &'w World,
-        registry: PathBuf,
-        before: String,
-        mut command: Command,
-    ) -> PlanItem<'w> {
+    fn of(world: &'w World, registry: PathBuf, before: String, mut command: Command) -> Case<'w> {
         run(&mut command, "").ok();
         let after = fs::read_to_string(&registry).unwrap();
         assert_ne!(before, after);
-        PlanItem { world, registry, before, after, command }
+        Case { world, registry, before, after, command }
     }
 
     fn text(&self) -> String {
@@ -153,7 +148,7 @@ fn large(ghosts: usize) -> Registry {
 }
 
 /// Kills at each call; after each, everybody who might come next, each on a copy.
-fn survives_kills(case: &PlanItem<'_>) -> [usize; 3] {
+fn survives_kills(case: &Case<'_>) -> [usize; 3] {
     let mut orchestrator = case.world.command("python3");
     orchestrator.args(["-c", UPDATE]).arg(&case.registry).arg(SESSION);
     let (mut updates, mut journals) = (0, 0);
@@ -214,11 +209,11 @@ fn drop_late(registry: &mut Value) {
 }
 
 #[test]
-fn h23_killed_at_each_call_of_a_prune() {
+fn h23_a_prune_killed_at_any_call_loses_nothing() {
     let world = world();
     let registry = world.global_path();
     let before = world.write_global(&large(8));
-    let case = PlanItem::prune(&world, registry, before);
+    let case = Case::prune(&world, registry, before);
     if !case.is_traceable() {
         return;
     }
@@ -231,15 +226,15 @@ fn h23_killed_at_each_call_of_a_prune() {
 }
 
 #[test]
-fn h23_killed_at_each_call_of_an_undo() {
+fn h23_an_undo_killed_at_any_call_loses_nothing() {
     let world = world();
     let registry = world.global_path();
     let whole = world.write_global(&large(6));
-    let pruned = PlanItem::prune(&world, registry.clone(), whole).after;
+    let pruned = Case::prune(&world, registry.clone(), whole).after;
     super::reset(&registry, pruned.as_bytes());
     let mut command = world.tool("agentprune");
     command.args(["--yes", "--undo", "log"]);
-    let case = PlanItem::of(&world, registry, pruned, command);
+    let case = Case::of(&world, registry, pruned, command);
     if !case.is_traceable() {
         return;
     }
@@ -250,7 +245,7 @@ fn h23_killed_at_each_call_of_an_undo() {
 
 /// What cannot be written is as if it had not been begun, or is whole.
 #[test]
-fn h24_each_call_fails() {
+fn h24_a_call_that_fails_leaves_the_old_content_or_the_new() {
     let world = world();
     let entries = (0..12).map(|n| Entry::new(&format!("g-{n}")).set("status", "running"));
     let task = world.write_task("TASK-1", &Registry::new(entries.chain([live("live-1")])));
@@ -258,7 +253,7 @@ fn h24_each_call_fails() {
     let global = world.global_path();
     let global_before = world.write_global(&mixed(12, 3));
     for (registry, before) in [(global, global_before), (task, before)] {
-        let mut case = PlanItem::prune(&world, registry, before);
+        let mut case = Case::prune(&world, registry, before);
         if !case.is_traceable() {
             return;
         }
@@ -268,7 +263,7 @@ fn h24_each_call_fails() {
         if marks > 0 {
             case.after.clear();
         }
-        let fresh: Folder = [(case.registry.clone(), case.before.clone().into_bytes())].into();
+        let fresh: Files = [(case.registry.clone(), case.before.clone().into_bytes())].into();
         let mut failures = 0;
         for call in CALLS {
             for number in 1..100 {
