@@ -28,7 +28,7 @@ use crate::start;
 use cli::{Failure, Input, Printer};
 use itertools::Itertools;
 use model::plan::{Plan, Run};
-use model::record::Machine;
+use model::record::{Machine, Scope};
 use registry::WaitBudget;
 
 /// Runs the program on the arguments of this process.
@@ -83,6 +83,8 @@ fn prune(
     check_ends(&plan)?;
     if let Some(how) = arguments.ghosts {
         let entries = plan.registries.values_mut().flat_map(|items| &mut items.entries);
+        // No row is ever removed from a database.
+        let entries = entries.filter(|item| item.subject.scope != Scope::State);
         entries.for_each(|item| item.action.kind = how.kind());
     }
     let uid = host::user::uid();

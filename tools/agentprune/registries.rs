@@ -167,11 +167,13 @@ fn write(
     report: &mut Report,
 ) -> Result<(), Failure> {
     let mut changed = Vec::new();
-    let mut edit = Edit { changes: Vec::new(), keep_backups: arguments.keep_backups };
+    let mut edit = Edit { keep_backups: arguments.keep_backups, ..Edit::default() };
     for ((item, at), verdict) in items.entries.iter().zip(&groups.of_item).zip(verdicts) {
         match verdict {
             Ok(()) => {
-                edit.changes.push((groups.ids[*at], change(item.action.kind)));
+                let id = groups.ids[*at];
+                edit.changes.push((id, change(item.action.kind)));
+                edit.seen.extend(item.subject.row.as_deref().map(|row| (id, row)));
                 changed.push(&item.action);
             }
             Err((result, reason)) => report.record(&item.action, result, reason),
@@ -202,9 +204,10 @@ fn write(
     if let Some(backup) = applied.backup {
         report.note(&format!("old content of the registry kept: {}", backup.display()));
     }
-    for (action, result) in changed.into_iter().zip(applied.results) {
+    for (at, (action, result)) in changed.into_iter().zip(applied.results).enumerate() {
+        let remark = applied.remarks.get(&at).map(String::as_str);
         match result {
-            Ok(entries) => entries.iter().for_each(|entry| report.removed(action, entry)),
+            Ok(entries) => entries.iter().for_each(|entry| report.removed(action, entry, remark)),
             Err((result, reason)) => report.record(action, result, reason),
         }
     }

@@ -28,8 +28,8 @@ use std::time::{Duration, Instant};
 use cli::{Failure, Printer};
 use model::plan::PlannedAction;
 use model::record::Record;
-use model::record::RemovedEntry;
 use model::record::{Action, ActionKind, Outcome};
+use model::record::{RemovedEntry, SqliteEntry};
 
 use super::background::{self, Receipts};
 use super::program::PROGRAM;
@@ -151,9 +151,22 @@ impl Report {
     }
 
     /// Prints and logs that an entry was removed from a registry, or marked there.
-    pub fn removed(&mut self, action: &PlannedAction<'_>, entry: &RemovedEntry<'_>) {
+    /// `remark`: what there is to say besides.
+    pub fn removed(
+        &mut self,
+        action: &PlannedAction<'_>,
+        entry: &RemovedEntry<'_>,
+        remark: Option<&str>,
+    ) {
         let how = if entry.is_marked() { "entry marked" } else { "entry removed" };
-        self.conclude(action, Outcome::Done, how, Some(entry));
+        let how = match entry {
+            RemovedEntry::Json(_) => how.to_owned(),
+            RemovedEntry::Sqlite(SqliteEntry { written, .. }) => {
+                format!("{how} as {}", written.status.as_deref().unwrap_or_default())
+            }
+        };
+        let how = remark.map_or_else(|| how.clone(), |remark| format!("{how}; {remark}"));
+        self.conclude(action, Outcome::Done, &how, Some(entry));
     }
 
     /// Says something on standard error, unless quiet.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use foldhash::HashMap;
 use model::record::{self, Agent, Outcome, RegistryFile, RemovedEntry};
 
 use crate::error::RegistryError;
@@ -145,6 +146,8 @@ pub enum ChangeKind {
 pub struct Edit<'e> {
     /// Ids, each once, and what to do to the entry of it.
     pub changes: Vec<(&'e str, ChangeKind)>,
+    /// By id, what the scan said of it. A database changes a row only if it still says so.
+    pub seen: HashMap<&'e str, &'e Agent<'e>>,
     /// How many old contents to keep beside a file that loses entries.
     pub keep_backups: usize,
 }
@@ -160,6 +163,8 @@ pub struct Applied<'l> {
     pub backup: Option<PathBuf>,
     /// What went wrong after the change was made.
     pub notes: Vec<String>,
+    /// What people should know of a change that was made, by its position.
+    pub remarks: BTreeMap<usize, String>,
 }
 
 /// What to put back.

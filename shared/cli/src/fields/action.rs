@@ -17,6 +17,22 @@ const RESULT: Unit = Unit::Word(&[
 const GAP: &str = "What stood between it and the entry or bracket next to it, before and behind \
                    it: white space and commas.";
 
+const ROW_STATE: &[Field] = &[
+    Field::new("status", Unit::Text, "Its status", "Its `status`.").nullable(),
+    Field::new("completed_at", Unit::Text, "Its completed_at", "Its `completed_at`.").nullable(),
+    Field::new("last_update", Unit::Text, "Its last_update", "Its `last_update`.").nullable(),
+];
+
+const JSON_PLACE: &[Field] = &[
+    Field::new("registry", Unit::Path, "The JSON file", "The JSON file."),
+    Field::new(
+        "entry",
+        Unit::Any("object"),
+        "The entry that was marked there",
+        "The entry that was marked there: an object of the fields before `agent_id`.",
+    ),
+];
+
 const ENTRY: &[Field] = &[
     Field::new(
         "id",
@@ -60,6 +76,20 @@ const ENTRY: &[Field] = &[
         "The text that took its place when it was marked. `null`: it was removed.",
     )
     .nullable(),
+    Field::new("agent_id", Unit::Text, "The key of the row", "The key of the row.").absent(),
+    Field::new("task_id", Unit::Text, "Its task", "Its `task_id`.").absent(),
+    Field::new("before", Unit::Object(ROW_STATE), "What it said before", "What it said before:")
+        .absent(),
+    Field::new("written", Unit::Object(ROW_STATE), "What was written", "What was written:")
+        .absent(),
+    Field::new(
+        "json",
+        Unit::Objects(JSON_PLACE),
+        "The entries in JSON files that were marked with it",
+        "The entries of the same agent that were marked in the JSON files of its workspace. \
+         Missing: there were none.",
+    )
+    .absent(),
 ];
 
 /// The fields of actions.
@@ -79,7 +109,8 @@ pub const ACTION: &[Field] = &[
         Unit::Object(ENTRY),
         "What undoing needs",
         "With an entry that was removed from a registry or marked there: what undoing needs. If \
-         several entries had the same key, there is an action record for each.",
+         several entries had the same key, there is an action record for each. Of a row of a \
+         database it has only the fields from `agent_id` on, of an entry of a JSON file only the others.",
     )
     .absent(),
     Field::new(

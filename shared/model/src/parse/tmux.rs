@@ -142,9 +142,10 @@ pub fn name_key(name: &str) -> Vec<u8> {
 
 /// What the session that tmux makes for `new-session -s WANTED` is compared by:
 /// tmux turns `.` and `:` into `_`. None when the name holds a `#`, which tmux
-/// expands as a format: nobody can tell the name of that session afterwards.
+/// expands as a format: nobody can tell the name of that session afterwards. None too when
+/// it is empty: no session has that name, so somebody did not know it.
 pub fn wanted_key(wanted: &str) -> Option<Vec<u8>> {
-    if wanted.contains('#') {
+    if wanted.is_empty() || wanted.contains('#') {
         return None;
     }
     Some(wanted.bytes().map(|b| if matches!(b, b'.' | b':') { b'_' } else { b }).collect())

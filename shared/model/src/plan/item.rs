@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::origin::Origin;
-use crate::record::{ActionKind, Registry, Scope, Text};
+use crate::record::{ActionKind, Agent, Registry, Scope, Text};
 
 /// What is to be done about a finding. There may be hundreds of thousands: what many of
 /// them share stands once, and the finding itself only as it was read.
@@ -39,6 +39,8 @@ pub struct Ghost<'a> {
     pub started_at: Option<Text<'a>>,
     /// The kind of registry it stands in.
     pub scope: Scope,
+    /// The whole record, if that is a database: a row is changed only if it still says so.
+    pub row: Option<Box<Agent<'a>>>,
 }
 
 /// The items that concern one registry.

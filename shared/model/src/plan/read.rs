@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::item::{Ghost, PlanItem, PlannedAction, RegistryItems};
 use super::origin::Origins;
 use super::plan::Plan;
-use crate::record::{ActionKind, Agent, End, Finding, Of, Process, Registry, Session, Text};
+use crate::record::{ActionKind, Agent, End, Finding, Of, Process, Registry, Scope, Session, Text};
 use crate::stream::{Malformed, lines, parse};
 
 /// The highest pid a Linux kernel gives (`PID_MAX_LIMIT`).
@@ -96,9 +96,11 @@ fn add<'a>(plan: &mut Plan<'a>, line: &'a str, origins: &mut Origins<'a>) -> Res
             plan.sessions.push(PlanItem { action, subject });
         }
         ActionKind::RemoveEntry | ActionKind::TerminateEntry => {
-            let Agent { id, started_at, scope, registry, .. } = subject(agent, "agent")?;
-            check_target(&action.target, "agent", &id)?;
-            let subject = Ghost { id, started_at, scope };
+            let agent: Agent<'a> = subject(agent, "agent")?;
+            check_target(&action.target, "agent", &agent.id)?;
+            let row = (agent.scope == Scope::State).then(|| Box::new(agent.clone()));
+            let Agent { id, started_at, scope, registry, .. } = agent;
+            let subject = Ghost { id, started_at, scope, row };
             items_of(plan, &registry).entries.push(PlanItem { action, subject });
         }
         ActionKind::SetCounters => {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::agent::Scope;
+use super::agent::{Format, Scope};
 use super::present::present;
 
 /// A counter of a registry, as it stands there and as the entries say.
@@ -23,6 +23,9 @@ pub struct Registry {
     pub scan: String,
     /// Absolute path, symbolic links resolved.
     pub path: String,
+    /// How it is written.
+    #[serde(default)]
+    pub format: Format,
     /// Its kind.
     pub scope: Scope,
     /// The file, as the kernel sees it.

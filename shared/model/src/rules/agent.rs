@@ -72,12 +72,12 @@ pub(super) fn judge(context: &mut RuleContext<'_, '_>) {
     // In each registry, how many entries were judged, and the ghosts.
     let mut judged: BTreeMap<&str, (usize, Vec<Ghost<'_, '_>>)> = BTreeMap::new();
     for (agent, end, sessions) in context.agents() {
-        let Agent { id, registry, scope, tmux_session, .. } = &agent.record;
+        let Agent { id, registry, scope, .. } = &agent.record;
         let entry = Entry {
             id,
             scope: *scope,
             is_active: is_active(*scope, agent.record.status.as_deref()),
-            tmux_session: tmux_session.as_deref(),
+            tmux_session: agent.record.session_name(),
         };
         let verdict = agent_verdict(&entry, sessions, &context.zombies);
         if verdict == AgentVerdict::Over {
@@ -88,7 +88,11 @@ pub(super) fn judge(context: &mut RuleContext<'_, '_>) {
         let zombie = match verdict {
             AgentVerdict::Over | AgentVerdict::Live(_) => continue,
             AgentVerdict::NameLost => {
-                gaps.push("tmux expands their session names, so nobody can tell them".to_owned());
+                let why = match entry.tmux_session {
+                    Some("") => "the registry does not know the names of their sessions",
+                    _ => "tmux expands their session names, so nobody can tell them",
+                };
+                gaps.push(why.to_owned());
                 continue;
             }
             AgentVerdict::Ghost(zombie) => zombie,
@@ -112,7 +116,7 @@ pub(super) fn judge(context: &mut RuleContext<'_, '_>) {
     for (entries, mut ghosts) in judged.into_values() {
         ghosts.sort_unstable_by_key(|ghost| ghost.order());
         for Ghost { id, agent, zombie, .. } in ghosts {
-            let wanted = agent.record.tmux_session.as_deref();
+            let wanted = agent.record.session_name();
             let reason = match zombie {
                 Some(session) => format!("session is a zombie: {}", session.name),
                 None if servers == 0 => no_server(state.uid, entries),
@@ -120,7 +124,7 @@ pub(super) fn judge(context: &mut RuleContext<'_, '_>) {
             };
             let action = match agent.record.scope {
                 Scope::Global => ActionKind::RemoveEntry,
-                Scope::Task => ActionKind::TerminateEntry,
+                Scope::Task | Scope::State => ActionKind::TerminateEntry,
             };
             let builder = FindingBuilder::new(Kind::GhostAgent, format!("agent {id}"), reason);
             let (action, agent) = (Some(action), Some(agent.raw()));

@@ -16,7 +16,8 @@ pub struct AgentSessions<'s> {
     count: usize,
 }
 
-/// tmux expands the name in the entry, so nobody can tell what its session is called.
+/// The name in the entry is empty, or tmux expands it: nobody can tell what its session is
+/// called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NameLost;
 

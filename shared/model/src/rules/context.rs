@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use foldhash::{HashMap, HashSet};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::agent_sessions::{AgentSessions, Sessions};
@@ -92,8 +92,7 @@ impl<'c, 'a> RuleContext<'c, 'a> {
             ignore_unasked: options.ignore_unasked,
         };
         let agent_sessions = AgentSessions::new(state.sessions.iter().map(|(s, _)| &s.record));
-        let sessions_of =
-            |agent: &Agent<'_>| agent_sessions.of(&agent.id, agent.tmux_session.as_deref());
+        let sessions_of = |agent: &Agent<'_>| agent_sessions.of(&agent.id, agent.session_name());
         RuleContext {
             state,
             options,
@@ -189,11 +188,17 @@ impl<'c, 'a> RuleContext<'c, 'a> {
     /// time of the scan `own` that saw it, or of the scans of the `other` kind that its
     /// judgement also rests on: they could not miss what did not exist yet.
     pub fn too_young(&mut self, born: Timestamp, own: &End, other: Of) -> bool {
-        let others = self.state.scans(other).map(|end| end.taken_at);
-        let seen = others.chain([own.taken_at]).min().unwrap_or(own.taken_at);
-        let young = seen.duration_since(born) < self.options.min_age;
+        let young = self.is_younger(born, own, other, self.options.min_age);
         self.summary.too_young += u64::from(young);
         young
+    }
+
+    /// Whether something was younger than this at the scan that came first: its own, or one
+    /// of the other kind.
+    pub fn is_younger(&self, born: Timestamp, own: &End, other: Of, age: SignedDuration) -> bool {
+        let others = self.state.scans(other).map(|end| end.taken_at);
+        let seen = others.chain([own.taken_at]).min().unwrap_or(own.taken_at);
+        seen.duration_since(born) < age
     }
 }
 

@@ -3,12 +3,13 @@
 
 use foldhash::HashSet;
 use itertools::Itertools;
+use jiff::SignedDuration;
 
 use super::context::{FindingBuilder, RuleContext};
 use super::count::{by_reason, counted};
 use super::options::Options;
 use super::panes::with_claude;
-use crate::record::{End, Kind, Of, Session};
+use crate::record::{End, Kind, Of, Scope, Session};
 use crate::stream::Sourced;
 
 /// Programs that may be left in a session in which nothing works: shells, programs that
@@ -123,6 +124,10 @@ pub(super) fn judge(context: &mut RuleContext<'_, '_>) {
     without_entry(context, &sessions);
 }
 
+/// The orchestrator that has a database makes the session first, waits two seconds for Claude
+/// in it, and then writes the row, for which it may wait some seconds more.
+const ROW_COMES: SignedDuration = SignedDuration::from_secs(15);
+
 /// A session with the end of the scan that saw it.
 type Seen<'c, 'a> = (&'c Sourced<'a, Session>, &'c End);
 
@@ -161,6 +166,18 @@ fn without_entry<'c>(context: &mut RuleContext<'c, '_>, sessions: &[Seen<'c, '_>
         let what = counted(orphans.len(), "agent session", "agent sessions");
         context.withhold(&format!("{what} that no entry names"), &gap);
         return;
+    }
+    let has_database =
+        context.state.registries.iter().any(|(registry, _)| registry.record.scope == Scope::State);
+    let is_young = |(session, end): &&&Seen<'_, '_>| {
+        let born = session.record.created;
+        has_database && context.is_younger(born, end, Of::Agents, ROW_COMES)
+    };
+    let (young, orphans): (Vec<_>, Vec<_>) = orphans.into_iter().partition(|seen| is_young(&seen));
+    if !young.is_empty() {
+        let what = counted(young.len(), "agent session", "agent sessions");
+        let why = "the orchestrator writes the row some seconds after it makes the session";
+        context.withhold(&format!("{what} that no entry names yet"), why);
     }
     for (session, _) in orphans {
         report(context, Kind::OrphanSession, session, "no registry entry names it".to_owned());

@@ -58,7 +58,7 @@ impl<'t> Entry<'t> {
     pub(super) fn read(text: &'t str, start: usize, scope: Scope) -> Result<Entry<'t>, Corrupt> {
         let (key, value) = match scope {
             Scope::Global => key(text, start).map(|(key, value)| (Some(key), value))?,
-            Scope::Task => (None, start),
+            Scope::Task | Scope::State => (None, start),
         };
         if text.as_bytes().get(value) != Some(&b'{') {
             let expected = format!("expected {WHAT}");
