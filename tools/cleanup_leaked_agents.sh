@@ -5,7 +5,7 @@
 set -u
 
 prog=cleanup_leaked_agents.sh
-yes='' dry_run='' workspace='' outside_tmux='' busy='' socket='' name='' source='' user=''
+yes='' dry_run='' workspace='' all_workspaces='' outside_tmux='' busy='' socket='' name='' source='' user=''
 
 usage() {
     cat <<'TEXT'
@@ -17,6 +17,7 @@ Show what the orchestrator has leaked, ask, and clean it up.
       --workspace DIR    the workspace, or the directory it is in; else
                          $CLAUDE_ORCHESTRATOR_WORKSPACE, else the nearest
                          .agent-workspace from the current directory up
+      --all-workspaces   every workspace that the orchestrator knows of
       --outside-tmux     end every Claude outside tmux, held ones too
       --busy             end agent sessions without Claude, busy ones too
   -S, --socket PATH      ask only the tmux server on this socket
@@ -50,6 +51,7 @@ while [ $# -gt 0 ]; do
         --busy) busy=--busy ;;
         --workspace) value "$1" $# "${2-}"; workspace=$2; shift ;;
         --workspace=?*) workspace=${1#*=} ;;
+        --all-workspaces) all_workspaces=--all-workspaces ;;
         -S | --socket) value "$1" $# "${2-}"; socket=$2; shift ;;
         --socket=?*) socket=${1#*=} ;;
         --name) value "$1" $# "${2-}"; name=$2; shift ;;
@@ -100,8 +102,8 @@ owner() { # PATH: sets owner
     owner=$(LC_ALL=C ls -nd -- "$1" 2>/dev/null | awk 'NR == 1 { print $3 }')
 }
 
-[ -n "$workspace" ] || workspace=${CLAUDE_ORCHESTRATOR_WORKSPACE-}
-if [ -z "$user" ] && [ "$(id -u)" -eq 0 ]; then
+[ -n "$workspace$all_workspaces" ] || workspace=${CLAUDE_ORCHESTRATOR_WORKSPACE-}
+if [ -z "$user$all_workspaces" ] && [ "$(id -u)" -eq 0 ]; then
     found=$workspace
     [ -n "$found" ] || workspace_from_here
     [ ! -d "$found/.agent-workspace" ] || found=$found/.agent-workspace
@@ -120,9 +122,14 @@ trap 'exit 130' INT
 trap 'exit 141' PIPE
 trap 'exit 143' TERM
 
+list_agents() { # lsagents' further arguments
+    # shellcheck disable=SC2086 # one word or none
+    lsagents ${user:+"--user=$user"} ${workspace:+"--workspace=$workspace"} $all_workspaces "$@"
+}
+
 scan() {
     {
-        lsagents ${user:+"--user=$user"} ${workspace:+"--workspace=$workspace"} &&
+        list_agents &&
             lssessions ${user:+"--user=$user"} ${socket:+"--socket=$socket"} ${source:+"--proc-source=$source"} &&
             lsclaude ${user:+"--user=$user"} ${name:+"--name=$name"} ${source:+"--proc-source=$source"}
     } >"$scratch/scan" || fail "could not look; nothing was changed"
@@ -143,11 +150,14 @@ running() { # living Claude processes, by a scan of its own
     grep -cv '^[ZX]' "$scratch/states"
 }
 
-registry() { # sets agents and active
-    agents=0 active=0
-    lsagents ${user:+"--user=$user"} ${workspace:+"--workspace=$workspace"} -T --no-headings -Q '.type == "registry"' \
-        -o agents,counters.active_agents.computed >"$scratch/counters" || return
-    while read -r each_agents each_active; do
+registry() { # sets agents, active and registries
+    agents=0 active=0 registries=''
+    list_agents -T --no-headings -Q '.type == "registry"' \
+        -o format,agents,counters.active_agents.computed >"$scratch/counters" || return
+    while read -r format each_agents each_active; do
+        # The rows of a database stay as history: what counts there are those not over.
+        [ "$format" = json ] || each_agents=$each_active
+        registries="$registries $format"
         agents=$((agents + each_agents)) active=$((active + each_active))
     done <"$scratch/counters"
 }
@@ -217,7 +227,7 @@ esac
 for part in process session; do
     judge -Q ".action == \"kill_$part\"" >"$scratch/$part" 2>/dev/null
 done
-judge -Q '.action == "remove_entry" or .action == "set_counters"' >"$scratch/registry" 2>/dev/null
+judge -Q '.action == "remove_entry" or .action == "terminate_entry" or .action == "set_counters"' >"$scratch/registry" 2>/dev/null
 registry || fail "could not read the registry; nothing was changed"
 agents_before=$agents
 
@@ -226,7 +236,7 @@ printf '  Claude processes running: %s\n' "$(running)"
 printf '  Tmux sessions active: %s\n' "$(count session)"
 printf '  Registry agents: %s\n\n' "$agents"
 printf 'What will be cleaned:\n'
-show action kill_process kill_session remove_entry set_counters
+show action kill_process kill_session remove_entry terminate_entry set_counters
 printf '\nLeft alone:\n'
 show kind untracked_process busy_session orphan_session defunct_process
 echo
@@ -279,9 +289,13 @@ rows process kill_process
 printf 'Step 3: Killing zombie tmux sessions\n'
 act session
 rows session kill_session
-printf 'Step 4: Removing ghost entries from the registry\n'
+case $registries in
+    *json*) printf 'Step 4: Removing ghost entries from the registry\n' ;;
+    *) printf 'Step 4: Ending ghost entries in the database\n' ;;
+esac
 act registry
 rows registry remove_entry
+rows registry terminate_entry
 sed -n 's/^agentprune: old content/  old content/p' "$scratch/errors"
 printf 'Step 5: Updating registry counts\n'
 rows registry set_counters

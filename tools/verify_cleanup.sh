@@ -3,7 +3,7 @@
 set -u
 
 prog=verify_cleanup.sh
-workspace='' outside_tmux='' busy='' socket='' name='' source='' user=''
+workspace='' all_workspaces='' outside_tmux='' busy='' socket='' name='' source='' user=''
 
 usage() {
     cat <<'TEXT'
@@ -13,6 +13,7 @@ Show whether registry, tmux sessions and Claude processes agree.
       --workspace DIR    the workspace, or the directory it is in; else
                          $CLAUDE_ORCHESTRATOR_WORKSPACE, else the nearest
                          .agent-workspace from the current directory up
+      --all-workspaces   every workspace that the orchestrator knows of
       --outside-tmux     count every Claude outside tmux as leaked
       --busy             count agent sessions without Claude as zombies
   -S, --socket PATH      ask only the tmux server on this socket
@@ -43,6 +44,7 @@ while [ $# -gt 0 ]; do
         --busy) busy=--busy ;;
         --workspace) value "$1" $# "${2-}"; workspace=$2; shift ;;
         --workspace=?*) workspace=${1#*=} ;;
+        --all-workspaces) all_workspaces=--all-workspaces ;;
         -S | --socket) value "$1" $# "${2-}"; socket=$2; shift ;;
         --socket=?*) socket=${1#*=} ;;
         --name) value "$1" $# "${2-}"; name=$2; shift ;;
@@ -93,8 +95,8 @@ owner() { # PATH: sets owner
     owner=$(LC_ALL=C ls -nd -- "$1" 2>/dev/null | awk 'NR == 1 { print $3 }')
 }
 
-[ -n "$workspace" ] || workspace=${CLAUDE_ORCHESTRATOR_WORKSPACE-}
-if [ -z "$user" ] && [ "$(id -u)" -eq 0 ]; then
+[ -n "$workspace$all_workspaces" ] || workspace=${CLAUDE_ORCHESTRATOR_WORKSPACE-}
+if [ -z "$user$all_workspaces" ] && [ "$(id -u)" -eq 0 ]; then
     found=$workspace
     [ -n "$found" ] || workspace_from_here
     [ ! -d "$found/.agent-workspace" ] || found=$found/.agent-workspace
@@ -120,8 +122,13 @@ if [ -t 1 ] && [ -z "${NO_COLOR-}" ]; then
     green="${escape}[32m" red="${escape}[31m" yellow="${escape}[33m" plain="${escape}[0m"
 fi
 
+list_agents() { # lsagents' further arguments
+    # shellcheck disable=SC2086 # one word or none
+    lsagents ${user:+"--user=$user"} ${workspace:+"--workspace=$workspace"} $all_workspaces "$@"
+}
+
 {
-    lsagents ${user:+"--user=$user"} ${workspace:+"--workspace=$workspace"} &&
+    list_agents &&
         lssessions ${user:+"--user=$user"} ${socket:+"--socket=$socket"} ${source:+"--proc-source=$source"} &&
         lsclaude ${user:+"--user=$user"} ${name:+"--name=$name"} ${source:+"--proc-source=$source"}
 } >"$scratch/scan" || fail "could not look"
@@ -142,7 +149,7 @@ with_status() { # STATUS
 }
 
 agents() { # FIELDS FILTER
-    lsagents ${user:+"--user=$user"} ${workspace:+"--workspace=$workspace"} -T --no-headings -o "$1" -Q "$2" ||
+    list_agents -T --no-headings -o "$1" -Q "$2" ||
         fail "could not read the registry"
 }
 
@@ -151,23 +158,36 @@ printf 'Current System State:\n'
 printf '  Claude processes running: %s\n' "$(($(count process) - $(found defunct_process)))"
 printf '  Tmux sessions active: %s\n\n' "$(count session)"
 
-printf 'Registry State:\n'
-agents agents,counters.active_agents.computed,counters.total_agents_spawned.stored,counters.active_agents.stored \
+agents format,agents,counters.active_agents.computed,counters.total_agents_spawned.stored,counters.active_agents.stored \
     '.type == "registry"' >"$scratch/registries"
 agents status '.type == "agent"' >"$scratch/statuses"
-while read -r total active total_stored active_stored; do
+while read -r format total active total_stored active_stored; do
+    case $format in
+        json) printf 'Registry State:\n' ;;
+        *) printf 'Registry State (database):\n' ;;
+    esac
     printf '  Total agents: %s\n' "$total"
     printf '  Active: %s\n' "$active"
     printf '  Working: %s\n' "$(with_status working)"
     printf '  Completed: %s\n' "$(with_status completed)"
     printf '  Terminated: %s\n' "$(with_status terminated)"
-    printf '  Without a status: %s\n' "$(with_status -)"
-    printf '  Metadata total_agents_spawned: %s\n' "$total_stored"
-    printf '  Metadata active_agents: %s\n\n' "$active_stored"
+    if [ "$format" = json ]; then
+        printf '  Without a status: %s\n' "$(with_status -)"
+        printf '  Metadata total_agents_spawned: %s\n' "$total_stored"
+        printf '  Metadata active_agents: %s\n' "$active_stored"
+    else
+        printf '  Failed: %s\n' "$(with_status failed)"
+    fi
+    echo
 done <"$scratch/registries"
 
 printf 'Active agents:\n'
-agents id,status '.type == "agent" and .status != "completed" and .status != "terminated"' >"$scratch/active"
+# Each format has its own words for an agent that is over.
+agents id,status '.type == "agent" and (
+    if .format == "json" then .status != "completed" and .status != "terminated"
+    else (.status // "" | ascii_downcase) as $status
+        | ["running", "working", "blocked", "reviewing", "pending", "starting", ""] | any(. == $status)
+    end)' >"$scratch/active"
 if [ -s "$scratch/active" ]; then sed 's/^/  /' "$scratch/active"; else echo '  none'; fi
 
 printf '\nConsistency Check:\n'
