@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::present::present;
 use super::text::Text;
 
-/// What kind of registry an entry stands in.
+/// The kinds of registries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
@@ -16,7 +16,7 @@ pub enum Scope {
     Task,
 }
 
-/// One registry entry. Times but `started` are as the registry spells them.
+/// One registry entry. All times but `started` and `updated` are as the registry spells them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Agent<'a> {
     /// The scan it belongs to.
@@ -46,7 +46,7 @@ pub struct Agent<'a> {
     pub started: Option<Timestamp>,
     /// The latest of `started_at`, `last_update` and `completed_at` as an instant.
     pub updated: Option<Timestamp>,
-    /// The kind of registry it stands in.
+    /// The kind of its registry.
     pub scope: Scope,
     /// Absolute path of that registry.
     pub registry: Text<'a>,
