@@ -258,7 +258,10 @@ impl Report {
     /// # Errors
     /// Output or a log that could not be written.
     pub fn finish(&mut self, stopped: bool) -> Result<(), Failure> {
-        if self.is_table && !(self.printer.count() == 0 && (self.quiet || stopped)) {
+        // Without headings, such a table is no text at all, and nothing would be written.
+        let is_shown =
+            self.printer.count() > 0 || self.printer.style().headings && !self.quiet && !stopped;
+        if self.is_table && is_shown {
             self.unwritten += 1;
             self.printer.finish()?;
         }

@@ -180,3 +180,26 @@ fn report<'c>(
 fn order(session: &Session) -> (&str, i32, &str) {
     (&session.name, session.server_pid, &session.id)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn another_users_session_is_not_judged() {
+        let session: Session = serde_json::from_value(json!({
+            "scan": "", "name": "agent_a", "id": "$1", "uid": 1000, "socket": "/s",
+            "server_pid": 9, "created": "2025-10-01T00:00:00Z", "attached": 0, "windows": 1,
+            "activity": "2025-10-01T00:00:00Z", "agent": null, "panes": [],
+        }))
+        .unwrap();
+        let verdict = |uid| session_verdict(&session, false, uid, &Options::default());
+        assert!(matches!(verdict(1000), SessionVerdict::Zombie(_)));
+        for has_claude in [false, true] {
+            let verdict = session_verdict(&session, has_claude, 1001, &Options::default());
+            assert_eq!(verdict, SessionVerdict::Foreign);
+        }
+    }
+}
