@@ -10,21 +10,21 @@ usage() {
 Usage: verify_cleanup.sh [OPTION]...
 Show whether registry, tmux sessions and Claude processes agree.
 
-      --workspace DIR    the workspace, or the directory it is in; else
+      --workspace DIR    the workspace, or the directory that contains it; else
                          $CLAUDE_ORCHESTRATOR_WORKSPACE, else the nearest
                          .agent-workspace from the current directory up
       --all-workspaces   every workspace that the orchestrator knows of
       --outside-tmux     count every Claude outside tmux as leaked
       --busy             count agent sessions without Claude as zombies
   -S, --socket PATH      ask only the tmux server on this socket
-      --name NAME        take processes of this name, and no others, for Claude
+      --name NAME        count processes of this name, and no others, as Claude
       --proc-source SOURCE
                          read the process table from proc (/proc) or from ps
-      --user USER        do it as this user, by name or uid; without it, root
-                         does it as the owner of the workspace
+      --user USER        run as this user, by name or uid; without it, root
+                         runs as the owner of the workspace
   -h, --help             show this text
 
-Exit status: 0 synchronised; 1 something to clean; 2 could not look.
+Exit status: 0 synchronised; 1 something to clean; 2 the scan failed.
 TEXT
 }
 
@@ -34,8 +34,8 @@ fail() {
 }
 
 value() { # OPTION COUNT VALUE
-    [ "$2" -ge 2 ] || fail "$1: it needs a value; try '$prog --help'"
-    [ -n "$3" ] || fail "$1: its value is empty"
+    [ "$2" -ge 2 ] || fail "$1: needs a value; try '$prog --help'"
+    [ -n "$3" ] || fail "$1: empty value"
 }
 
 while [ $# -gt 0 ]; do
@@ -81,8 +81,9 @@ for program in lsagents lssessions lsclaude agentdiff; do
     command -v "$program" >/dev/null || fail "$program: not found beside this script, in $here/../target/release, or on PATH"
 done
 
-# A run is for one user. Root does it as the owner of the workspace: as root it would use
-# root's rights on what that user can replace at any moment. A link counts as its owner's.
+# A run is for one user. Root runs as the owner of the workspace: otherwise root's rights
+# would be used on files that this user can replace at any moment. A symbolic link belongs
+# to its own owner.
 workspace_from_here() { # sets found
     found=$(pwd -P && echo .) && found=${found%??}
     while [ -n "$found" ] && [ ! -d "$found/.agent-workspace" ]; do
@@ -103,11 +104,11 @@ if [ -z "$user$all_workspaces" ] && [ "$(id -u)" -eq 0 ]; then
     owner "$found"
     if [ -n "$owner" ] && [ "$owner" -ne 0 ]; then
         user=$owner workspace=$found
-        printf '%s: %s is uid %s'"'"'s: doing it as that user\n' "$prog" "$found" "$owner" >&2
+        printf '%s: %s belongs to uid %s; running as that user\n' "$prog" "$found" "$owner" >&2
     fi
 fi
 
-scratch=$(mktemp -d) || fail "no temporary directory could be made"
+scratch=$(mktemp -d) || fail "could not create a temporary directory"
 case $scratch in /*) ;; *) scratch=$PWD/$scratch ;; esac
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 129' HUP
@@ -131,7 +132,7 @@ list_agents() { # lsagents' further arguments
     list_agents &&
         lssessions ${user:+"--user=$user"} ${socket:+"--socket=$socket"} ${source:+"--proc-source=$source"} &&
         lsclaude ${user:+"--user=$user"} ${name:+"--name=$name"} ${source:+"--proc-source=$source"}
-} >"$scratch/scan" || fail "could not look"
+} >"$scratch/scan" || fail "the scan failed"
 # shellcheck disable=SC2086 # each is one word or none
 agentdiff ${user:+"--user=$user"} $outside_tmux $busy <"$scratch/scan" >"$scratch/findings" 2>"$scratch/notes"
 [ $? -le 1 ] || { cat "$scratch/notes" >&2; fail "could not judge"; }
@@ -217,7 +218,7 @@ done <<'KINDS'
 untracked_process Claude processes outside tmux that something holds
 busy_session Agent sessions without Claude that are busy
 orphan_session Agent sessions that no registry entry names
-defunct_process Ended Claude processes that their parent has yet to reap
+defunct_process Dead Claude processes that their parents have not reaped
 KINDS
 while read -r note; do
     warn "${note#agentdiff: }"

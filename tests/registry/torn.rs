@@ -136,7 +136,7 @@ fn h23_what_is_neither_is_a_later_writers_or_torn() {
     let (paths, ran) = begun.recover(&world, std::slice::from_ref(&later));
     assert_eq!(fs::read(&paths[0]).unwrap(), later);
     assert_eq!(litter(&paths[0]), Vec::<String>::new());
-    assert!(ran.err.contains("somebody has written since"), "{}", ran.err);
+    assert!(ran.err.contains("another program has written since"), "{}", ran.err);
 
     // A journal that cannot be read is not thrown away, nor is the registry touched.
     let path = &paths[0];

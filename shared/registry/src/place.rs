@@ -60,8 +60,8 @@ impl Place {
     /// Opens the file, for reading and, if `update`, for writing.
     ///
     /// # Errors
-    /// [`RegistryError`] when it is no regular file, or may not be opened. One of another
-    /// owner than the user of this run is not updated.
+    /// [`RegistryError`] when it is not a regular file, or may not be opened. A file of another
+    /// owner than the user of this run is not opened for writing.
     pub fn open(&self, update: bool) -> Result<File, RegistryError> {
         let error = |error: io::Error| {
             let hint = match error.kind() {

@@ -40,7 +40,7 @@ const INERT: [&str; 17] = [
 pub enum SessionVerdict {
     /// Another user's: not judged.
     Foreign,
-    /// Claude is in it, or it is no agent's session.
+    /// Claude is in it, or it is not an agent session.
     Live,
     /// No Claude, but not to be ended, and why.
     Busy(String),
@@ -73,7 +73,7 @@ pub fn session_verdict(
     }
     if let Some(pane) = session.panes.iter().find(|pane| !pane.dead && pane.running.is_empty()) {
         let what =
-            format!("no Claude was seen in it, but what runs in {} could not be seen", pane.id);
+            format!("no Claude was seen in it, but the processes of {} could not be seen", pane.id);
         return SessionVerdict::Busy(what);
     }
     let names = |inert: bool| {
