@@ -7,8 +7,8 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 use model::record::Text;
 use model::record::{
-    Agent, Counter, DefaultRule, End, Machine, Names, Namespace, Of, Pane, ProcSource, Process,
-    Record, Registry, RegistryFile, Scope, Servers, Session, Stdout, TmuxOrigin,
+    Agent, Counter, DefaultRule, End, Format, Machine, Names, Namespace, Of, Pane, ProcSource,
+    Process, Record, Registry, RegistryFile, Scope, Servers, Session, Stdout, TmuxOrigin,
 };
 
 use super::race::{Times, race, seconds, time};
@@ -124,6 +124,8 @@ fn agent(number: usize, taken_at: Timestamp) -> Agent<'static> {
         completed_at: None,
         started: Some(taken_at - SignedDuration::from_hours(1)),
         updated: Some(taken_at - SignedDuration::from_hours(1)),
+        progress_bytes: None,
+        format: Format::Json,
         scope: Scope::Global,
         registry: REGISTRY.into(),
     }
@@ -134,6 +136,7 @@ fn registry(agents: usize) -> Registry {
     Registry {
         scan: "agents".to_owned(),
         path: REGISTRY.to_owned(),
+        format: Format::Json,
         scope: Scope::Global,
         file: RegistryFile {
             owner_uid: UID,

@@ -84,7 +84,7 @@ fn between_two_looks() {
 
 fn younger_than_min_age() {
     let world = World::new();
-    // So that even a slow machine scans at it while it is young.
+    // So that even a slow machine sees it while it is young.
     world.session("agent_young-1-2", "sleep 3600");
     world.session("other", "sleep 3600");
     world.write_global(&Registry::new([Entry::new("young-1-2")]));

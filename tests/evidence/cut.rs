@@ -126,17 +126,17 @@ fn h28_a_cut_pipeline_finds_nothing_that_needed_the_rest() {
 
 /// lssessions is killed while it waits for tmux, and after it has written something.
 fn killed_half_way(world: &World, sample: &Sample, scans: &Scans) {
-    let folder = world.path().join("slow");
-    std::fs::create_dir(&folder).unwrap();
+    let directory = world.path().join("slow");
+    std::fs::create_dir(&directory).unwrap();
     // For the test to see that it was started.
-    let fake = format!("#!/bin/sh\n: >'{}/started'\nexec sleep 60\n", folder.display());
-    std::fs::write(folder.join("tmux"), fake).unwrap();
-    run(world.command("chmod").arg("755").arg(folder.join("tmux")), "").ok();
+    let fake = format!("#!/bin/sh\n: >'{}/started'\nexec sleep 60\n", directory.display());
+    std::fs::write(directory.join("tmux"), fake).unwrap();
+    run(world.command("chmod").arg("755").arg(directory.join("tmux")), "").ok();
     let mut lister = world.lssessions();
     let path = lister.get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, path)| path);
-    let path = format!("{}:{}", folder.display(), path.unwrap().to_str().unwrap());
+    let path = format!("{}:{}", directory.display(), path.unwrap().to_str().unwrap());
     let mut lister = lister.env("PATH", path).stdout(Stdio::piped()).spawn().unwrap();
-    wait_until(|| "the slow tmux", || folder.join("started").exists());
+    wait_until(|| "the slow tmux", || directory.join("started").exists());
     lister.kill().unwrap();
     let said = lister.wait_with_output().unwrap();
     assert_eq!((said.stdout.as_slice(), said.status.success()), (&b""[..], false));

@@ -259,7 +259,7 @@ fn h04_claude_is_found_in_all_its_forms() {
         ("bun", start(&world, form("node/bun", &["/usr/local/bin/claude"]))),
         ("a script of the shell", wrapper),
         ("argv[0] and spaces", start(&world, titled("titled/worker", "claude                 "))),
-        ("argv[0] with a folder", start(&world, titled("titled/worker", "/opt/bin/claude"))),
+        ("argv[0] with a directory", start(&world, titled("titled/worker", "/opt/bin/claude"))),
         ("a title over all arguments", retitled(&world, false, "claude$")),
         ("the short name", start(&world, renamed)),
         ("an executable replaced since", {

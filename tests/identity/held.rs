@@ -31,25 +31,25 @@ fn assert_held(world: &World, held: &[(i32, String)]) {
 /// A service unit of a service manager: a control group. It is removed with this.
 struct Service {
     name: String,
-    folder: PathBuf,
+    directory: PathBuf,
 }
 
 impl Service {
     fn new() -> Result<Service, String> {
         let name = format!("agentutils-{}.service", process::id());
         let mut refused = Vec::new();
-        for folder in hierarchies()? {
-            let folder = folder.join(&name);
-            match fs::create_dir(&folder) {
-                Ok(()) => return Ok(Service { name, folder }),
-                Err(error) => refused.push(format!("{}: {error}", folder.display())),
+        for directory in hierarchies()? {
+            let directory = directory.join(&name);
+            match fs::create_dir(&directory) {
+                Ok(()) => return Ok(Service { name, directory }),
+                Err(error) => refused.push(format!("{}: {error}", directory.display())),
             }
         }
         Err(format!("no control group: {}", refused.join("; ")))
     }
 
     fn take(&self, pid: i32) -> io::Result<()> {
-        fs::write(self.folder.join("cgroup.procs"), pid.to_string())
+        fs::write(self.directory.join("cgroup.procs"), pid.to_string())
     }
 }
 
@@ -57,7 +57,7 @@ impl Drop for Service {
     fn drop(&mut self) {
         // As long as a process in it is not reaped it is busy.
         for _ in 0..100 {
-            if fs::remove_dir(&self.folder).is_ok() {
+            if fs::remove_dir(&self.directory).is_ok() {
                 return;
             }
             thread::sleep(Duration::from_millis(20));
@@ -74,7 +74,7 @@ pub fn hierarchies() -> Result<Vec<PathBuf>, String> {
         |start: &str| own.lines().find_map(|line| line.split_once(start)?.1.strip_prefix('/'));
     let mut found = Vec::new();
     for mount in mounts.lines() {
-        let [_, folder, kind, options, ..] = mount.split(' ').collect::<Vec<_>>()[..] else {
+        let [_, directory, kind, options, ..] = mount.split(' ').collect::<Vec<_>>()[..] else {
             continue;
         };
         let path = match kind {
@@ -82,7 +82,7 @@ pub fn hierarchies() -> Result<Vec<PathBuf>, String> {
             "cgroup" if options.split(',').any(|o| o == "name=systemd") => find(":name=systemd:"),
             _ => None,
         };
-        found.extend(path.map(|path| PathBuf::from(folder).join(path)));
+        found.extend(path.map(|path| PathBuf::from(directory).join(path)));
     }
     Ok(found)
 }
@@ -209,7 +209,7 @@ fn h15_claude_that_is_meant_to_outlive_its_terminal_does() {
     let (findings, ran) = prune(&world, &[]);
     ran.ok();
     assert_judged(&findings, to_file, "untracked_process", "its output goes to a file");
-    assert_judged(&findings, to_tee, "leaked_process", "output to a pipe nobody reads");
+    assert_judged(&findings, to_tee, "leaked_process", "output to a pipe that nobody reads");
     assert_judged(&findings, away, "leaked_process", "output to /dev/null");
     assert!(alive(to_file) && !alive(to_tee) && !alive(away));
 }
@@ -221,8 +221,8 @@ fn h33_claudes_own_background_service_lives() {
     let children = [["--bg-pty-host", "1"], ["--bg-spare", "2"]];
     let start_of = |[option, number]: [&str; 2]| {
         let ready = world.ready();
-        let folder = ready.directory().display().to_string();
-        (ready, format!("STANDIN_READY='{folder}' {} {option} {number} &\n", world.name()))
+        let directory = ready.directory().display().to_string();
+        (ready, format!("STANDIN_READY='{directory}' {} {option} {number} &\n", world.name()))
     };
     let started = children.map(start_of);
     let script = started.iter().map(|(_, line)| line.as_str()).collect::<String>();

@@ -10,9 +10,9 @@ use crate::world::{World, alive, records, run, skip, stat, wait_until};
 fn taken_in(world: &World, name: &str, how: &str) -> (i32, i32) {
     let ready = world.ready();
     let mut reaper = world.command(standin_as(world, format!("reapers/{name}")));
-    let folder = ready.directory().display();
+    let directory = ready.directory().display();
     let command = format!(
-        "(STANDIN_READY='{folder}' {how} {} --print claude >/dev/null 2>&1 </dev/null &)",
+        "(STANDIN_READY='{directory}' {how} {} --print claude >/dev/null 2>&1 </dev/null &)",
         world.name(),
     );
     reaper.env("STANDIN_REAPS", command);
@@ -22,7 +22,7 @@ fn taken_in(world: &World, name: &str, how: &str) -> (i32, i32) {
     (reaper, claude)
 }
 
-/// In a container: `$1` and `$2` are the folders in which the stand-ins announce
+/// In a container: `$1` and `$2` are the directories in which the stand-ins announce
 /// themselves. Nobody outlives its pid 1.
 fn entry_point(world: &World) -> String {
     format!(
@@ -57,14 +57,14 @@ fn container(world: &World, entry_point: &str, session: &[&str]) -> Result<(), S
     if permitted.code != 0 {
         return Err(format!("no pid namespace: {}", permitted.err.trim()));
     }
-    let folders = [world.ready(), world.ready()];
+    let directories = [world.ready(), world.ready()];
     let mut command = unshare();
     command.args(session).args(["sh", "-c", entry_point, "sh"]);
-    let ran = run(command.args(folders.each_ref().map(|ready| ready.directory())), "").ok();
+    let ran = run(command.args(directories.each_ref().map(|ready| ready.directory())), "").ok();
     let pids: Vec<i32> = ran.out.split_whitespace().map(|pid| pid.parse().unwrap()).collect();
     let [1, child] = pids[..] else { panic!("pid 1 and its child: {ran:?}") };
     let announced = |at: usize| {
-        let entry = fs::read_dir(folders[at].directory()).unwrap().next().unwrap().unwrap();
+        let entry = fs::read_dir(directories[at].directory()).unwrap().next().unwrap().unwrap();
         entry.file_name().to_str().unwrap().parse::<i32>().unwrap()
     };
     assert_eq!(announced(0), child);

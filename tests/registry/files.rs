@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::stat::Mode;
 
-use super::{SESSION, found, journal, litter, mixed, world};
+use super::{SESSION, diff, found, journal, litter, mixed, world};
 use crate::world::{Ran, World, run, skip, through};
 
 /// A user that is not root, to whom permissions mean something.
@@ -55,13 +55,14 @@ fn h24_without_permission_nothing_is_changed() {
     for path in [&registry, &registries] {
         chown(path, Some(USER), Some(USER)).unwrap();
     }
-    let scan = || {
-        let mut agents = world.tool("lsagents");
-        let mut sessions = world.tool("lssessions");
-        let agents = as_user(agents.arg("--registry").arg(&registry), "").ok();
-        agents.out + &as_user(sessions.arg("-S").arg(&socket), "").ok().out
-    };
-    let findings = world.diff(&scan(), &[]).expect(&[1]).out;
+    let mut agents = world.tool("lsagents");
+    agents.arg("--registry").arg(&registry);
+    let mut sessions = world.tool("lssessions");
+    sessions.arg("-S").arg(&socket);
+    let scan = [agents, sessions].map(|lister| as_user(&lister, "").ok().out).concat();
+    let mut diff = world.tool("agentdiff");
+    diff.args(["--min-age", "0s", "--ignore-unasked"]);
+    let findings = as_user(&diff, &scan).expect(&[1]).out;
     let mut prune = world.tool("agentprune");
     prune.arg("--yes");
     for (of_file, of_directory, reason) in
@@ -85,15 +86,24 @@ fn h24_without_permission_nothing_is_changed() {
     as_user(&prune, &findings).expect(&[1]);
     assert_eq!(fs::read_to_string(&registry).unwrap(), before);
 
+    // Another's that they may write.
+    fs::set_permissions(&registry, fs::Permissions::from_mode(0o666)).unwrap();
+    let refused = as_user(&prune, &findings).expect(&[1]);
+    for record in refused.records() {
+        assert_eq!(record["result"], "refused", "{record}");
+        let reason = record["reason"].as_str().unwrap();
+        assert!(
+            reason.contains("it belongs to uid 0, this runs as uid 12345: run as its owner"),
+            "{reason}"
+        );
+    }
+    assert_eq!(fs::read_to_string(&registry).unwrap(), before);
+
     // Root does not edit it for its owner: a run has one user.
     chown(&registry, Some(USER), Some(USER)).unwrap();
     fs::set_permissions(&registry, fs::Permissions::from_mode(0o640)).unwrap();
     let refused = run(prune.arg("-"), &findings).expect(&[1]);
-    for record in refused.records() {
-        assert_eq!(record["result"], "refused", "{record}");
-        let reason = record["reason"].as_str().unwrap();
-        assert!(reason.contains("it belongs to uid 12345, this run is uid 0's"), "{reason}");
-    }
+    assert!(refused.records().iter().all(|r| r["result"] == "refused"), "{}", refused.out);
     assert_eq!(fs::read_to_string(&registry).unwrap(), before);
     assert_eq!(litter(&registry), Vec::<String>::new());
 
@@ -133,7 +143,7 @@ fn h24_a_link_that_a_person_names_is_followed_once() {
     symlink("../../real/R.json", &link).unwrap();
     let scan = run(&mut world.lsagents(), "").ok().out + &run(&mut world.lssessions(), "").ok().out;
     assert!(scan.contains(&format!("\"registry\":\"{}\"", target.display())));
-    let findings = world.diff(&scan, &[]).expect(&[1]).out;
+    let findings = diff(&world, &scan).expect(&[1]).out;
     world.prune(&findings, &["--yes"]).ok();
     assert_eq!(fs::read_link(&link).unwrap(), Path::new("../../real/R.json"));
     assert_eq!(fs::metadata(&target).unwrap().ino(), inode);

@@ -95,7 +95,7 @@ fn h34_roots_script_does_it_as_the_owner_of_the_workspace() {
             let (_, text) = SCRIPTS.iter().find(|(script, _)| *script == name).unwrap();
             by_root(&world, executable(&Path::new("/opt/scripts").join(name), text))
         };
-        let says = "is uid 12345's: doing it as that user";
+        let says = "belongs to uid 12345; running as that user";
         let inside = world.path().join("src/deep");
         fs::create_dir_all(&inside).unwrap();
         // Where the workspace is, is said in every way that there is.

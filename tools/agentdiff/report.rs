@@ -6,9 +6,9 @@ use itertools::Itertools;
 use model::record::End;
 use serde_json::Value;
 
-/// The report about these findings, in their order, and by their end about what they do not
-/// tell. Of those that a filter has left it does not say that there is nothing to clean up:
-/// it may have taken just that out.
+/// The report about these findings, in their order. `end` says whether something was not
+/// judged, and whether a filter left findings out: then the report does not say that there is
+/// nothing to clean up.
 pub fn report(findings: &[Value], end: &End, style: TableStyle) -> String {
     let hosts = findings.iter().map(|finding| &finding["host"]).unique().count();
     let mut text = String::new();
@@ -29,7 +29,7 @@ fn is_actionable(finding: &Value) -> bool {
     !finding["action"].is_null()
 }
 
-/// The findings under a title, those of a kind together.
+/// The findings under a title, grouped by kind.
 fn section(title: &str, findings: &[&Value], style: TableStyle) -> String {
     if findings.is_empty() {
         return String::new();
@@ -62,7 +62,7 @@ fn word(finding: &Value, field: &str) -> Cell {
     cell(finding, &columns[0], None)
 }
 
-/// What stands at the foot: how many there are of each kind, and what their processes hold.
+/// The last line: how many findings of each kind there are, and the memory of their processes.
 fn sums(findings: &[Value], filtered: bool) -> String {
     let counted = |wanted: bool| {
         let chosen = findings.iter().filter(|finding| is_actionable(finding) == wanted);
@@ -80,7 +80,7 @@ fn sums(findings: &[Value], filtered: bool) -> String {
     }
 }
 
-/// That "No findings." is not the whole truth.
+/// Says that findings may be missing.
 fn unread(end: &End) -> &'static str {
     if end.error.is_some() { " Not everything could be judged." } else { "" }
 }

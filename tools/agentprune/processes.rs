@@ -1,8 +1,8 @@
 //! Ending leaked processes.
 //!
-//! First each process is held, then it is judged again. Whatever happens to its pid after
-//! that, the signal reaches the process that was judged, or none: by a pidfd surely, without
-//! one as far as looking immediately before the signal can tell.
+//! For each process, a handle is taken first, and then the process is judged again. So the
+//! signal reaches the judged process or none, even if its pid passes to another: a pidfd
+//! guarantees this; without one, a check right before the signal leaves a gap of milliseconds.
 
 use std::time::Duration;
 
@@ -20,12 +20,12 @@ use super::ending::{Target, end_held};
 use super::recheck::{Recheck, source};
 use super::report::Report;
 
-/// How long one that is found ending may take. Until then it looks like something else:
-/// its files are closed and its arguments gone.
+/// How long to wait for a process that is already ending. Until it has ended, it looks like
+/// something else: its files are closed and its arguments are gone.
 const ENDING: Duration = Duration::from_millis(100);
 
 /// Ends the processes of these items: SIGTERM to all, one grace for all, SIGKILL to the rest.
-/// Those for whom there are not enough descriptors come after the others.
+/// Each handle takes a descriptor; where there are too few, the processes end in groups.
 ///
 /// # Errors
 /// When tmux or the process table cannot be asked, or the log cannot be written.
@@ -95,7 +95,7 @@ fn take_hold<'p, 'a: 'p>(
     Ok(held)
 }
 
-/// Those that are what they were found to be; reports the others.
+/// Returns the processes that are still leaks; reports the others.
 fn still_leaked<'p, 'a>(
     terminator: &dyn Terminator,
     held: Vec<Target<'p, 'a>>,
@@ -123,7 +123,7 @@ fn still_leaked<'p, 'a>(
     Ok(leaked)
 }
 
-/// Whether the process that is held now is the leaked one of the finding, still.
+/// Whether this is still the process of the finding, and still a leak.
 fn judge(found: &Process, recheck: &Recheck) -> Result<(), (Outcome, String)> {
     let Some(stat) = recheck.tmux.table.get(found.pid) else {
         return Err((Outcome::Gone, "no such process".to_owned()));
@@ -133,10 +133,10 @@ fn judge(found: &Process, recheck: &Recheck) -> Result<(), (Outcome, String)> {
         return Err((Outcome::Skipped, reason));
     }
     if stat.is_dead() {
-        return Err((Outcome::Gone, "dead already".to_owned()));
+        return Err((Outcome::Gone, "already dead".to_owned()));
     }
     let Some(process) = recheck.processes.iter().find(|process| process.pid == found.pid) else {
-        return Err((Outcome::Skipped, "it is not Claude any more".to_owned()));
+        return Err((Outcome::Skipped, "it is no longer Claude".to_owned()));
     };
     match process_verdict(process, &recheck.panes(), recheck.tmux.uid, &recheck.options) {
         ProcessVerdict::Foreign => {
@@ -147,6 +147,6 @@ fn judge(found: &Process, recheck: &Recheck) -> Result<(), (Outcome, String)> {
             Err((Outcome::Skipped, format!("it is in a pane of {session} now")))
         }
         ProcessVerdict::Held(by) => Err((Outcome::Skipped, format!("it is held now: {by}"))),
-        ProcessVerdict::Defunct => Err((Outcome::Gone, "dead already".to_owned())),
+        ProcessVerdict::Defunct => Err((Outcome::Gone, "already dead".to_owned())),
     }
 }

@@ -7,7 +7,7 @@
 
 use crate::record::{DefaultRule, Names};
 
-/// What of a process its name is judged by.
+/// The parts of a process that decide whether it is Claude.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Appearance<'p> {
     /// Target of `/proc/PID/exe`, where it can be read.
@@ -18,8 +18,8 @@ pub struct Appearance<'p> {
     pub args: &'p [&'p [u8]],
 }
 
-/// Programs that run others or that people live in: as a name of Claude they would
-/// make every shell a candidate for a signal.
+/// Programs that run others or that people work in. As a name of Claude they would make
+/// every shell a target.
 const REFUSED: [&str; 25] = [
     "sh", "bash", "dash", "zsh", "ksh", "ash", "fish", "csh", "tcsh", "login", "su", "sudo", "env",
     "node", "nodejs", "bun", "deno", "python", "python3", "tmux", "screen", "ssh", "sshd",
@@ -60,7 +60,7 @@ impl NameRule {
         }
         if let Some(name) = names.iter().find(|name| is_refused(name)) {
             return Err(format!(
-                "{name:?} cannot stand for Claude: give the base name of Claude's own executable"
+                "{name:?} is not allowed: give the base name of Claude's own executable"
             ));
         }
         let mut names = names.to_vec();
@@ -74,7 +74,7 @@ impl NameRule {
     pub fn matches(&self, process: Appearance<'_>) -> bool {
         let first = process.args.first().map(|arg| String::from_utf8_lossy(arg));
         let exe = process.exe.map(without_suffixes);
-        // One of that length may be the beginning of another program's name.
+        // A name of that length may be the cut name of another program.
         self.has(process.comm) && process.comm.len() < COMM_LEN
             || exe.is_some_and(|exe| self.has(base_name(exe)) || self.is_versioned(exe))
             || first.as_deref().is_some_and(|arg| self.has(base_name(without_suffixes(arg))))
@@ -89,7 +89,9 @@ impl NameRule {
     /// `~/.local/share/claude/versions/2.1.30`.
     fn is_versioned(&self, exe: &str) -> bool {
         self.builtin
-            && exe.rsplit_once('/').is_some_and(|(folder, _)| folder.ends_with("/claude/versions"))
+            && exe
+                .rsplit_once('/')
+                .is_some_and(|(directory, _)| directory.ends_with("/claude/versions"))
     }
 
     fn runs_script(&self, process: Appearance<'_>) -> bool {
@@ -101,9 +103,9 @@ impl NameRule {
     }
 }
 
-/// Whether a process that is Claude is its own background service, which is reparented,
-/// without a terminal, and alive. The word that says so comes first, or after the script
-/// that an interpreter runs.
+/// Whether a Claude process is Claude's own background service, which lives on with no parent
+/// and no terminal. Its first argument says so, or the first after the script that an
+/// interpreter runs.
 pub fn is_daemon(process: Appearance<'_>) -> bool {
     let script = is_interpreted(process).then(|| script_at(process.args)).flatten();
     [Some(0), script].into_iter().flatten().any(|before| {
@@ -112,18 +114,18 @@ pub fn is_daemon(process: Appearance<'_>) -> bool {
     })
 }
 
-/// The options with which Claude works without a person before it.
+/// The options that make Claude work without a person.
 const HEADLESS: [&str; 4] = ["-p", "--print", "--output-format", "--input-format"];
 
 /// Whether the arguments of a Claude, the first of which is its name, say that it works
-/// without a person before it. Options end at `--`.
+/// without a person. Options end at `--`.
 pub fn is_headless(args: &[String]) -> bool {
     let options = args.iter().skip(1).take_while(|arg| *arg != "--");
     options.map(|arg| arg.split('=').next().unwrap_or(arg)).any(|arg| HEADLESS.contains(&arg))
 }
 
-/// The script in the arguments of an interpreter: the first that is neither an
-/// option nor the value of one. None when the code stands in the arguments.
+/// The script in the arguments of an interpreter: the first that is neither an option nor the
+/// value of one. None when the code is in the arguments.
 pub fn script(args: &[&[u8]]) -> Option<String> {
     let script = args.get(script_at(args)?)?;
     Some(String::from_utf8_lossy(script).into_owned())
@@ -189,8 +191,8 @@ pub fn base_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// A path without what is no part of a program's name: the padding left by a
-/// rewritten title, the mark of a replaced executable, the ending of another system.
+/// A path without what does not belong to a program's name: the padding left by a rewritten
+/// title, the mark of a replaced executable, the ending of another system.
 fn without_suffixes(path: &str) -> &str {
     let path = path.trim_end();
     let path = path.strip_suffix(" (deleted)").unwrap_or(path);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::proc_source::ProcSource;
 use super::unasked::UnaskedServer;
 
-/// What a scan was of.
+/// What a scan lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Of {
@@ -30,7 +30,7 @@ pub enum Servers {
     Named,
 }
 
-/// Which names `lsclaude` looked for.
+/// Which names counted as Claude.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Names {
@@ -69,7 +69,7 @@ pub struct Machine {
 pub struct End {
     /// The scan it closes.
     pub scan: String,
-    /// What was looked at.
+    /// What was listed.
     pub of: Of,
     /// False when something that should have been listed could not be.
     pub complete: bool,
@@ -105,7 +105,7 @@ pub struct End {
     /// Sessions and processes: where the process table was read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proc_source: Option<ProcSource>,
-    /// Processes: the names looked for.
+    /// Processes: which names counted as Claude.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub names: Option<Names>,
     /// Findings: how many of each kind.

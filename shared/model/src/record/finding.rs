@@ -21,11 +21,11 @@ pub struct Finding<'a> {
     pub target: Text<'a>,
     /// A sentence that a person can check with `ps` or `tmux ls`.
     pub reason: Text<'a>,
-    /// Host name of the machine looked at.
+    /// Host name of the machine it was found on.
     pub host: Text<'a>,
     /// Identity of its boot.
     pub boot_id: Text<'a>,
-    /// Identity of the pid namespace looked at.
+    /// Identity of the pid namespace it was found in.
     pub pid_ns: Text<'a>,
     /// What it rests on, an [`Evidence`]: as a rule the same text in thousands of findings.
     #[serde(borrow)]

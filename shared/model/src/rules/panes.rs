@@ -59,8 +59,8 @@ impl<'s> Panes<'s> {
         Some(format!("started from {pane} of {}, detached", session.name))
     }
 
-    /// The living server that a process belongs to, if that was not asked: the process may
-    /// well be in a pane of it.
+    /// A sentence, if a process belongs to a living server that was not asked: it may be in
+    /// a pane of that server.
     pub(super) fn unasked(&self, process: &Process) -> Option<String> {
         let server_pid = process.tmux.as_ref()?.server_pid;
         (!self.servers.contains(&server_pid))

@@ -19,7 +19,7 @@ const AGENTS: usize = 0;
 const SESSIONS: usize = 1;
 const PROCESSES: usize = 2;
 
-/// One scan at each, and how they are judged.
+/// One scan of each kind, and how they are judged.
 struct World {
     scans: Vec<Scan>,
     options: Options,
@@ -91,7 +91,7 @@ fn loose_by_ps() -> World {
     world
 }
 
-/// An agent's session in which a shell is left. The entries were not looked at as a whole.
+/// An agent's session in which a shell is left. Not all entries were listed.
 fn left() -> World {
     let left = common::session("$2", "agent_z", vec![common::pane("%4", 90, "pts/4", &["bash"])]);
     let mut world = World::new(vec![], vec![left], vec![]);

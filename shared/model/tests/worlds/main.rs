@@ -77,7 +77,7 @@ proptest! {
     }
 
     #[test]
-    fn not_even_when_all_looks_are_taken_at_once(
+    fn not_even_when_all_scans_are_taken_at_once(
         (world, one, other) in worlds().prop_flat_map(|mut world| {
             for scan in &mut world.scans {
                 scan.end["taken_at"] = json!(common::at(0));
@@ -116,7 +116,7 @@ proptest! {
     }
 
     #[test]
-    fn a_look_without_its_end_spoils_the_stream(world in worlds(), at in any::<Index>()) {
+    fn a_scan_without_its_end_spoils_the_stream(world in worlds(), at in any::<Index>()) {
         let full: Vec<usize> =
             (0..world.scans.len()).filter(|at| !world.scans[*at].records.is_empty()).collect();
         prop_assume!(!full.is_empty());
@@ -154,7 +154,7 @@ proptest! {
     }
 
     #[test]
-    fn older_looks_at_sessions_never_add_an_action(world in worlds()) {
+    fn older_scans_of_sessions_never_add_an_action(world in worlds()) {
         let before = acts(&world);
         let mut older = world;
         for scan in older.scans.iter_mut().filter(|scan| scan.end["of"] == "sessions") {

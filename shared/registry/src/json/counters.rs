@@ -12,6 +12,8 @@ pub fn counter_names(scope: Scope) -> &'static [&'static str] {
     match scope {
         Scope::Global => &GLOBAL,
         Scope::Task => &TASK,
+        // A database stores none.
+        Scope::State => &[],
     }
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use model::record::{Agent, Counter, Registry, Scope, Text};
+use model::record::{Agent, Counter, Format, Registry, Scope, Text};
 
 use super::counters::Tally;
 use super::entry::Entry;
@@ -42,6 +42,7 @@ impl JsonSnapshot {
         Registry {
             scan: scan.to_owned(),
             path: self.path.clone(),
+            format: Format::Json,
             scope: layout.scope,
             file: facts.clone(),
             agents: tally.entries() as u64,
@@ -52,7 +53,7 @@ impl JsonSnapshot {
 
 impl Snapshot for JsonSnapshot {
     fn notes(&self) -> Vec<String> {
-        let note = |id| format!("more than one entry {id:?}: the last one counts");
+        let note = |id| format!("more than one entry {id:?}; the last one counts");
         self.doubles.keys().map(note).collect()
     }
 
@@ -102,6 +103,8 @@ fn agent<'a>(entry: Entry<'a>, scope: Scope, scan: &'a str, path: &'a str) -> Ag
         started_at: fields.started_at.map(Text),
         last_update: fields.last_update.map(Text),
         completed_at: fields.completed_at.map(Text),
+        progress_bytes: None,
+        format: Format::Json,
         scope,
         registry: path.into(),
     }
