@@ -2,7 +2,7 @@
 //! tools, and measured before and after.
 //!
 //! Nothing but this world is touched: the tools are told its workspace, its tmux socket
-//! and the name that stands for Claude in it. Afterwards it is removed.
+//! and the name that counts as Claude in it. Afterwards it is removed.
 
 mod world;
 

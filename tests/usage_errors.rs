@@ -79,7 +79,7 @@ fn a_corrupt_registry_stops_the_cleanup() {
     assert!(ran.err.contains("GLOBAL_REGISTRY.json: line 4, column 3:"), "{}", ran.err);
     // Neither table nor report claims that there are none.
     let table = run(world.lsagents().arg("-T"), "").expect(&[2]).out;
-    assert!(table.ends_with("\n\nnot all could be listed\n"), "{table}");
+    assert!(table.ends_with("\n\nthe list is incomplete\n"), "{table}");
     let report = world.diff(&ran.out, &["-T"]).expect(&[2]).out;
     assert_eq!(report, "No findings. Not everything could be judged.\n");
     let before = fs::read(&path).unwrap();
@@ -96,7 +96,7 @@ fn input_without_records_is_refused_with_the_reason() {
         ("agentdiff", "PID  ARGS\n", "-T writes none"),
         ("agentdiff", "{\"pid\":7}\n", "(written with -o?)"),
         ("agentdiff", "{\n  \"type\": \"agent\"\n}\n", "did you mean jq -c?"),
-        ("agentdiff", "{\"type\":\"finding\"}\n", "agentprune reads those"),
+        ("agentdiff", "{\"type\":\"finding\"}\n", "give it to agentprune"),
         ("agentprune", "", "wrote nothing"),
         ("agentprune", "\n\n", "wrote nothing"),
         ("agentprune", "hello\n", "line 1: not a record"),
@@ -178,7 +178,7 @@ fn wrong_usage_points_to_help() {
         assert_eq!(version.out, format!("{tool} {}\n", env!("CARGO_PKG_VERSION")));
     }
     let ran = run(world.tool("lsclaude").args(["--name", "bash"]), "").expect(&[2]);
-    assert!(ran.err.contains("\"bash\" cannot stand for Claude"), "{}", ran.err);
+    assert!(ran.err.contains("\"bash\" is not allowed"), "{}", ran.err);
     let ran = run(world.tool("lsclaude").args(["-Q", ".a =="]), "").expect(&[2]);
     assert!(ran.err.contains("filter \".a ==\""), "{}", ran.err);
     let ran = run(world.tool("agentprune").args(["-n", "-y"]), "").expect(&[2]);

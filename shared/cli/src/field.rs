@@ -30,9 +30,9 @@ pub struct Field {
 /// What a field holds.
 #[derive(Clone, Copy, Debug)]
 pub enum Unit {
-    /// A name or the like, whole in any table: somebody may want to copy it.
+    /// A name or identifier; never cut in a table, because people copy it.
     Text,
-    /// One of a few words: those listed, if they mean something to say or to colour.
+    /// One of a few words; those that need a meaning or a colour are listed.
     Word(&'static [Word]),
     /// A sentence; wrapped where it is too long.
     Sentence,
@@ -88,7 +88,7 @@ impl Field {
         self.nullable().absent()
     }
 
-    /// The same, and all its values together are `what`.
+    /// The same, and `what` follows the sum of all its values.
     pub const fn summed(self, what: &'static str) -> Field {
         Field { sum: Some(what), ..self }
     }
@@ -179,7 +179,7 @@ fn within(fields: &[Field], path: &str) -> Option<Field> {
     }
 }
 
-/// All fields of these, those of objects in them too, by their paths; but not those of
+/// All fields of these by their paths, including the fields of objects in them, but not of
 /// whole records of other programs.
 pub fn paths(fields: &'static [Field]) -> Vec<(String, Field)> {
     let mut all = Vec::new();

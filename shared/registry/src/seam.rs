@@ -115,7 +115,7 @@ pub trait Locked {
 pub enum EntryState<'l> {
     /// No entry has it.
     Missing,
-    /// Several have it, and nobody can tell which is meant.
+    /// Several entries have it; which one is meant is unknown.
     Ambiguous,
     /// This entry has it.
     There(EntryNow<'l>),
@@ -124,7 +124,7 @@ pub enum EntryState<'l> {
 /// What an entry says now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntryNow<'l> {
-    /// `started_at`, verbatim: what tells it from an earlier entry of the same id.
+    /// `started_at`, verbatim: distinguishes it from an earlier entry with the same id.
     pub started_at: Option<Cow<'l, str>>,
     /// The session that the orchestrator asked tmux for.
     pub tmux_session: Option<Cow<'l, str>>,
@@ -148,7 +148,7 @@ pub struct Edit<'e> {
     pub changes: Vec<(&'e str, ChangeKind)>,
     /// By id, what the scan said of it. A database changes a row only if it still says so.
     pub seen: HashMap<&'e str, &'e Agent<'e>>,
-    /// How many old contents to keep beside a file that loses entries.
+    /// How many backups to keep beside a file whose entries change.
     pub keep_backups: usize,
 }
 
@@ -159,7 +159,7 @@ pub struct Applied<'l> {
     pub results: Vec<Result<Vec<RemovedEntry<'l>>, (Outcome, String)>>,
     /// Whether anything was written.
     pub is_written: bool,
-    /// Where the old content is.
+    /// The backup, if one was made.
     pub backup: Option<PathBuf>,
     /// What went wrong after the change was made.
     pub notes: Vec<String>,

@@ -26,8 +26,8 @@ pub const AGENT: &[Field] = &[
     Field::new(
         "status",
         STATUS,
-        "Status in the registry; - in entries just deployed",
-        "As in the entry. `null`: not there, as in entries of agents just deployed.",
+        "Status in the registry; -: none, as just after deployment",
+        "As in the entry. `null`: not there, as just after deployment.",
     )
     .nullable(),
     Field::new(
@@ -41,14 +41,14 @@ pub const AGENT: &[Field] = &[
     Field::new(
         "parent",
         Unit::Text,
-        "The agent that made it",
+        "The agent that started it",
         "As in the entry. `null`: not there.",
     )
     .optional(),
     Field::new(
         "tmux_session",
         Unit::Text,
-        "The session that the orchestrator asked for",
+        "The name that the orchestrator gave the session",
         "The name that the orchestrator gave the session, as in the entry. `null`: not there; \
          then the name is `agent_` and the id, or, in a database, nobody knows it. Nobody does \
          where it is empty.",

@@ -14,8 +14,8 @@ const COUNTER: &[Field] = &[
     Field::new(
         "computed",
         Unit::Number,
-        "The number that its entries make",
-        "The number that the entries make.",
+        "The number that its entries add up to",
+        "The number that the entries add up to.",
     ),
 ];
 

@@ -141,8 +141,8 @@ impl ProcessContext<'_> {
         })
     }
 
-    /// The server that its environment names, else the one among its ancestors. A server
-    /// that has ended means nothing any more.
+    /// The server that its environment names, else the one among its ancestors. A server that
+    /// has ended does not count.
     fn origin(&self, pid: i32) -> Option<TmuxOrigin> {
         let named = self.table.source.origin(pid);
         if let Some((server_pid, pane)) =

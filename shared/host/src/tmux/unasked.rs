@@ -8,7 +8,7 @@ use crate::process::process_source::Owner;
 use crate::process::process_table::Table;
 use crate::user;
 
-/// Why a server with this owner is not asked. One whose owner cannot be told may be ours.
+/// Why a server with this owner is not asked. A server with an unknown owner may be ours.
 pub fn why_unasked(owner: Owner) -> Option<WhyUnasked> {
     if owner.uid.is_some_and(|uid| uid != user::uid()) {
         return Some(WhyUnasked::OtherUser);

@@ -5,13 +5,13 @@ use std::rc::Rc;
 use super::origin::Origin;
 use crate::record::{ActionKind, Agent, Registry, Scope, Text};
 
-/// What is to be done about a finding. There may be hundreds of thousands: what many of
-/// them share stands once, and the finding itself only as it was read.
+/// What is to be done about a finding. There may be hundreds of thousands, so what they share
+/// is stored once, and the finding itself only as it was read.
 #[derive(Debug)]
 pub struct PlannedAction<'a> {
     /// What to do.
     pub kind: ActionKind,
-    /// About what, for people.
+    /// What it is about, for people.
     pub target: Text<'a>,
     /// Why.
     pub reason: Text<'a>,
@@ -35,9 +35,9 @@ pub struct PlanItem<'a, T> {
 pub struct Ghost<'a> {
     /// Its id.
     pub id: Text<'a>,
-    /// Tells it from another entry that gets the same id later.
+    /// Distinguishes it from a later entry with the same id.
     pub started_at: Option<Text<'a>>,
-    /// The kind of registry it stands in.
+    /// The kind of its registry.
     pub scope: Scope,
     /// The whole record, if that is a database: a row is changed only if it still says so.
     pub row: Option<Box<Agent<'a>>>,

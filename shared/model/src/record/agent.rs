@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::present::present;
 use super::text::Text;
 
-/// What kind of registry an entry stands in.
+/// The kinds of registries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
@@ -29,7 +29,7 @@ pub enum Format {
     Sqlite,
 }
 
-/// One registry entry. Times but `started` are as the registry spells them.
+/// One registry entry. All times but `started` and `updated` are as the registry spells them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Agent<'a> {
     /// The scan it belongs to.
@@ -66,7 +66,7 @@ pub struct Agent<'a> {
     /// How the registry is written.
     #[serde(default)]
     pub format: Format,
-    /// The kind of registry it stands in.
+    /// The kind of its registry.
     pub scope: Scope,
     /// Absolute path of that registry.
     pub registry: Text<'a>,

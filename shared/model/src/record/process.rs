@@ -57,7 +57,7 @@ pub struct Process {
     pub pid: i32,
     /// Parent process id.
     pub ppid: i32,
-    /// The kernel's short name of the parent; `null` where it is gone.
+    /// The kernel's short name of the parent; `null` where it no longer exists.
     pub parent_name: Option<String>,
     /// Parent, its parent, … up to pid 1.
     pub ancestors: Vec<i32>,
@@ -90,7 +90,7 @@ pub struct Process {
     pub state: String,
     /// Its parent is gone: a reaper or a tmux server has taken it.
     pub orphaned: bool,
-    /// It runs `lsclaude`: it is that process or an ancestor of it.
+    /// It is the process of `lsclaude` or an ancestor of it.
     #[serde(rename = "self")]
     pub is_self: bool,
     /// Claude's own background service.
@@ -106,8 +106,8 @@ pub struct Process {
     /// Its pid namespace; `null` where it could not be read.
     #[serde(deserialize_with = "present")]
     pub namespace: Option<Namespace>,
-    /// Its standard output; `null` where it could not be read, or where it is a
-    /// pipe and whoever reads that could not be found out.
+    /// Its standard output; `null` where it could not be read, or where it is a pipe whose
+    /// reader could not be found out.
     #[serde(deserialize_with = "present")]
     pub stdout: Option<Stdout>,
     /// A process that reads the pipe.

@@ -51,11 +51,11 @@ pub struct JsonEntry<'t> {
     /// How many entries of that one's id stood before that one.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub after_copy: usize,
-    /// What stood between that one, or the opening bracket, and it.
+    /// The text between that entry, or the opening bracket, and this one.
     pub gap_before: Text<'t>,
-    /// What stood between it and the next one, or the closing bracket.
+    /// The text between this entry and the next one, or the closing bracket.
     pub gap_behind: Text<'t>,
-    /// The text that it was marked with; None when it was removed.
+    /// The text that replaced it when it was marked; `None` when it was removed.
     pub replaced_by: Option<Text<'t>>,
 }
 

@@ -16,9 +16,9 @@ use crate::stream::Sourced;
 pub struct Entry<'e> {
     /// Its id.
     pub id: &'e str,
-    /// The kind of registry it stands in.
+    /// The kind of its registry.
     pub scope: Scope,
-    /// Whether its status is that of an agent at work.
+    /// Whether its status is active.
     pub is_active: bool,
     /// The session that the orchestrator asked tmux for.
     pub tmux_session: Option<&'e str>,
@@ -27,13 +27,13 @@ pub struct Entry<'e> {
 /// What an entry is, given the sessions.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AgentVerdict<'s> {
-    /// It is over, or has no id, and stays as a record of that.
+    /// It is over, or has no id, and stays in its registry.
     Over,
-    /// This session of it is there, and is no zombie.
+    /// It has this session, which is not a zombie.
     Live(&'s Session),
-    /// Nobody can tell what its session is called.
+    /// The name of its session is unknown.
     NameLost,
-    /// It has no session, or none but this zombie.
+    /// It has no session, or only this zombie.
     Ghost(Option<&'s Session>),
 }
 
@@ -90,7 +90,7 @@ pub(super) fn judge(context: &mut RuleContext<'_, '_>) {
             AgentVerdict::NameLost => {
                 let why = match entry.tmux_session {
                     Some("") => "the registry does not know the names of their sessions",
-                    _ => "tmux expands their session names, so nobody can tell them",
+                    _ => "tmux expands the # in their session names, so the real names are unknown",
                 };
                 gaps.push(why.to_owned());
                 continue;
@@ -136,7 +136,7 @@ pub(super) fn judge(context: &mut RuleContext<'_, '_>) {
     }
 }
 
-/// An entry without a session, or with none but a zombie.
+/// An entry without a session, or with only a zombie.
 struct Ghost<'c, 'a> {
     /// The first bytes of the id. They decide most comparisons, so that sorting a million
     /// ghosts does not look up as many ids all over the memory.
@@ -155,7 +155,7 @@ impl<'c, 'a> Ghost<'c, 'a> {
         Ghost { head, id, agent, zombie }
     }
 
-    /// The order of the ids, each of which stands once in a registry.
+    /// The order of the ids, which are unique in a registry.
     fn order(&self) -> ([u8; 16], &'c str) {
         (self.head, self.id)
     }

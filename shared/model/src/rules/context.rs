@@ -64,7 +64,7 @@ pub(super) struct RuleContext<'c, 'a> {
     /// The same as JSON, which most findings carry as it is.
     evidence_text: Box<RawValue>,
     found: &'c mut dyn FnMut(&Finding<'_>),
-    /// The kind of which findings are handed on at once.
+    /// The kind whose findings are handed on at once.
     open: Kind,
     /// Findings that come later in the output.
     kept: BTreeMap<Kind, Vec<FindingBuilder<'c>>>,
@@ -184,9 +184,9 @@ impl<'c, 'a> RuleContext<'c, 'a> {
         self.summary.notes.insert(format!("{what} not judged: {gap}"));
     }
 
-    /// Whether something is too young to be judged, and counts it. Its age is that at the
-    /// time of the scan `own` that saw it, or of the scans of the `other` kind that its
-    /// judgement also rests on: they could not miss what did not exist yet.
+    /// Whether something is too young to be judged; if so, counts it. Its age counts to the
+    /// earliest of the scan `own` that saw it and the scans of the `other` kind that its
+    /// judgement also rests on: a scan proves nothing about what did not exist yet.
     pub fn too_young(&mut self, born: Timestamp, own: &End, other: Of) -> bool {
         let young = self.is_younger(born, own, other, self.options.min_age);
         self.summary.too_young += u64::from(young);
@@ -203,5 +203,5 @@ impl<'c, 'a> RuleContext<'c, 'a> {
 }
 
 fn text_of(evidence: &Evidence) -> Box<RawValue> {
-    to_raw_value(evidence).expect("evidence has no keys but strings")
+    to_raw_value(evidence).expect("evidence has only string keys")
 }

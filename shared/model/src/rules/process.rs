@@ -85,7 +85,7 @@ fn holder(process: &Process, panes: &Panes<'_>) -> Option<String> {
         // ps shows nothing of what follows. Instead, the arguments must say that Claude works
         // without a person.
         ProcSource::Ps => (!is_headless(&process.args))
-            .then(|| "no flag of headless work among its arguments, as ps shows them".to_owned()),
+            .then(|| "its arguments, as ps shows them, have no flag for headless work".to_owned()),
     }
 }
 
@@ -103,7 +103,7 @@ fn unseen_holder(process: &Process, panes: &Panes<'_>) -> Option<String> {
         (Some(Stdout::Socket), _) => Some("its output goes to a socket".to_owned()),
         (Some(Stdout::Pipe), Some(reader)) => Some(format!("process {reader} reads its output")),
         (Some(Stdout::Pipe | Stdout::Null | Stdout::Other), _) => None,
-        (None, _) => Some("who reads its output could not be found out".to_owned()),
+        (None, _) => Some("it could not be found out who reads its output".to_owned()),
     })
 }
 
@@ -111,8 +111,8 @@ fn unheld(process: &Process) -> String {
     let output = match process.stdout {
         _ if process.source == ProcSource::Ps => "started for headless work (seen by ps)",
         Some(Stdout::Null) => "output to /dev/null",
-        Some(Stdout::Pipe) => "output to a pipe nobody reads",
-        _ => "output to nowhere",
+        Some(Stdout::Pipe) => "output to a pipe that nobody reads",
+        _ => "output neither read nor kept",
     };
     let parent = process.parent_name.as_deref().unwrap_or("(unknown)");
     format!(
@@ -139,7 +139,7 @@ pub(super) fn judge(context: &mut RuleContext<'_, '_>) {
             ProcessVerdict::Held(reason) => (Kind::UntrackedProcess, reason),
             ProcessVerdict::Leaked(reason) => (Kind::LeakedProcess, reason),
         };
-        // That it is dead can be said without knowing the panes.
+        // A dead process can be reported without knowing the panes.
         if let Some(gap) = panes_gap.as_ref().filter(|_| kind != Kind::DefunctProcess) {
             gaps.push(gap.clone());
             continue;

@@ -40,7 +40,7 @@ const INERT: [&str; 17] = [
 pub enum SessionVerdict {
     /// Another user's: not judged.
     Foreign,
-    /// Claude is in it, or it is no agent's session.
+    /// Claude is in it, or it is not an agent session.
     Live,
     /// No Claude, but not to be ended, and why.
     Busy(String),
@@ -73,7 +73,7 @@ pub fn session_verdict(
     }
     if let Some(pane) = session.panes.iter().find(|pane| !pane.dead && pane.running.is_empty()) {
         let what =
-            format!("no Claude was seen in it, but what runs in {} could not be seen", pane.id);
+            format!("no Claude was seen in it, but the processes of {} could not be seen", pane.id);
         return SessionVerdict::Busy(what);
     }
     let names = |inert: bool| {
@@ -196,4 +196,27 @@ fn report<'c>(
 
 fn order(session: &Session) -> (&str, i32, &str) {
     (&session.name, session.server_pid, &session.id)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn another_users_session_is_not_judged() {
+        let session: Session = serde_json::from_value(json!({
+            "scan": "", "name": "agent_a", "id": "$1", "uid": 1000, "socket": "/s",
+            "server_pid": 9, "created": "2025-10-01T00:00:00Z", "attached": 0, "windows": 1,
+            "activity": "2025-10-01T00:00:00Z", "agent": null, "panes": [],
+        }))
+        .unwrap();
+        let verdict = |uid| session_verdict(&session, false, uid, &Options::default());
+        assert!(matches!(verdict(1000), SessionVerdict::Zombie(_)));
+        for has_claude in [false, true] {
+            let verdict = session_verdict(&session, has_claude, 1001, &Options::default());
+            assert_eq!(verdict, SessionVerdict::Foreign);
+        }
+    }
 }

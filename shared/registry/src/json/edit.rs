@@ -75,7 +75,7 @@ pub fn edit<'t>(
     Ok(Edited { text: apply(text, edits), removed })
 }
 
-/// What becomes of an entry; None: it stays as it is.
+/// The change of an entry; `None`: it stays as it is.
 type Fate = Option<ChangeKind>;
 
 const GOES: Fate = Some(ChangeKind::Remove);
@@ -106,12 +106,12 @@ fn removals(layout: &Layout, slots: &[Slot<'_>], fates: &[Fate]) -> Vec<Change<'
     changes
 }
 
-/// Where the entries of a text stand.
+/// Where the entries are in a text.
 struct Places<'p, 't> {
     text: &'t str,
     agents: Range<usize>,
     slots: &'p [Slot<'t>],
-    /// How many entries of the same id stand before, by position, where there are any.
+    /// How many entries with the same id are before an entry, by position, if there are any.
     copies: HashMap<usize, usize>,
 }
 

@@ -114,7 +114,7 @@ impl<'de> Visitor<'de> for FieldsVisitor {
                     continue;
                 }
             };
-            // As it stands there: a number may be one that no type of ours can hold.
+            // Verbatim: a number may not fit into any type of ours.
             let value = map.next_value::<&'de RawValue>()?;
             let text = value.get().starts_with('"').then(|| meaning(value));
             *field = text.transpose().map_err(A::Error::custom)?;

@@ -32,19 +32,20 @@ pub(super) enum Recovered {
 impl fmt::Display for Recovered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Recovered::NotBegun => "an interrupted write had not begun",
+            Recovered::NotBegun => "the interrupted write had changed nothing",
             Recovered::TakenBack => {
-                "an interrupted write cannot be completed: the content before it is back"
+                "the interrupted write could not be completed; the old content was restored"
             }
             Recovered::Completed => "an interrupted write was completed",
             Recovered::KeptLater => {
-                "a write was interrupted, but somebody has written since: that was kept"
+                "a write was interrupted, but another program has written since; \
+                 its content was kept"
             }
             Recovered::Restored(torn) => {
                 return write!(
                     f,
-                    "it was torn; the content before the interrupted write is back, \
-                     the torn bytes are in {}",
+                    "the interrupted write left a torn file; the old content was restored, \
+                     the torn one is in {}",
                     torn.display()
                 );
             }
@@ -53,8 +54,8 @@ impl fmt::Display for Recovered {
 }
 
 impl Lock {
-    /// Puts right what an interrupted write has left. None if there is no journal. To be
-    /// called on an exclusive lock, before anything else.
+    /// Repairs what an interrupted write has left. None if there is no journal. To be called on
+    /// an exclusive lock, before anything else.
     ///
     /// # Errors
     /// [`RegistryError`] when the journal or the registry cannot be read or written; then
@@ -74,7 +75,7 @@ impl Lock {
         let failed = |error: io::Error| RegistryError::new(place.path(), error);
         let mut judgement = judge(&self.bytes().map_err(failed)?, old, new);
         if judgement == WriteState::Torn {
-            // Perhaps somebody is writing without the lock, at this moment.
+            // Another program may be writing without the lock right now.
             thread::sleep(HALF_WRITTEN);
             judgement = judge(&self.bytes().map_err(failed)?, old, new);
         }

@@ -53,7 +53,7 @@ impl JsonSnapshot {
 
 impl Snapshot for JsonSnapshot {
     fn notes(&self) -> Vec<String> {
-        let note = |id| format!("more than one entry {id:?}: the last one counts");
+        let note = |id| format!("more than one entry {id:?}; the last one counts");
         self.doubles.keys().map(note).collect()
     }
 

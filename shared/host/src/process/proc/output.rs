@@ -64,7 +64,7 @@ fn output(pid: i32) -> Output {
     let known = |stdout| Output::Known(stdout, None);
     let link = match link(pid, "fd/1") {
         Ok(link) => link,
-        // The folder could be read, there is no such descriptor: it is closed.
+        // The directory could be read and lacks this descriptor: it is closed.
         Err(error)
             if error.kind() == io::ErrorKind::NotFound && fs::read_dir(path(pid, "fd")).is_ok() =>
         {

@@ -30,7 +30,7 @@ pub fn is_tmux_server(pid: i32, name: &str) -> bool {
     }
     match listening_sockets(pid) {
         Some(sockets) => !sockets.is_empty(),
-        // Of another user's process, the name is all there is.
+        // Only the name of another user's process is known.
         None => is_titled || is_cut_title && name.starts_with("tmux"),
     }
 }
