@@ -47,7 +47,7 @@ pub fn claude(table: &Table, rule: &NameRule, full: bool) -> io::Result<Vec<Proc
 /// way; but it does not say which children of theirs are Claude.
 ///
 /// # Errors
-/// As of [`claude`].
+/// Those of [`claude`].
 pub fn of(table: &Table, pids: &[i32]) -> io::Result<Vec<Process>> {
     let processes = pids.iter().filter_map(|pid| Some((*pid, table.get(*pid)?)));
     describe(table, processes.map(Found::new(table)).collect(), false)
