@@ -186,7 +186,7 @@ fn h07_a_server_without_its_socket_is_trouble_and_not_zero() {
 
         let listed = run(&mut world.tool("lssessions"), "").expect(&[2]);
         let advice = format!(
-            "tmux server {server} lives, but its socket {} is gone: `kill -USR1 {server}`",
+            "tmux server {server} runs, but its socket {} was removed; `kill -USR1 {server}`",
             world.socket().display()
         );
         assert!(listed.err.contains(&advice), "{}", listed.err);
