@@ -126,7 +126,7 @@ fn an_empty_prefix_is_refused() {
     world.session("other", "sleep 60");
     let scan = world.scan();
     let ran = world.diff(&scan, &["--prefix", ""]).expect(&[2]);
-    assert!(ran.err.contains("every session would be an agent's"), "{}", ran.err);
+    assert!(ran.err.contains("every session would be an agent session"), "{}", ran.err);
     assert_eq!(ran.out, "");
     // With the beginning of its name as the prefix, it is a zombie.
     assert!(world.diff(&scan, &["--prefix", "oth"]).expect(&[1]).out.contains("zombie_session"));

@@ -141,7 +141,7 @@ fn elsewhere_or_under_another_pid(world: World) {
     // Everything of it, from another boot, host or pid namespace.
     for (field, value, why) in [
         ("boot_id", "00000000-0000-0000-0000-000000000000", "before the last boot of this machine"),
-        ("host", "elsewhere.example", "found on elsewhere.example, this is "),
+        ("host", "elsewhere.example", "found on host elsewhere.example, this is host "),
         ("pid_ns", "1", "found in another pid namespace"),
     ] {
         let foreign = edited(&sample.findings, |finding| finding[field] = value.into());
@@ -293,7 +293,7 @@ fn between_the_two(world: World) {
         (format!("process {adopted}"), "skipped", kept),
         (format!("process {lost}"), "done", "ended after SIGTERM".into()),
         (format!("session {}", zombies[0]), "skipped", "Claude runs in it".into()),
-        (format!("session {}", zombies[1]), "skipped", "other windows".into()),
+        (format!("session {}", zombies[1]), "skipped", "its windows have changed".into()),
         (format!("session {}", zombies[2]), "skipped", "1 client attached".into()),
         ("agent back-1-2".into(), "skipped", "its session agent_back-1-2 exists".into()),
         ("agent reborn-1-2".into(), "skipped", "another agent has this id now".into()),
@@ -345,7 +345,7 @@ fn at_the_moment_of_ending_a_session(world: World) {
         let ran = world.prune_while(&findings, change).expect(&[1]);
         let (result, reason) = result_of(&ran, "session agent_last-1-2");
         assert_eq!(result, "skipped", "{change}: {reason}");
-        assert!(reason.contains("changed just before it was ended"), "{change}: {reason}");
+        assert!(reason.contains("it changed at the last moment"), "{change}: {reason}");
         let (result, _) = result_of(&ran, "agent last-1-2");
         assert_eq!(result, "skipped", "{change}");
         assert!(alive(pane), "{change}");

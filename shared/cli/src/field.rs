@@ -73,22 +73,22 @@ impl Field {
         Field { name, unit, nullable: false, optional: false, sum: None, help, meaning }
     }
 
-    /// The same, and it may be `null`.
+    /// Makes it a field that may be `null`.
     pub const fn nullable(self) -> Field {
         Field { nullable: true, ..self }
     }
 
-    /// The same, and it may be missing, but not `null`.
+    /// Makes it a field that may be missing, but not `null`.
     pub const fn absent(self) -> Field {
         Field { optional: true, ..self }
     }
 
-    /// The same, and it may be `null` or missing, which is the same.
+    /// Makes it a field that may be `null` or missing, which mean the same.
     pub const fn optional(self) -> Field {
         self.nullable().absent()
     }
 
-    /// The same, and `what` follows the sum of all its values.
+    /// Makes tables sum up its values; `what` follows the sum.
     pub const fn summed(self, what: &'static str) -> Field {
         Field { sum: Some(what), ..self }
     }

@@ -71,7 +71,7 @@ impl Printer {
         Ok(printer)
     }
 
-    /// The same, for a program that has no filter.
+    /// A printer for a program that has no filter.
     pub fn unfiltered<O: Output>(args: &LayoutArgs<O>) -> Printer {
         let layout = match (args.table, args.fields.is_empty()) {
             (false, true) => Layout::Lines,
@@ -94,7 +94,7 @@ impl Printer {
         }
     }
 
-    /// The same, but it writes to `out`: each record at once, with one call of `write`; a
+    /// Changes the printer to write to `out`: each record at once, with one call of `write`; a
     /// table when it is finished.
     pub fn unbuffered(mut self, out: impl Write + 'static) -> Printer {
         self.out = Sink(Box::new(out));
@@ -102,7 +102,7 @@ impl Printer {
         self
     }
 
-    /// The same, but it keeps the records for [`Printer::take`] and does not print them: for a
+    /// Changes the printer to keep the records for [`Printer::take`] and not print them: for a
     /// program with a layout of its own.
     pub fn keeping(mut self) -> Printer {
         self.layout = Layout::Kept(Vec::new());

@@ -25,8 +25,8 @@ pub trait Registry {
     /// [`RegistryError`] when it cannot be read, is corrupt, or stays locked.
     fn read(&self, wait: &mut WaitBudget) -> Result<Box<dyn Snapshot>, RegistryError>;
 
-    /// Locks it for a change, and first repairs what an interrupted change has left; `step`
-    /// is told both. Nobody else changes a locked JSON registry; a database is locked only
+    /// Locks it for a change, and first repairs what an interrupted change has left; reports
+    /// both to `step`. No other program changes a locked JSON registry; a database is locked only
     /// while [`Locked::apply`] writes, which then checks each entry again.
     ///
     /// # Errors
@@ -37,10 +37,10 @@ pub trait Registry {
         step: &mut dyn FnMut(Step<'_>),
     ) -> Result<Box<dyn Locked>, RegistryError>;
 
-    /// Repairs what an interrupted change has left, and does nothing else. `step` is told.
+    /// Repairs what an interrupted change has left, and does nothing else. Reports that to `step`.
     ///
     /// # Errors
-    /// As of [`Registry::lock`], but a registry that is corrupt for another reason is none.
+    /// Those of [`Registry::lock`], except for a registry that is corrupt for another reason.
     fn recover(
         &self,
         wait: &mut WaitBudget,

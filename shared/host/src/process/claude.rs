@@ -47,7 +47,7 @@ pub fn claude(table: &Table, rule: &NameRule, full: bool) -> io::Result<Vec<Proc
 /// way; but it does not say which children of theirs are Claude.
 ///
 /// # Errors
-/// As of [`claude`].
+/// Those of [`claude`].
 pub fn of(table: &Table, pids: &[i32]) -> io::Result<Vec<Process>> {
     let processes = pids.iter().filter_map(|pid| Some((*pid, table.get(*pid)?)));
     describe(table, processes.map(Found::new(table)).collect(), false)
@@ -55,7 +55,9 @@ pub fn of(table: &Table, pids: &[i32]) -> io::Result<Vec<Process>> {
 
 fn describe(table: &Table, mut found: Vec<Found<'_>>, full: bool) -> io::Result<Vec<Process>> {
     let services = Services::ask()?;
-    let tmux_servers = table.tmux_servers().iter().map(|pid| (*pid, services.of(*pid)));
+    let pids: Vec<i32> = found.iter().map(|found| found.pid).collect();
+    let tmux_servers = table.tmux_servers_of(&pids).into_iter();
+    let tmux_servers = tmux_servers.map(|pid| (pid, services.of(pid)));
     let context = ProcessContext {
         table,
         own_line: table.own_line(),

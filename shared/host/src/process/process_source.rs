@@ -32,9 +32,9 @@ pub trait Source: fmt::Debug {
     /// Whether a living process shows by itself that it is a tmux server.
     fn is_tmux_server(&self, pid: i32, stat: &ProcessStat) -> bool;
 
-    /// Processes that listen on a socket and that `TMUX` in the environment of a process of
-    /// this user names as its server.
-    fn named_tmux_servers(&self, _all: &ProcessMap) -> HashSet<i32> {
+    /// The servers that `TMUX` in the environment of these processes names, as far as they
+    /// are this user's processes, and the servers listen on the socket that it names.
+    fn named_tmux_servers(&self, _pids: &[i32]) -> HashSet<i32> {
         HashSet::new()
     }
 

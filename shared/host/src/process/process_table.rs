@@ -18,7 +18,7 @@ pub struct Table {
     /// Where it was read.
     pub source: Box<dyn Source>,
     processes: ProcessMap,
-    /// The living tmux servers among them, once they were asked for.
+    /// Those that show as tmux servers, once they were asked for.
     tmux_servers: OnceCell<HashSet<i32>>,
 }
 
@@ -71,16 +71,21 @@ impl Table {
         children
     }
 
-    /// The processes that are living tmux servers: those that show it by themselves, and
-    /// those that the environment of other processes names.
+    /// The processes that show by themselves that they are living tmux servers.
     pub fn tmux_servers(&self) -> &HashSet<i32> {
         self.tmux_servers.get_or_init(|| {
             let shows = |(pid, stat): &(i32, &ProcessStat)| self.source.is_tmux_server(*pid, stat);
-            let living = self.iter().filter(|(_, stat)| !stat.is_dead());
-            let mut servers: HashSet<i32> = living.filter(shows).map(|(pid, _)| pid).collect();
-            servers.extend(self.source.named_tmux_servers(&self.processes));
-            servers
+            let living = self.iter().filter(|(_, stat)| !stat.is_dead() && !stat.is_kernel);
+            living.filter(shows).map(|(pid, _)| pid).collect()
         })
+    }
+
+    /// These, and the living servers that the environment of `processes` names: neither title
+    /// nor executable of a server need show what it is.
+    pub fn tmux_servers_of(&self, processes: &[i32]) -> HashSet<i32> {
+        let named = self.source.named_tmux_servers(processes).into_iter();
+        let is_living = |pid: &i32| self.get(*pid).is_some_and(|stat| !stat.is_dead());
+        self.tmux_servers().iter().copied().chain(named.filter(is_living)).collect()
     }
 
     /// Whether the tmux server that was seen is one now. A process that a server has just

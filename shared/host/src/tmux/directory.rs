@@ -68,7 +68,7 @@ fn sockets_in(directory: &Path) -> io::Result<Vec<PathBuf>> {
 /// tmux makes.
 ///
 /// # Errors
-/// As of [`check`].
+/// Those of [`check`].
 pub fn check_parent(socket: &Path) -> io::Result<()> {
     match socket.parent() {
         Some(parent) if parent.file_name() == Some(OsStr::new(&own_name())) => check(parent),

@@ -190,9 +190,9 @@ impl<'c> Search<'c> {
     /// Asks the servers that show in the process table but have not answered yet. Returns
     /// whether there were any.
     fn follow_processes(&mut self, table: &Table) -> bool {
-        let mut missing: Vec<i32> = table.tmux_servers().iter().copied().collect();
+        let mut missing = self.expected(table);
         missing.sort_unstable();
-        missing.retain(|pid| !self.servers.contains_key(pid) && self.is_wanted(*pid, table));
+        missing.retain(|pid| !self.servers.contains_key(pid));
         if missing.is_empty() {
             return false;
         }
@@ -225,13 +225,21 @@ impl<'c> Search<'c> {
         }
     }
 
-    /// Whether a server must be asked: one that was known before, or any of this user in
-    /// this pid namespace.
-    fn is_wanted(&self, pid: i32, table: &Table) -> bool {
+    /// The servers that must have answered: those that were known before, or all of this
+    /// user in this pid namespace.
+    fn expected(&self, table: &Table) -> Vec<i32> {
         match self.choice {
-            Choice::Named(_) => false,
-            Choice::Known { server_pids, .. } => server_pids.contains(&pid),
-            Choice::All => why_unasked(table.source.owner(pid)).is_none(),
+            Choice::Named(_) => Vec::new(),
+            Choice::Known { server_pids, .. } => {
+                let is_there = |pid: &i32| table.get(*pid).is_some_and(|stat| !stat.is_dead());
+                server_pids.iter().copied().filter(is_there).collect()
+            }
+            Choice::All => {
+                let all: Vec<i32> = table.processes().keys().copied().collect();
+                let servers = table.tmux_servers_of(&all).into_iter();
+                let is_ours = |pid: &i32| why_unasked(table.source.owner(*pid)).is_none();
+                servers.filter(is_ours).collect()
+            }
         }
     }
 

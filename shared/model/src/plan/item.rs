@@ -13,7 +13,7 @@ pub struct PlannedAction<'a> {
     pub kind: ActionKind,
     /// What it is about, for people.
     pub target: Text<'a>,
-    /// Why.
+    /// The reason of the finding, for people.
     pub reason: Text<'a>,
     /// Where it was found, and by what.
     pub origin: Rc<Origin>,
@@ -33,7 +33,7 @@ pub struct PlanItem<'a, T> {
 /// The entry of a ghost, as it was found.
 #[derive(Debug)]
 pub struct Ghost<'a> {
-    /// Its id.
+    /// The id of the entry.
     pub id: Text<'a>,
     /// Distinguishes it from a later entry with the same id.
     pub started_at: Option<Text<'a>>,

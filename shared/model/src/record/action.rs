@@ -34,9 +34,9 @@ pub struct Action<'a> {
     pub target: &'a str,
     /// How it ended.
     pub result: Outcome,
-    /// Why.
+    /// Why it had this result, for people.
     pub reason: &'a str,
-    /// When.
+    /// When this record was made.
     pub at: Timestamp,
     /// For a registry entry that was removed or marked: what `--undo` needs.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -28,7 +28,7 @@ pub enum Stdout {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Namespace {
-    /// The same.
+    /// That of `lsclaude`.
     Own,
     /// One below it, such as a container's.
     Foreign,

@@ -38,7 +38,7 @@ impl RemovedEntry<'_> {
 /// An entry that was removed from a JSON file, or marked in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JsonEntry<'t> {
-    /// Its id.
+    /// The id of the agent.
     #[serde(borrow)]
     pub id: Text<'t>,
     /// Its text, with the key where it had one.

@@ -14,7 +14,7 @@ use crate::stream::Sourced;
 /// What an entry says that its judgement rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry<'e> {
-    /// Its id.
+    /// The id of the entry.
     pub id: &'e str,
     /// The kind of its registry.
     pub scope: Scope,

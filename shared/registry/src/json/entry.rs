@@ -54,7 +54,7 @@ impl<'t> Entry<'t> {
     /// The entry that begins at `start` of a text.
     ///
     /// # Errors
-    /// [`Corrupt`] when it is no object, or has an escape that means no character.
+    /// [`Corrupt`] when it is not an object, or has an invalid escape.
     pub(super) fn read(text: &'t str, start: usize, scope: Scope) -> Result<Entry<'t>, Corrupt> {
         let (key, value) = match scope {
             Scope::Global => key(text, start).map(|(key, value)| (Some(key), value))?,

@@ -142,8 +142,8 @@ mod tests {
     #[test]
     fn errors_say_where() {
         for (text, line, column, reason) in [
-            ("", 1, 1, "it is empty"),
-            (" \n", 1, 1, "it is empty"),
+            ("", 1, 1, "the file is empty"),
+            (" \n", 1, 1, "the file is empty"),
             ("{\"agents\": {\n  \"a\": {\"x\": 1,}}}", 2, 16, "key must be a string"),
             ("{\"agents\": {}} x", 1, 16, "trailing characters"),
             ("\u{feff}{\"agents\": {}}", 1, 1, "byte order mark"),

@@ -31,7 +31,7 @@ impl Members {
         Members::read_each(text, start, None)
     }
 
-    /// The same for the registry itself; where the entries of `agents` begin comes along,
+    /// Reads the members of the registry itself, and where the entries of `agents` begin,
     /// unless there is no `agents`.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ use crate::error::RegistryError;
 /// What was done about an interrupted write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Recovered {
-    /// It had not begun: the registry is as it was before.
+    /// It had changed nothing: the registry is as it was before.
     NotBegun,
     /// It could not be completed, for lack of room perhaps: the registry is again as it
     /// was before.
@@ -25,7 +25,7 @@ pub(super) enum Recovered {
     Completed,
     /// Somebody has written the registry since; that was kept.
     KeptLater,
-    /// The registry was torn; the old content is back, the torn bytes are in this file.
+    /// The registry was torn; the old content was restored, the torn one is in this file.
     Restored(PathBuf),
 }
 

@@ -21,7 +21,7 @@ use crate::signals::SignalsWait;
 /// [`super::write_state::judge`] looks for what an interruption has left.
 const CHUNK: usize = 1 << 16;
 
-/// Whether the old content is kept beside the registry.
+/// Whether a backup of the old content is made beside the registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kept {
     /// As `<registry>.bak-<UTC time>`, and of such files this many.
@@ -33,7 +33,7 @@ pub enum Kept {
 /// The files that an edit left beside the registry.
 #[derive(Debug)]
 pub struct Written {
-    /// The old content.
+    /// The backup of the old content.
     pub backup: Option<PathBuf>,
     /// Why the journal, or an older backup, could not be removed.
     pub left: Option<io::Error>,
@@ -244,7 +244,7 @@ impl Lock {
 
 /// Why a write did not come to its end.
 enum Interrupted {
-    /// It could not be done; the old content is there.
+    /// It failed; the file has its old content.
     Before(io::Error),
     /// Another program wrote without the lock; what happened to its content.
     Foreign(&'static str),

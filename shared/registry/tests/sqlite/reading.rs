@@ -177,8 +177,9 @@ fn h66_a_table_or_a_column_that_is_missing_could_not_be_asked() {
 fn a_column_that_is_being_added_is_waited_for() {
     let database = Database::of("today", "c.execute('ALTER TABLE agents DROP COLUMN last_update')");
     let mut writer = database.start(
-        "time.sleep(0.4)\nc = connect()\nc.execute('ALTER TABLE agents ADD COLUMN last_update')\nagent(c, 'a')",
+        "print('ready', flush=True)\ntime.sleep(0.3)\nc = connect()\nc.execute('ALTER TABLE agents ADD COLUMN last_update')\nagent(c, 'a')",
     );
+    BufReader::new(writer.stdout.take().unwrap()).read_line(&mut String::new()).unwrap();
     assert_eq!(ids(&database.path()), ["a"]);
     assert!(writer.wait().unwrap().success());
 }

@@ -132,12 +132,10 @@ impl Source for Proc {
         tmux_server::is_tmux_server(pid, &stat.name)
     }
 
-    fn named_tmux_servers(&self, all: &ProcessMap) -> HashSet<i32> {
+    fn named_tmux_servers(&self, pids: &[i32]) -> HashSet<i32> {
         let own = user::uid();
         let is_own = |pid: &i32| fs::metadata(file::path(*pid, "")).is_ok_and(|m| m.uid() == own);
-        let mut named = tmux_server::named(all.keys().copied().filter(is_own));
-        named.retain(|pid| all.get(pid).is_some_and(|stat| !stat.is_dead()));
-        named
+        tmux_server::named(pids.iter().copied().filter(is_own))
     }
 
     fn now(&self, pid: i32) -> io::Result<Option<ProcessStat>> {
