@@ -49,7 +49,7 @@ fn what_was_found_elsewhere_or_for_another_user_is_refused() {
     type Change = fn(&mut Run);
     let rows: [(Change, &str); 5] = [
         (|run| run.machine.host = "x".to_owned(), "found on host h, this is host x"),
-        (|run| run.machine.boot_id = "x".to_owned(), "found before the last boot of this machine"),
+        (|run| run.machine.boot_id = "x".to_owned(), "found before the last boot"),
         (|run| run.machine.pid_ns = "x".to_owned(), "found in another pid namespace"),
         (|run| run.uid = 0, "found for uid 1000, this run is for uid 0"),
         (|run| run.source = Some(ProcSource::Ps), "found with --proc-source proc"),
