@@ -109,7 +109,7 @@ os.rename(task + '/progress/archived_progress.jsonl', task + '/archive/archived_
 fn h65_an_agent_that_reported_since_is_left_alone() {
     let world = world(
         "
-for name in ('line', 'row', 'both', 'over', 'again', 'ghost'):
+for name in ('line', 'row', 'same', 'both', 'over', 'again', 'ghost'):
     agent(c, name)
 ",
     );
@@ -119,6 +119,7 @@ for name in ('line', 'row', 'both', 'over', 'again', 'ghost'):
         "
 c = connect()
 line('line', 'working')
+record(c, 'same', 'running', '2026-02-03T05:00:00')
 record(c, 'row', 'working', '2026-02-03T05:00:00')
 report(c, 'both', 'blocked')
 record(c, 'over', 'completed', '2026-02-03T05:00:00')
@@ -134,6 +135,7 @@ c.execute(\"UPDATE agents SET started_at='2026-02-03T05:00:00' WHERE agent_id='a
     for (id, result) in [
         ("line", "skipped"),
         ("row", "skipped"),
+        ("same", "skipped"),
         ("both", "skipped"),
         ("over", "gone"),
         ("again", "skipped"),

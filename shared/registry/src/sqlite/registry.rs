@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Instant;
 
 use model::record::{
@@ -21,7 +22,7 @@ use super::rows::Rows;
 use super::snapshot::DatabaseSnapshot;
 use super::tasks::Tasks;
 use super::workspace::Workspace;
-use super::write::{Ended, Ending, connect, end, look_again};
+use super::write::{Ended, Ending, PAUSE, connect, end, look_again};
 use crate::access::Access;
 use crate::error::RegistryError;
 use crate::seam::{
@@ -229,8 +230,8 @@ impl Locked for LockedDatabase {
         if planned().is_break() {
             return Err(NotWritten::Stopped);
         }
-        let (mut connection, mut wait) = (self.connection.borrow_mut(), self.wait.borrow_mut());
-        let mut results = end(&mut connection, &self.file, &self.workspace, &mut wait, &endings);
+        let (connection, mut wait) = (self.connection.borrow(), self.wait.borrow_mut());
+        let mut results = end(&connection, &self.file, &self.workspace, &mut wait, &endings);
         let ended = endings.iter().zip(&results).filter(|(_, result)| result.is_ok());
         let ended: Vec<(&str, &str)> = ended.map(|(e, _)| (e.id, e.task_id)).collect();
         applied.is_written |= !ended.is_empty();
@@ -261,7 +262,10 @@ impl Locked for LockedDatabase {
         }
         let (mut connection, mut wait) = (self.connection.borrow_mut(), self.wait.borrow_mut());
         let mut restored = Restored::default();
-        for entry in undo.entries {
+        for (number, entry) in undo.entries.into_iter().enumerate() {
+            if number > 0 {
+                thread::sleep(PAUSE);
+            }
             let RemovedEntry::Sqlite(entry) = entry else {
                 restored.results.push(Err("it was not changed in a database".to_owned()));
                 continue;

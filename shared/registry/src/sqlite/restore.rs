@@ -10,9 +10,9 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::progress::Line;
 use super::schema::MARK;
+use super::statements::Statements;
 use super::tasks::Tasks;
 use super::workspace::Workspace;
-use super::write::note;
 
 /// Puts the row of an agent back, and says so in its progress file. What went wrong after
 /// the row was written is added to `notes`.
@@ -58,7 +58,8 @@ pub fn row(
     }
     let status = before.status.as_deref();
     let message = format!("{MARK} the end was undone");
-    let progress = note(&transaction, task_id, agent_id, (&now, status, &message))?;
+    let progress =
+        Statements::new(&transaction)?.note(task_id, agent_id, (&now, status, &message))?;
     transaction.commit()?;
     let line = Line {
         timestamp: &now,

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use model::record::{Agent, Counter, Format, Registry, RegistryFile, Scope, Text, is_active};
 
 use super::rows::{Row, Rows};
+use super::sizes::Sizes;
 use super::tasks::Tasks;
 use super::workspace::Workspace;
 use crate::clock::instant;
@@ -33,13 +34,13 @@ impl Snapshot for DatabaseSnapshot {
         scan: &str,
         each: &mut dyn FnMut(&Agent<'_>) -> ControlFlow<()>,
     ) -> ControlFlow<(), Registry> {
-        let tasks = Tasks::new(&self.workspace);
+        let (tasks, mut sizes) = (Tasks::new(&self.workspace), Sizes::new(&self.workspace));
         let mut active = 0;
         for row in self.rows.iter() {
             // Only what is active can be ended, and needs a look at its progress file.
             let is_active = is_active(Scope::State, row.status);
             active += i64::from(is_active);
-            let size = || tasks.progress(row.task_id, row.id).size().ok();
+            let mut size = || sizes.of(&tasks.progress(row.task_id, row.id)).ok();
             let progress_bytes = if is_active { size() } else { None };
             each(&agent(&row, progress_bytes, scan, &self.path))?;
         }

@@ -1,5 +1,6 @@
 //! The workspace of a database, and files in it, opened without leaving it.
 
+use std::ffi::OsStr;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -70,7 +71,10 @@ impl Workspace {
     }
 
     /// The last name of a path, and the directory that it stands in.
-    fn directory_of<'p>(&self, relative: &'p Path) -> io::Result<(&'p std::ffi::OsStr, OwnedFd)> {
+    ///
+    /// # Errors
+    /// When there is no such directory, or the path leads out of the workspace.
+    pub fn directory_of<'p>(&self, relative: &'p Path) -> io::Result<(&'p OsStr, OwnedFd)> {
         let mut names = Vec::new();
         for component in relative.components() {
             let Component::Normal(name) = component else { return Err(outside()) };

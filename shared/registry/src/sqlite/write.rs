@@ -18,6 +18,7 @@ use super::error::{failed, is_busy};
 use super::file::{Access, DatabaseFile};
 use super::progress::{Appended, Line, ProgressFile, below, last_line};
 use super::schema::{LATEST, MARK, TASKS, columns};
+use super::statements::Statements;
 use super::workspace::Workspace;
 use crate::error::RegistryError;
 use crate::wait::WaitBudget;
@@ -25,7 +26,7 @@ use crate::wait::WaitBudget;
 /// Rows of one transaction. The orchestrator's writers wait for it to end.
 const ROWS: usize = 50;
 /// How long they get between two transactions.
-const PAUSE: Duration = Duration::from_millis(5);
+pub const PAUSE: Duration = Duration::from_millis(5);
 
 /// An agent to end, as it was seen.
 #[derive(Clone, Debug)]
@@ -90,12 +91,20 @@ pub fn connect(
 
 /// Ends agents. The results are in their order.
 pub fn end(
-    connection: &mut Connection,
+    connection: &Connection,
     file: &DatabaseFile,
     workspace: &Workspace,
     wait: &mut WaitBudget,
     endings: &[Ending<'_>],
 ) -> Vec<Result> {
+    // They are prepared once: nobody waits for that.
+    let mut statements = match Statements::new(connection) {
+        Ok(statements) => statements,
+        Err(error) => {
+            let reason = failed(&file.path, &error).to_string();
+            return endings.iter().map(|_| Err((Outcome::Failed, reason.clone()))).collect();
+        }
+    };
     let mut results = Vec::with_capacity(endings.len());
     let mut locked_out = false;
     for (number, batch) in endings.chunks(ROWS).enumerate() {
@@ -109,7 +118,7 @@ pub fn end(
         }
         let statuses: Vec<&'static str> =
             batch.iter().map(|ending| over(workspace, ending)).collect();
-        match write_rows(connection, wait, batch, &statuses) {
+        match write_rows(connection, &mut statements, wait, batch, &statuses) {
             Ok(written) => {
                 let appended = batch.iter().zip(written).map(|(ending, row)| {
                     let (mut ended, written) = row?;
@@ -176,21 +185,22 @@ struct Written {
 type RowResult = std::result::Result<(Ended, Written), (Outcome, String)>;
 
 fn write_rows(
-    connection: &mut Connection,
+    connection: &Connection,
+    statements: &mut Statements<'_>,
     wait: &mut WaitBudget,
     batch: &[Ending<'_>],
     statuses: &[&'static str],
 ) -> rusqlite::Result<Vec<RowResult>> {
     let began = Instant::now();
     connection.busy_timeout(wait.left())?;
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate);
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate);
     wait.spend(began.elapsed());
     let transaction = transaction?;
     let now = crate::clock::local_now();
     let rows = batch
         .iter()
         .zip(statuses)
-        .map(|(ending, status)| write_row(&transaction, ending, status, &now));
+        .map(|(ending, status)| write_row(&transaction, statements, ending, status, &now));
     let rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
     transaction.commit()?;
     Ok(rows)
@@ -198,6 +208,7 @@ fn write_rows(
 
 fn write_row(
     transaction: &Transaction<'_>,
+    statements: &mut Statements<'_>,
     ending: &Ending<'_>,
     status: &'static str,
     now: &str,
@@ -210,29 +221,22 @@ fn write_row(
             return Ok(Err((Outcome::Failed, format!("its progress file {path}: {error}"))));
         }
     }
-    let changed = transaction
-        .prepare(
-            "UPDATE agents SET status = ?1, completed_at = COALESCE(completed_at, ?2), \
-             last_update = ?2 WHERE agent_id = ?3 AND task_id = ?4 AND status IS ?5 \
-             AND started_at IS ?6 AND tmux_session IS ?7 AND last_update IS ?8 \
-             AND completed_at IS ?9",
-        )?
-        .execute(params![
-            status,
-            now,
-            ending.id,
-            ending.task_id,
-            ending.status,
-            ending.started_at,
-            ending.tmux_session,
-            ending.last_update,
-            ending.completed_at,
-        ])?;
+    let changed = statements.end.execute(params![
+        status,
+        now,
+        ending.id,
+        ending.task_id,
+        ending.status,
+        ending.started_at,
+        ending.tmux_session,
+        ending.last_update,
+        ending.completed_at,
+    ])?;
     if changed == 0 {
         return Ok(Err((Outcome::Skipped, faster(transaction, ending.id)?)));
     }
     let message = format!("{MARK} its session is gone");
-    let progress = note(transaction, ending.task_id, ending.id, (now, Some(status), &message))?;
+    let progress = statements.note(ending.task_id, ending.id, (now, Some(status), &message))?;
     let ended = Ended {
         status,
         last_update: now.to_owned(),
@@ -240,44 +244,6 @@ fn write_row(
         notes: Vec::new(),
     };
     Ok(Ok((ended, Written { message, progress })))
-}
-
-/// Notes in the other tables what a row says now: time, status and why. Returns how far the
-/// agent was.
-///
-/// # Errors
-/// Those of SQLite; then the transaction must not be committed.
-pub fn note(
-    transaction: &Transaction<'_>,
-    task: &str,
-    id: &str,
-    (now, status, message): (&str, Option<&str>, &str),
-) -> rusqlite::Result<i64> {
-    // A column of every version, but a number is not worth a refusal.
-    let progress = transaction
-        .query_row("SELECT progress FROM agents WHERE agent_id = ?", [id], |row| {
-            row.get::<_, Option<i64>>(0)
-        })
-        .optional()
-        .unwrap_or_default()
-        .flatten()
-        .unwrap_or(0);
-    let updated = transaction
-        .prepare("UPDATE tasks SET updated_at = ? WHERE task_id = ?")?
-        .execute([now, task])?;
-    // Without its task the key of the other table would lead nowhere.
-    if updated > 0 {
-        transaction
-            .prepare(
-                "INSERT INTO agent_progress_latest\
-                 (task_id, agent_id, timestamp, status, progress, message) \
-                 VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (task_id, agent_id) DO UPDATE SET \
-                 timestamp = excluded.timestamp, status = excluded.status, \
-                 progress = excluded.progress, message = excluded.message",
-            )?
-            .execute(params![task, id, now, status, progress, message])?;
-    }
-    Ok(progress)
 }
 
 /// Why a row is not as it was seen.
