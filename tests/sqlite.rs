@@ -88,7 +88,7 @@ fn lsagents(world: &World) -> Ran {
 
 /// What agentdiff finds in the world's registries and sessions.
 fn found(world: &World) -> String {
-    let scan = lsagents(world).ok().out + &run(&mut world.lssessions(), "").ok().out;
+    let scan = lsagents(world).ok().out + &world.sessions_and_processes();
     world.diff(&scan, &[]).expect(&[0, 1]).out
 }
 

@@ -237,6 +237,7 @@ fn end(of: Of, count: usize, taken_at: Timestamp) -> End {
             end.servers = Some(Servers::All);
             end.sockets = Some(vec!["/tmp/tmux-1000/default".to_owned()]);
             end.server_pids = Some(vec![SERVER]);
+            end.unasked = Some(Vec::new());
             end.proc_source = Some(ProcSource::Proc);
         }
         Of::Processes => {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProcSource {
-    /// `/proc`, which shows everything that a [`Process`] has.
+    /// `/proc`, which shows everything that a [`Process`](super::Process) has.
     Proc,
     /// `ps`, which shows no executable, environment, namespace or output.
     Ps,

@@ -7,7 +7,7 @@ const GLOBAL: [&str; 2] = ["total_agents_spawned", "active_agents"];
 /// Counters of a task registry: all entries, the active ones, the completed ones.
 const TASK: [&str; 3] = ["total_spawned", "active_count", "completed_count"];
 
-/// The names of the counters in a registry of this scope, in the order of [`Tally::values`].
+/// The names of the counters in a registry of this scope, in the order of `Tally::values`.
 pub fn counter_names(scope: Scope) -> &'static [&'static str] {
     match scope {
         Scope::Global => &GLOBAL,

@@ -69,9 +69,9 @@ pub fn edit<'t>(
     let mut fate = fates.iter();
     slots.retain(|_| fate.next() != Some(&GOES));
     let values = tally(&slots).values(layout.scope);
-    // The new text needs the room.
-    drop(slots);
     edits.extend(counter_changes(text, layout, values, fates.contains(&GOES)));
+    // The new text needs the room.
+    drop((slots, which, fates));
     Ok(Edited { text: apply(text, edits), removed })
 }
 

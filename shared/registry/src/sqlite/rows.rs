@@ -54,7 +54,7 @@ pub struct Row<'r> {
 type Texts<'r> = [Option<&'r str>; Columns::ALL.len()];
 
 impl<'r> Row<'r> {
-    /// The row of these texts, in the order of [`Columns::ALL`]. None without a key.
+    /// The row of these texts, in the order of `Columns::ALL`. None without a key.
     pub fn new(texts: Texts<'r>) -> Option<Row<'r>> {
         let [id, task_id, tmux_session, status, started_at, completed_at, last_update, rest @ ..] =
             texts;
