@@ -183,12 +183,7 @@ while read -r format total active total_stored active_stored; do
 done <"$scratch/registries"
 
 printf 'Active agents:\n'
-# Each format has its own words for an agent that is over.
-agents id,status '.type == "agent" and (
-    if .format == "json" then .status != "completed" and .status != "terminated"
-    else (.status // "" | ascii_downcase) as $status
-        | ["running", "working", "blocked", "reviewing", "pending", "starting", ""] | any(. == $status)
-    end)' >"$scratch/active"
+agents id,status '.type == "agent" and .active' >"$scratch/active"
 if [ -s "$scratch/active" ]; then sed 's/^/  /' "$scratch/active"; else echo '  none'; fi
 
 printf '\nConsistency Check:\n'

@@ -124,6 +124,7 @@ fn agent(number: usize, taken_at: Timestamp) -> Agent<'static> {
         completed_at: None,
         started: Some(taken_at - SignedDuration::from_hours(1)),
         updated: Some(taken_at - SignedDuration::from_hours(1)),
+        active: true,
         progress_bytes: None,
         format: Format::Json,
         scope: Scope::Global,

@@ -2,7 +2,7 @@
 
 use super::common::{FORMAT, SCAN, SCOPE};
 use crate::field::{Field, Unit};
-use crate::word::Tone::{Good, Warn};
+use crate::word::Tone::{Good, Plain, Warn};
 use crate::word::Word;
 
 const STATUS: Unit = Unit::Word(&[
@@ -30,6 +30,14 @@ pub const AGENT: &[Field] = &[
         "As in the entry. `null`: not there, as just after deployment.",
     )
     .nullable(),
+    Field::new(
+        "active",
+        Unit::Flag(Plain),
+        "Its registry counts it as active, by its status",
+        "Its registry counts it as active: in a global one unless its status is `completed` or \
+         `terminated`; in that of a task if it is `running`, `working`, `blocked` or \
+         `reviewing`; in a database also if it is `pending`, `starting` or missing.",
+    ),
     Field::new(
         "agent_type",
         Unit::Text,

@@ -59,6 +59,10 @@ pub struct Agent<'a> {
     pub started: Option<Timestamp>,
     /// The latest of `started_at`, `last_update` and `completed_at` as an instant.
     pub updated: Option<Timestamp>,
+    /// Whether its registry counts it as active, by its status. Nothing is judged by this:
+    /// records of a user's own making have it or not.
+    #[serde(default)]
+    pub active: bool,
     /// Of an active agent in a database: the size of its progress file in bytes, 0 where
     /// there is none; None where that is no file that can be looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -26,9 +26,11 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Counts one more entry, by its status.
-    pub fn add(&mut self, scope: Scope, status: Option<&str>) {
-        self.count(is_active(scope, status), status == Some("completed"));
+    /// Counts one more entry, by its status. Whether it is active.
+    pub fn add(&mut self, scope: Scope, status: Option<&str>) -> bool {
+        let active = is_active(scope, status);
+        self.count(active, status == Some("completed"));
+        active
     }
 
     /// Counts one more entry, by what its status means.

@@ -73,14 +73,19 @@ impl Snapshot for JsonSnapshot {
                     continue;
                 }
             }
-            tally.add(layout.scope, entry.fields.status.as_deref());
-            each(&agent(entry, layout.scope, scan, &self.path))?;
+            let active = tally.add(layout.scope, entry.fields.status.as_deref());
+            each(&agent(entry, (layout.scope, active), scan, &self.path))?;
         }
         ControlFlow::Continue(self.record(scan, tally))
     }
 }
 
-fn agent<'a>(entry: Entry<'a>, scope: Scope, scan: &'a str, path: &'a str) -> Agent<'a> {
+fn agent<'a>(
+    entry: Entry<'a>,
+    (scope, active): (Scope, bool),
+    scan: &'a str,
+    path: &'a str,
+) -> Agent<'a> {
     let fields = entry.fields;
     let read = |time: &Option<Cow<'_, str>>| time.as_deref().and_then(instant);
     let started = read(&fields.started_at);
@@ -103,6 +108,7 @@ fn agent<'a>(entry: Entry<'a>, scope: Scope, scan: &'a str, path: &'a str) -> Ag
         started_at: fields.started_at.map(Text),
         last_update: fields.last_update.map(Text),
         completed_at: fields.completed_at.map(Text),
+        active,
         progress_bytes: None,
         format: Format::Json,
         scope,

@@ -42,7 +42,7 @@ impl Snapshot for DatabaseSnapshot {
             active += i64::from(is_active);
             let mut size = || sizes.of(&tasks.progress(row.task_id, row.id)).ok();
             let progress_bytes = if is_active { size() } else { None };
-            each(&agent(&row, progress_bytes, scan, &self.path))?;
+            each(&agent(&row, (is_active, progress_bytes), scan, &self.path))?;
         }
         // The orchestrator counts the rows whenever it wants a number.
         let computed = |computed| Counter { stored: None, computed };
@@ -69,7 +69,7 @@ impl Snapshot for DatabaseSnapshot {
 
 fn agent<'a>(
     row: &Row<'a>,
-    progress_bytes: Option<u64>,
+    (active, progress_bytes): (bool, Option<u64>),
     scan: &'a str,
     path: &'a str,
 ) -> Agent<'a> {
@@ -95,6 +95,7 @@ fn agent<'a>(
         completed_at: text(row.completed_at),
         started,
         updated: times.into_iter().flatten().max(),
+        active,
         progress_bytes,
         format: Format::Sqlite,
         scope: Scope::State,
