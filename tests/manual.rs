@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::examples::document::unescaped;
+use crate::sqlite::add_database;
 use crate::world::{Entry, Registry, World, records, run};
 
 const PROGRAMS: [&str; 5] = ["lsagents", "lssessions", "lsclaude", "agentdiff", "agentprune"];
@@ -90,7 +91,10 @@ pub fn every_record(world: &World) -> Vec<Value> {
     let scan = world.scan();
     let findings = world.diff(&scan, &[]).expect(&[1]).out;
     let actions = world.prune(&findings, &["--yes"]).ok().out;
-    [scan, findings, actions].iter().flat_map(|text| records(text)).collect()
+    add_database(world, "today", "agent(c, 'd-1-2')");
+    let mut database = world.tool("lsagents");
+    let database = run(database.arg("--workspace").arg(world.path()), "").ok().out;
+    [scan, findings, actions, database].iter().flat_map(|text| records(text)).collect()
 }
 
 #[test]

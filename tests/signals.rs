@@ -153,7 +153,7 @@ fn escalation(world: World) {
         assert_result(&ran, pid, "done", "ended by SIGKILL");
     }
     assert_result(&ran, brief, "gone", "");
-    assert_result(&ran, defunct, "gone", "dead already");
+    assert_result(&ran, defunct, "gone", "already dead");
     for pid in results(&ran).into_keys() {
         assert!(!alive(pid), "{pid}");
     }
@@ -406,5 +406,5 @@ fn more_processes_than_descriptors_are_ended_in_lots() {
     let mut command = world.command("sh");
     command.args(["-c", "ulimit -n \"$2\" && exec \"$1\" --yes findings", "sh", &program]);
     let ran = run(command.arg("40"), "").expect(&[2]);
-    assert!(ran.err.contains("only 40 open files are allowed (ulimit -n)"), "{}", ran.err);
+    assert!(ran.err.contains("the limit of 40 open files is too low"), "{}", ran.err);
 }

@@ -207,7 +207,7 @@ fn interactive_acts_only_on_the_answer_yes_to_the_plan_that_was_shown() {
     let before = fs::read(world.global_path()).unwrap();
     for answer in ["", "y", "no", "YES", "yes please"] {
         let screen = world.screen(80, 24, "agentprune -i <findings >actions");
-        screen.wait_for("Actions to carry out: 91. Type yes to go on:");
+        screen.wait_for("Actions to carry out: 91. Type 'yes' to proceed:");
         let plan = plain(&screen.history());
         for shown in [&format!("process {}", case.leaked.pid), &case.zombie] {
             assert!(plan.contains(shown), "{shown} in {plan}");
@@ -224,7 +224,7 @@ fn interactive_acts_only_on_the_answer_yes_to_the_plan_that_was_shown() {
     assert_eq!(fs::read(world.global_path()).unwrap(), before);
 
     let screen = world.screen(80, 24, "cat findings | agentprune -i --log log >actions");
-    screen.wait_for("Type yes to go on:");
+    screen.wait_for("Type 'yes' to proceed:");
     screen.enter("yes");
     assert_eq!(screen.status(), 0);
     assert!(!alive(case.leaked.pid) && !alive(case.zombie_pane));
@@ -235,7 +235,7 @@ fn interactive_acts_only_on_the_answer_yes_to_the_plan_that_was_shown() {
 
     // What was removed is put back in the same way.
     let screen = world.screen(80, 24, "agentprune --undo -i log >actions");
-    screen.wait_for("Actions to carry out: 88. Type yes to go on:");
+    screen.wait_for("Actions to carry out: 88. Type 'yes' to proceed:");
     screen.enter("yes");
     assert_eq!(screen.status(), 0);
     let registry: Value = serde_json::from_slice(&fs::read(world.global_path()).unwrap()).unwrap();
@@ -248,7 +248,7 @@ fn interactive_acts_only_on_the_answer_yes_to_the_plan_that_was_shown() {
     screen.enter("yes");
     screen.wait_for("yes");
     fs::write(&gate, "").unwrap();
-    screen.wait_for("Type yes to go on:");
+    screen.wait_for("Type 'yes' to proceed:");
     screen.enter("no");
     assert_eq!(screen.status(), 1);
 

@@ -20,6 +20,7 @@ mod registry;
 mod repeated_runs;
 mod signals;
 mod snapshots;
+mod sqlite;
 mod tables;
 mod terminal;
 mod tmux;

@@ -5,7 +5,7 @@
 set -u
 
 prog=cleanup_leaked_agents.sh
-yes='' dry_run='' workspace='' outside_tmux='' busy='' socket='' name='' source='' user=''
+yes='' dry_run='' workspace='' all_workspaces='' outside_tmux='' busy='' socket='' name='' source='' user=''
 
 usage() {
     cat <<'TEXT'
@@ -14,21 +14,23 @@ Show what the orchestrator has leaked, ask, and clean it up.
 
   -y, --yes              do not ask
   -n, --dry-run          show everything, change nothing, even with --yes
-      --workspace DIR    the workspace, or the directory it is in; else
+      --workspace DIR    the workspace, or the directory that contains it; else
                          $CLAUDE_ORCHESTRATOR_WORKSPACE, else the nearest
                          .agent-workspace from the current directory up
-      --outside-tmux     end every Claude outside tmux, held ones too
-      --busy             end agent sessions without Claude, busy ones too
+      --all-workspaces   every workspace that the orchestrator knows of
+      --outside-tmux     end every Claude outside tmux, even if something
+                         holds it
+      --busy             end agent sessions without Claude, even busy ones
   -S, --socket PATH      ask only the tmux server on this socket
-      --name NAME        take processes of this name, and no others, for Claude
+      --name NAME        count processes of this name, and no others, as Claude
       --proc-source SOURCE
                          read the process table from proc (/proc) or from ps
-      --user USER        do it as this user, by name or uid; without it, root
-                         does it as the owner of the workspace
+      --user USER        run as this user, by name or uid; without it, root
+                         runs as the owner of the workspace
   -h, --help             show this text
 
 Exit status: 0 clean, or cleaned; 1 aborted, or something could not be cleaned;
-2 could not look, nothing was changed.
+2 the scan failed, nothing was changed.
 TEXT
 }
 
@@ -38,8 +40,8 @@ fail() {
 }
 
 value() { # OPTION COUNT VALUE
-    [ "$2" -ge 2 ] || fail "$1: it needs a value; try '$prog --help'"
-    [ -n "$3" ] || fail "$1: its value is empty"
+    [ "$2" -ge 2 ] || fail "$1: needs a value; try '$prog --help'"
+    [ -n "$3" ] || fail "$1: empty value"
 }
 
 while [ $# -gt 0 ]; do
@@ -50,6 +52,7 @@ while [ $# -gt 0 ]; do
         --busy) busy=--busy ;;
         --workspace) value "$1" $# "${2-}"; workspace=$2; shift ;;
         --workspace=?*) workspace=${1#*=} ;;
+        --all-workspaces) all_workspaces=--all-workspaces ;;
         -S | --socket) value "$1" $# "${2-}"; socket=$2; shift ;;
         --socket=?*) socket=${1#*=} ;;
         --name) value "$1" $# "${2-}"; name=$2; shift ;;
@@ -86,8 +89,9 @@ for program in lsagents lssessions lsclaude agentdiff agentprune; do
     command -v "$program" >/dev/null || fail "$program: not found beside this script, in $here/../target/release, or on PATH"
 done
 
-# A run is for one user. Root does it as the owner of the workspace: as root it would use
-# root's rights on what that user can replace at any moment. A link counts as its owner's.
+# A run is for one user. Root runs as the owner of the workspace: otherwise root's rights
+# would be used on files that this user can replace at any moment. A symbolic link belongs
+# to its own owner.
 workspace_from_here() { # sets found
     found=$(pwd -P && echo .) && found=${found%??}
     while [ -n "$found" ] && [ ! -d "$found/.agent-workspace" ]; do
@@ -100,19 +104,19 @@ owner() { # PATH: sets owner
     owner=$(LC_ALL=C ls -nd -- "$1" 2>/dev/null | awk 'NR == 1 { print $3 }')
 }
 
-[ -n "$workspace" ] || workspace=${CLAUDE_ORCHESTRATOR_WORKSPACE-}
-if [ -z "$user" ] && [ "$(id -u)" -eq 0 ]; then
+[ -n "$workspace$all_workspaces" ] || workspace=${CLAUDE_ORCHESTRATOR_WORKSPACE-}
+if [ -z "$user$all_workspaces" ] && [ "$(id -u)" -eq 0 ]; then
     found=$workspace
     [ -n "$found" ] || workspace_from_here
     [ ! -d "$found/.agent-workspace" ] || found=$found/.agent-workspace
     owner "$found"
     if [ -n "$owner" ] && [ "$owner" -ne 0 ]; then
         user=$owner workspace=$found
-        printf '%s: %s is uid %s'"'"'s: doing it as that user\n' "$prog" "$found" "$owner" >&2
+        printf '%s: %s belongs to uid %s; running as that user\n' "$prog" "$found" "$owner" >&2
     fi
 fi
 
-scratch=$(mktemp -d) || fail "no temporary directory could be made"
+scratch=$(mktemp -d) || fail "could not create a temporary directory"
 case $scratch in /*) ;; *) scratch=$PWD/$scratch ;; esac
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 129' HUP
@@ -120,12 +124,17 @@ trap 'exit 130' INT
 trap 'exit 141' PIPE
 trap 'exit 143' TERM
 
+list_agents() { # lsagents' further arguments
+    # shellcheck disable=SC2086 # one word or none
+    lsagents ${user:+"--user=$user"} ${workspace:+"--workspace=$workspace"} $all_workspaces "$@"
+}
+
 scan() {
     {
-        lsagents ${user:+"--user=$user"} ${workspace:+"--workspace=$workspace"} &&
+        list_agents &&
             lssessions ${user:+"--user=$user"} ${socket:+"--socket=$socket"} ${source:+"--proc-source=$source"} &&
             lsclaude ${user:+"--user=$user"} ${name:+"--name=$name"} ${source:+"--proc-source=$source"}
-    } >"$scratch/scan" || fail "could not look; nothing was changed"
+    } >"$scratch/scan" || fail "the scan failed; nothing was changed"
 }
 
 judge() { # agentdiff's further arguments
@@ -143,28 +152,31 @@ running() { # living Claude processes, by a scan of its own
     grep -cv '^[ZX]' "$scratch/states"
 }
 
-registry() { # sets agents and active
-    agents=0 active=0
-    lsagents ${user:+"--user=$user"} ${workspace:+"--workspace=$workspace"} -T --no-headings -Q '.type == "registry"' \
-        -o agents,counters.active_agents.computed >"$scratch/counters" || return
-    while read -r each_agents each_active; do
+registry() { # sets agents, active and registries
+    agents=0 active=0 registries=''
+    list_agents -T --no-headings -Q '.type == "registry"' \
+        -o format,agents,counters.active_agents.computed >"$scratch/counters" || return
+    while read -r format each_agents each_active; do
+        # The rows of a database stay as history: what counts there are those not over.
+        [ "$format" = json ] || each_agents=$each_active
+        registries="$registries $format"
         agents=$((agents + each_agents)) active=$((active + each_active))
     done <"$scratch/counters"
 }
 
-show() { # FIELD VALUE...: what is found with one of these values, a table for each
+show() { # FIELD VALUE...: the findings with each of these values, as tables
     field=$1 any=''
     shift
     for kind in "$@"; do
         COLUMNS=$columns judge -T --no-headings -o target,reason -Q ".$field == \"$kind\"" \
-            >"$scratch/table" 2>/dev/null || [ $? -eq 1 ] || fail "could not show what is found; nothing was changed"
+            >"$scratch/table" 2>/dev/null || [ $? -eq 1 ] || fail "could not show the findings; nothing was changed"
         sed 's/^/  /' "$scratch/table"
         [ ! -s "$scratch/table" ] || any=1
     done
     [ -n "$any" ] || echo '  nothing'
 }
 
-shown() { # prints what was collected; what nobody could read is not acted on
+shown() { # prints what was collected; if it cannot be printed, nothing is done
     exec >&3
     cat "$scratch/shown" 2>"$scratch/errors"
     case $? in
@@ -175,8 +187,8 @@ shown() { # prints what was collected; what nobody could read is not acted on
 }
 
 exec 3>&1 >"$scratch/shown"
-# Tables are collected before they are shown: their width is that of the terminal, less the
-# indent. What is only read here has any width.
+# Tables are collected before they are shown: they are as wide as the terminal, less the
+# indent. Tables that only this script reads have no limit.
 width=${COLUMNS-}
 unset COLUMNS
 if [ -z "$width" ] && [ -t 3 ]; then
@@ -194,7 +206,7 @@ $rule
 $rule
 
 This script will:
-  1. Kill leaked Claude processes (in no tmux session, held by nobody)
+  1. Kill leaked Claude processes (in no tmux session, and nothing holds them)
   2. Remove ghost entries from the registry, and end zombie sessions
   3. Update registry counts to match reality
 
@@ -206,7 +218,7 @@ judge >"$scratch/findings" || [ $? -eq 1 ] || fail "could not judge; nothing was
 case $(grep '^{"type":"end"' "$scratch/findings") in
     *'"too_young":0'*) ;;
     *)
-        echo 'Some are too young to judge; looking again in 2 seconds.'
+        echo 'Some are too young to judge; scanning again in 2 seconds.'
         shown
         sleep 2
         scan
@@ -217,7 +229,7 @@ esac
 for part in process session; do
     judge -Q ".action == \"kill_$part\"" >"$scratch/$part" 2>/dev/null
 done
-judge -Q '.action == "remove_entry" or .action == "set_counters"' >"$scratch/registry" 2>/dev/null
+judge -Q '.action == "remove_entry" or .action == "terminate_entry" or .action == "set_counters"' >"$scratch/registry" 2>/dev/null
 registry || fail "could not read the registry; nothing was changed"
 agents_before=$agents
 
@@ -226,7 +238,7 @@ printf '  Claude processes running: %s\n' "$(running)"
 printf '  Tmux sessions active: %s\n' "$(count session)"
 printf '  Registry agents: %s\n\n' "$agents"
 printf 'What will be cleaned:\n'
-show action kill_process kill_session remove_entry set_counters
+show action kill_process kill_session remove_entry terminate_entry set_counters
 printf '\nLeft alone:\n'
 show kind untracked_process busy_session orphan_session defunct_process
 echo
@@ -252,7 +264,7 @@ if [ -z "$yes" ]; then
     echo
 fi
 
-# From here on it goes to the end, even if nobody reads any more.
+# From here on, the script runs to its end even if its output is no longer read.
 trap '' PIPE
 status=0
 act() { # PART
@@ -263,7 +275,7 @@ act() { # PART
     [ "$result" -eq 0 ] || status=1
 }
 
-rows() { # PART ACTION: not aligned, as the path of a registry is wider than all else
+rows() { # PART ACTION: not aligned, because paths of registries are long
     sed -n "/^$2 /{ s/^$2  *//; s/   */  /g; s/^/  /; p; }" "$scratch/$1.done"
     if [ "$result" -ge 2 ]; then
         cat "$scratch/errors" >&2
@@ -279,10 +291,14 @@ rows process kill_process
 printf 'Step 3: Killing zombie tmux sessions\n'
 act session
 rows session kill_session
-printf 'Step 4: Removing ghost entries from the registry\n'
+case $registries in
+    *json*) printf 'Step 4: Removing ghost entries from the registry\n' ;;
+    *) printf 'Step 4: Ending ghost entries in the database\n' ;;
+esac
 act registry
 rows registry remove_entry
-sed -n 's/^agentprune: old content/  old content/p' "$scratch/errors"
+rows registry terminate_entry
+sed -n 's/^agentprune: backup of/  backup of/p' "$scratch/errors"
 printf 'Step 5: Updating registry counts\n'
 rows registry set_counters
 
@@ -290,8 +306,8 @@ killed() { # PART
     grep -c '^kill_[a-z]*  *done' "$scratch/$1.done"
 }
 
-sessions() { # a server that had none but zombies has ended, and no longer answers
-    lssessions ${user:+"--user=$user"} ${socket:+"--socket=$socket"} ${source:+"--proc-source=$source"} >"$scratch/sessions" 2>/dev/null || [ -n "$socket" ] || fail "could not look after the cleanup"
+sessions() { # a server whose sessions were all zombies has ended and no longer answers
+    lssessions ${user:+"--user=$user"} ${socket:+"--socket=$socket"} ${source:+"--proc-source=$source"} >"$scratch/sessions" 2>/dev/null || [ -n "$socket" ] || fail "the scan after the cleanup failed"
     grep -c '^{"type":"session"' "$scratch/sessions"
 }
 
@@ -306,5 +322,5 @@ printf '  Registry agents after: %s\n' "$agents"
 printf '  Active agents count: %s\n' "$active"
 [ "$status" -eq 0 ] || printf '  Not everything could be cleaned: see the steps above.\n'
 printf '%s\nRun verify_cleanup.sh to check the result.\n' "$rule" ||
-    fail "standard output cannot be written; what was to be cleaned was cleaned"
+    fail "standard output cannot be written; the cleanup was done"
 exit "$status"

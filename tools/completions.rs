@@ -2,8 +2,8 @@
 //! scripts: `completions DIRECTORY` makes `DIRECTORY/bash`, `DIRECTORY/zsh` and
 //! `DIRECTORY/fish`, each with a file for every command, under the name that the shell expects.
 //!
-//! The options of the programs come from their parsers, those of the scripts from their help
-//! text. So there is no list of options here.
+//! The options of the programs come from their parsers, and the options of the scripts from
+//! their help text. So there is no list of options here.
 
 use std::error::Error;
 use std::path::PathBuf;

@@ -12,8 +12,8 @@ use clap::Parser;
 use cli::{Failure, Program, UserArgs};
 use nix::sys::signal::{SigSet, Signal};
 
-/// Starts a program: reads its arguments, makes it a run for one user, and only then lets it
-/// open anything.
+/// Starts a program: reads its arguments, becomes the user it runs for, and only then opens
+/// anything.
 fn start<A: Parser + AsRef<UserArgs>>(
     program: Program,
     run: impl FnOnce(A) -> Result<u8, Failure>,
@@ -29,9 +29,9 @@ fn start<A: Parser + AsRef<UserArgs>>(
     })
 }
 
-/// A file that may not grow any more (`ulimit -f`) must be an error that is reported (EFBIG),
-/// not a signal that ends the program between an act and its report. Blocked, SIGXFSZ never
-/// comes; children start with nothing blocked.
+/// Makes a file that reaches its size limit (`ulimit -f`) an error that is reported (EFBIG),
+/// not a signal (SIGXFSZ) that ends the program between an action and its report. Children
+/// start with no signal blocked.
 fn report_file_size_limits() -> Result<(), Failure> {
     let mut signals = SigSet::empty();
     signals.add(Signal::SIGXFSZ);

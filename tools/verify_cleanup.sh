@@ -3,27 +3,28 @@
 set -u
 
 prog=verify_cleanup.sh
-workspace='' outside_tmux='' busy='' socket='' name='' source='' user=''
+workspace='' all_workspaces='' outside_tmux='' busy='' socket='' name='' source='' user=''
 
 usage() {
     cat <<'TEXT'
 Usage: verify_cleanup.sh [OPTION]...
 Show whether registry, tmux sessions and Claude processes agree.
 
-      --workspace DIR    the workspace, or the directory it is in; else
+      --workspace DIR    the workspace, or the directory that contains it; else
                          $CLAUDE_ORCHESTRATOR_WORKSPACE, else the nearest
                          .agent-workspace from the current directory up
+      --all-workspaces   every workspace that the orchestrator knows of
       --outside-tmux     count every Claude outside tmux as leaked
       --busy             count agent sessions without Claude as zombies
   -S, --socket PATH      ask only the tmux server on this socket
-      --name NAME        take processes of this name, and no others, for Claude
+      --name NAME        count processes of this name, and no others, as Claude
       --proc-source SOURCE
                          read the process table from proc (/proc) or from ps
-      --user USER        do it as this user, by name or uid; without it, root
-                         does it as the owner of the workspace
+      --user USER        run as this user, by name or uid; without it, root
+                         runs as the owner of the workspace
   -h, --help             show this text
 
-Exit status: 0 synchronised; 1 something to clean; 2 could not look.
+Exit status: 0 synchronised; 1 something to clean; 2 the scan failed.
 TEXT
 }
 
@@ -33,8 +34,8 @@ fail() {
 }
 
 value() { # OPTION COUNT VALUE
-    [ "$2" -ge 2 ] || fail "$1: it needs a value; try '$prog --help'"
-    [ -n "$3" ] || fail "$1: its value is empty"
+    [ "$2" -ge 2 ] || fail "$1: needs a value; try '$prog --help'"
+    [ -n "$3" ] || fail "$1: empty value"
 }
 
 while [ $# -gt 0 ]; do
@@ -43,6 +44,7 @@ while [ $# -gt 0 ]; do
         --busy) busy=--busy ;;
         --workspace) value "$1" $# "${2-}"; workspace=$2; shift ;;
         --workspace=?*) workspace=${1#*=} ;;
+        --all-workspaces) all_workspaces=--all-workspaces ;;
         -S | --socket) value "$1" $# "${2-}"; socket=$2; shift ;;
         --socket=?*) socket=${1#*=} ;;
         --name) value "$1" $# "${2-}"; name=$2; shift ;;
@@ -79,8 +81,9 @@ for program in lsagents lssessions lsclaude agentdiff; do
     command -v "$program" >/dev/null || fail "$program: not found beside this script, in $here/../target/release, or on PATH"
 done
 
-# A run is for one user. Root does it as the owner of the workspace: as root it would use
-# root's rights on what that user can replace at any moment. A link counts as its owner's.
+# A run is for one user. Root runs as the owner of the workspace: otherwise root's rights
+# would be used on files that this user can replace at any moment. A symbolic link belongs
+# to its own owner.
 workspace_from_here() { # sets found
     found=$(pwd -P && echo .) && found=${found%??}
     while [ -n "$found" ] && [ ! -d "$found/.agent-workspace" ]; do
@@ -93,19 +96,19 @@ owner() { # PATH: sets owner
     owner=$(LC_ALL=C ls -nd -- "$1" 2>/dev/null | awk 'NR == 1 { print $3 }')
 }
 
-[ -n "$workspace" ] || workspace=${CLAUDE_ORCHESTRATOR_WORKSPACE-}
-if [ -z "$user" ] && [ "$(id -u)" -eq 0 ]; then
+[ -n "$workspace$all_workspaces" ] || workspace=${CLAUDE_ORCHESTRATOR_WORKSPACE-}
+if [ -z "$user$all_workspaces" ] && [ "$(id -u)" -eq 0 ]; then
     found=$workspace
     [ -n "$found" ] || workspace_from_here
     [ ! -d "$found/.agent-workspace" ] || found=$found/.agent-workspace
     owner "$found"
     if [ -n "$owner" ] && [ "$owner" -ne 0 ]; then
         user=$owner workspace=$found
-        printf '%s: %s is uid %s'"'"'s: doing it as that user\n' "$prog" "$found" "$owner" >&2
+        printf '%s: %s belongs to uid %s; running as that user\n' "$prog" "$found" "$owner" >&2
     fi
 fi
 
-scratch=$(mktemp -d) || fail "no temporary directory could be made"
+scratch=$(mktemp -d) || fail "could not create a temporary directory"
 case $scratch in /*) ;; *) scratch=$PWD/$scratch ;; esac
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 129' HUP
@@ -120,11 +123,16 @@ if [ -t 1 ] && [ -z "${NO_COLOR-}" ]; then
     green="${escape}[32m" red="${escape}[31m" yellow="${escape}[33m" plain="${escape}[0m"
 fi
 
+list_agents() { # lsagents' further arguments
+    # shellcheck disable=SC2086 # one word or none
+    lsagents ${user:+"--user=$user"} ${workspace:+"--workspace=$workspace"} $all_workspaces "$@"
+}
+
 {
-    lsagents ${user:+"--user=$user"} ${workspace:+"--workspace=$workspace"} &&
+    list_agents &&
         lssessions ${user:+"--user=$user"} ${socket:+"--socket=$socket"} ${source:+"--proc-source=$source"} &&
         lsclaude ${user:+"--user=$user"} ${name:+"--name=$name"} ${source:+"--proc-source=$source"}
-} >"$scratch/scan" || fail "could not look"
+} >"$scratch/scan" || fail "the scan failed"
 # shellcheck disable=SC2086 # each is one word or none
 agentdiff ${user:+"--user=$user"} $outside_tmux $busy <"$scratch/scan" >"$scratch/findings" 2>"$scratch/notes"
 [ $? -le 1 ] || { cat "$scratch/notes" >&2; fail "could not judge"; }
@@ -142,7 +150,7 @@ with_status() { # STATUS
 }
 
 agents() { # FIELDS FILTER
-    lsagents ${user:+"--user=$user"} ${workspace:+"--workspace=$workspace"} -T --no-headings -o "$1" -Q "$2" ||
+    list_agents -T --no-headings -o "$1" -Q "$2" ||
         fail "could not read the registry"
 }
 
@@ -151,23 +159,31 @@ printf 'Current System State:\n'
 printf '  Claude processes running: %s\n' "$(($(count process) - $(found defunct_process)))"
 printf '  Tmux sessions active: %s\n\n' "$(count session)"
 
-printf 'Registry State:\n'
-agents agents,counters.active_agents.computed,counters.total_agents_spawned.stored,counters.active_agents.stored \
+agents format,agents,counters.active_agents.computed,counters.total_agents_spawned.stored,counters.active_agents.stored \
     '.type == "registry"' >"$scratch/registries"
 agents status '.type == "agent"' >"$scratch/statuses"
-while read -r total active total_stored active_stored; do
+while read -r format total active total_stored active_stored; do
+    case $format in
+        json) printf 'Registry State:\n' ;;
+        *) printf 'Registry State (database):\n' ;;
+    esac
     printf '  Total agents: %s\n' "$total"
     printf '  Active: %s\n' "$active"
     printf '  Working: %s\n' "$(with_status working)"
     printf '  Completed: %s\n' "$(with_status completed)"
     printf '  Terminated: %s\n' "$(with_status terminated)"
-    printf '  Without a status: %s\n' "$(with_status -)"
-    printf '  Metadata total_agents_spawned: %s\n' "$total_stored"
-    printf '  Metadata active_agents: %s\n\n' "$active_stored"
+    if [ "$format" = json ]; then
+        printf '  Without a status: %s\n' "$(with_status -)"
+        printf '  Metadata total_agents_spawned: %s\n' "$total_stored"
+        printf '  Metadata active_agents: %s\n' "$active_stored"
+    else
+        printf '  Failed: %s\n' "$(with_status failed)"
+    fi
+    echo
 done <"$scratch/registries"
 
 printf 'Active agents:\n'
-agents id,status '.type == "agent" and .status != "completed" and .status != "terminated"' >"$scratch/active"
+agents id,status '.type == "agent" and .active' >"$scratch/active"
 if [ -s "$scratch/active" ]; then sed 's/^/  /' "$scratch/active"; else echo '  none'; fi
 
 printf '\nConsistency Check:\n'
@@ -197,7 +213,7 @@ done <<'KINDS'
 untracked_process Claude processes outside tmux that something holds
 busy_session Agent sessions without Claude that are busy
 orphan_session Agent sessions that no registry entry names
-defunct_process Ended Claude processes that their parent has yet to reap
+defunct_process Dead Claude processes that their parents have not reaped
 KINDS
 while read -r note; do
     warn "${note#agentdiff: }"

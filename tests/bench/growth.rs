@@ -7,8 +7,9 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 use model::record::Text;
 use model::record::{
-    Agent, Counter, DefaultRule, End, Holder, How, Machine, Names, Namespace, Of, Pane, ProcSource,
-    Process, Record, Registry, RegistryFile, Scope, Servers, Session, Stdout, TmuxOrigin,
+    Agent, Counter, DefaultRule, End, Format, Holder, How, Machine, Names, Namespace, Of, Pane,
+    ProcSource, Process, Record, Registry, RegistryFile, Scope, Servers, Session, Stdout,
+    TmuxOrigin,
 };
 
 use super::race::{Times, race, seconds, time};
@@ -124,6 +125,9 @@ fn agent(number: usize, taken_at: Timestamp) -> Agent<'static> {
         completed_at: None,
         started: Some(taken_at - SignedDuration::from_hours(1)),
         updated: Some(taken_at - SignedDuration::from_hours(1)),
+        active: true,
+        progress_bytes: None,
+        format: Format::Json,
         scope: Scope::Global,
         registry: REGISTRY.into(),
     }
@@ -134,6 +138,7 @@ fn registry(agents: usize) -> Registry {
     Registry {
         scan: "agents".to_owned(),
         path: REGISTRY.to_owned(),
+        format: Format::Json,
         scope: Scope::Global,
         file: RegistryFile {
             owner_uid: UID,
@@ -239,6 +244,7 @@ fn end(of: Of, count: usize, taken_at: Timestamp) -> End {
             end.servers = Some(Servers::All);
             end.sockets = Some(vec!["/tmp/tmux-1000/default".to_owned()]);
             end.server_pids = Some(vec![SERVER]);
+            end.unasked = Some(Vec::new());
             end.proc_source = Some(ProcSource::Proc);
         }
         Of::Processes => {

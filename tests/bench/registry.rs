@@ -101,8 +101,10 @@ fn prune(world: &World, scale: Scale, original: &str, what: &str) -> Vec<Row> {
 /// A file with what agentdiff finds.
 fn findings(world: &World) -> std::path::PathBuf {
     let line = format!(
-        "{{ lsagents --workspace .; lssessions -S '{}'; }} | agentdiff --min-age 0s >findings",
-        world.socket().display()
+        "{{ lsagents --workspace .; lssessions -S '{}'; lsclaude --name {}; }} | \
+         agentdiff --min-age 0s >findings",
+        world.socket().display(),
+        world.name()
     );
     run(world.command(program("sh")).args(["-c", &line]), "").expect(&[1]);
     world.path().join("findings")

@@ -94,9 +94,9 @@ fn elsewhere_or_under_another_pid(world: World) {
     }
     // The identity is right, what is said of it is not.
     for (pid, why) in [
-        (editor, "it is not Claude any more"),
+        (editor, "it is no longer Claude"),
         (sample.live.claude.pid, "it is in a pane of agent_"),
-        (sample.live.pane, "it is not Claude any more"),
+        (sample.live.pane, "it is no longer Claude"),
     ] {
         let forged = edited(&leaks, |finding| {
             about(finding, pid);
@@ -140,8 +140,8 @@ fn elsewhere_or_under_another_pid(world: World) {
 
     // Everything of it, from another boot, host or pid namespace.
     for (field, value, why) in [
-        ("boot_id", "00000000-0000-0000-0000-000000000000", "before this machine was last started"),
-        ("host", "elsewhere.example", "found on elsewhere.example, this is "),
+        ("boot_id", "00000000-0000-0000-0000-000000000000", "before the last boot of this machine"),
+        ("host", "elsewhere.example", "found on host elsewhere.example, this is host "),
         ("pid_ns", "1", "found in another pid namespace"),
     ] {
         let foreign = edited(&sample.findings, |finding| finding[field] = value.into());
@@ -272,7 +272,7 @@ fn between_the_two(world: World) {
     let kept = if world.reads_ps() {
         fs::write(&fifo, "now\n").unwrap();
         wait_until(|| "another program", || stat(adopted).unwrap().name == "sleep");
-        "it is not Claude any more".to_owned()
+        "it is no longer Claude".to_owned()
     } else {
         let mut cat = world.command("cat");
         cat.arg(&fifo);
@@ -292,14 +292,14 @@ fn between_the_two(world: World) {
     for (target, result, reason) in [
         (format!("process {adopted}"), "skipped", kept),
         (format!("process {lost}"), "done", "ended after SIGTERM".into()),
-        (format!("session {}", zombies[0]), "skipped", "Claude is in it".into()),
-        (format!("session {}", zombies[1]), "skipped", "other windows".into()),
+        (format!("session {}", zombies[0]), "skipped", "Claude runs in it".into()),
+        (format!("session {}", zombies[1]), "skipped", "its windows have changed".into()),
         (format!("session {}", zombies[2]), "skipped", "1 client attached".into()),
-        ("agent back-1-2".into(), "skipped", "its session agent_back-1-2 is there".into()),
+        ("agent back-1-2".into(), "skipped", "its session agent_back-1-2 exists".into()),
         ("agent reborn-1-2".into(), "skipped", "another agent has this id now".into()),
-        ("agent manned-1-2".into(), "skipped", "its session agent_manned-1-2 is there".into()),
-        ("agent windowed-1-2".into(), "skipped", "agent_windowed-1-2 is there".into()),
-        ("agent watched-1-2".into(), "skipped", "agent_watched-1-2 is there".into()),
+        ("agent manned-1-2".into(), "skipped", "its session agent_manned-1-2 exists".into()),
+        ("agent windowed-1-2".into(), "skipped", "agent_windowed-1-2 exists".into()),
+        ("agent watched-1-2".into(), "skipped", "agent_watched-1-2 exists".into()),
         ("agent ghost-1-2".into(), "done", "entry removed".into()),
     ] {
         let (said, why) = result_of(&ran, &target);
@@ -345,7 +345,7 @@ fn at_the_moment_of_ending_a_session(world: World) {
         let ran = world.prune_while(&findings, change).expect(&[1]);
         let (result, reason) = result_of(&ran, "session agent_last-1-2");
         assert_eq!(result, "skipped", "{change}: {reason}");
-        assert!(reason.contains("changed just before it was ended"), "{change}: {reason}");
+        assert!(reason.contains("it changed at the last moment"), "{change}: {reason}");
         let (result, _) = result_of(&ran, "agent last-1-2");
         assert_eq!(result, "skipped", "{change}");
         assert!(alive(pane), "{change}");

@@ -249,7 +249,8 @@ fn h44_nothing_is_concluded_about_another_users_registry() {
         let ran = world.prune(&own.findings, &["--yes"]).expect(&[1]);
         for action in ran.records() {
             assert_eq!(action["result"], "refused", "{action}");
-            assert_eq!(action["reason"], "it belongs to uid 0", "{action}");
+            let reason = action["reason"].as_str().unwrap();
+            assert!(reason.contains("it belongs to uid 0"), "{action}");
         }
         assert_eq!(fs::read(&file).unwrap(), before);
         assert!(alive(live.claude.pid));

@@ -66,7 +66,7 @@ fn the_stranger_on_roots() {
     }
     // With -S he is told whose it is.
     let listed = as_owner(&world.lssessions(), "").expect(&[2]);
-    assert!(listed.err.contains("the socket is uid 0's"), "{}", listed.err);
+    assert!(listed.err.contains("the socket belongs to uid 0"), "{}", listed.err);
 
     // Root's findings in his hands are not his to act on.
     let mut prune = world.tool("agentprune");

@@ -214,7 +214,7 @@ fn h15_claude_that_is_meant_to_outlive_its_terminal_does() {
     let (findings, ran) = prune(&world, &[]);
     ran.ok();
     assert_judged(&findings, to_file, "untracked_process", "its output goes to /");
-    assert_judged(&findings, to_tee, "leaked_process", "output to a pipe nobody reads");
+    assert_judged(&findings, to_tee, "leaked_process", "output to a pipe that nobody reads");
     assert_judged(&findings, away, "leaked_process", "output to /dev/null");
     assert!(alive(to_file) && !alive(to_tee) && !alive(away));
 }

@@ -108,11 +108,11 @@ fn h22_corrupt_registries_are_refused_with_the_place() {
     let world = world();
     let cases: [(&str, &[u8], &str); 14] = [
         ("truncated", br#"{"agents": {"g": {"status": "wor"#, "line 1, column 32: cut off: EOF"),
-        ("empty", b"", "line 1, column 1: it is empty"),
+        ("empty", b"", "line 1, column 1: the file is empty"),
         ("trailing", b"{\"agents\": {\"g\": {}}}\n}", "line 2, column 1: trailing characters"),
         ("two texts", b"{\"agents\": {}}\n{\"agents\": {}}", "line 2, column 1: trailing"),
         ("bom", b"\xef\xbb\xbf{\"agents\": {\"g\": {}}}", "line 1, column 1: byte order mark"),
-        ("missing", b"{\n \"agent\": {}}", "line 2, column 13: there is no \"agents\""),
+        ("missing", b"{\n \"agent\": {}}", "line 2, column 13: \"agents\" is missing"),
         ("null", b"{\n\"agents\": null}", "line 2, column 11: \"agents\" is null"),
         ("number", b"{\"agents\": 5}", "line 1, column 12: \"agents\" is 5"),
         ("not utf-8", b"{\"agents\": {\"g\": \"\xff\"}}", "line 1, column 19: not UTF-8"),

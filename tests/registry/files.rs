@@ -92,7 +92,10 @@ fn h24_without_permission_nothing_is_changed() {
     for record in refused.records() {
         assert_eq!(record["result"], "refused", "{record}");
         let reason = record["reason"].as_str().unwrap();
-        assert!(reason.contains("it belongs to uid 0, this run is uid 12345's"), "{reason}");
+        assert!(
+            reason.contains("it belongs to uid 0, this runs as uid 12345: run as its owner"),
+            "{reason}"
+        );
     }
     assert_eq!(fs::read_to_string(&registry).unwrap(), before);
 

@@ -34,7 +34,7 @@ fn h51_a_file_that_is_replaced_during_the_edit_is_not_said_to_be_done() {
         for record in ran.records() {
             assert_eq!(record["result"], "failed", "{call}: {record}");
             let reason = record["reason"].as_str().unwrap();
-            assert!(reason.contains("put another file in its place"), "{call}: {reason}");
+            assert!(reason.contains("another file was put in its place"), "{call}: {reason}");
         }
         assert_eq!(fs::read_to_string(&registry).unwrap(), theirs, "{call}");
         // Nothing says later that this file was torn, or that the old one can come back.

@@ -59,11 +59,11 @@ impl Begun {
     /// Puts files with this journal under recovery; returns what became of them.
     fn recover(&self, world: &World, files: &[Vec<u8>]) -> (Vec<PathBuf>, Ran) {
         let mut command = world.tool("agentprune");
-        let folder = world.path().join("torn");
-        let _ = fs::remove_dir_all(&folder);
+        let directory = world.path().join("torn");
+        let _ = fs::remove_dir_all(&directory);
         let mut paths = Vec::new();
         for (number, bytes) in files.iter().enumerate() {
-            let path = folder.join(number.to_string()).join("R.json");
+            let path = directory.join(number.to_string()).join("R.json");
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(&path, bytes).unwrap();
             fs::write(journal(&path), &self.journal).unwrap();
@@ -136,7 +136,7 @@ fn h23_what_is_neither_is_a_later_writers_or_torn() {
     let (paths, ran) = begun.recover(&world, std::slice::from_ref(&later));
     assert_eq!(fs::read(&paths[0]).unwrap(), later);
     assert_eq!(litter(&paths[0]), Vec::<String>::new());
-    assert!(ran.err.contains("somebody has written since"), "{}", ran.err);
+    assert!(ran.err.contains("another program has written since"), "{}", ran.err);
 
     // A journal that cannot be read is not thrown away, nor is the registry touched.
     let path = &paths[0];

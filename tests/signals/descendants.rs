@@ -52,7 +52,7 @@ fn descendants_of_a_leak_are_named_and_ended_only_with_tree() {
     let ran = prune(&world, claude, &[]);
     assert!(left.iter().all(|pid| alive(*pid)), "{ran:?}");
     for pid in &left {
-        let says = format!("agentprune: process {pid} sh, left behind by {claude}: --tree ends");
+        let says = format!("agentprune: process {pid} sh, a descendant of {claude}: left running");
         assert!(ran.err.contains(&says), "{says} in {}", ran.err);
     }
     assert_eq!(ran.records().len(), 1, "{}", ran.out);
@@ -65,7 +65,7 @@ fn descendants_of_a_leak_are_named_and_ended_only_with_tree() {
     let actions = ran.records();
     assert_eq!(actions[0]["target"], format!("process {claude}"));
     for pid in &left {
-        let target = format!("process {pid} sh, left behind by {claude}");
+        let target = format!("process {pid} sh, a descendant of {claude}");
         let action = actions.iter().find(|action| action["target"] == target).unwrap();
         assert_eq!(
             (&action["action"], &action["result"]),
@@ -107,6 +107,6 @@ fn a_descendant_that_something_holds_outlives_its_claude() {
         let line =
             ran.err.lines().find(|line| line.starts_with(&format!("agentprune: process {pid} ")));
         let line = line.unwrap_or_else(|| panic!("{name} {pid} in {}", ran.err));
-        assert!(line.contains(&format!("left behind by {claude}: {why}")), "{name}: {line}");
+        assert!(line.ends_with(&format!("a descendant of {claude}: {why}")), "{name}: {line}");
     }
 }

@@ -119,7 +119,7 @@ fn a_program_that_is_installed_setuid_refuses_to_run() {
             chown(&copy, Some(0), Some(0)).unwrap();
             fs::set_permissions(&copy, fs::Permissions::from_mode(mode)).unwrap();
             let refused = alice.run(&world.command(&copy), "").expect(&[2]);
-            let why = format!("{name}: it must not be installed setuid or setgid\n");
+            let why = format!("{name}: this program must not be installed setuid or setgid\n");
             assert_eq!((refused.out.as_str(), refused.err), ("", why));
         }
     });

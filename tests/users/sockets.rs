@@ -146,7 +146,7 @@ fn h38_a_socket_directory_that_another_user_has_made_is_trouble() {
         DirBuilder::new().mode(0o700).create(directory).unwrap();
         alice.own(directory);
         fs::rename(moved.join("default"), &socket).unwrap();
-        listed("his socket in her directory", "the socket is uid 12346's");
+        listed("his socket in her directory", "the socket belongs to uid 12346");
         fs::set_permissions(directory, fs::Permissions::from_mode(0o707)).unwrap();
         listed("an open directory", "it is open to other users");
     });
@@ -185,7 +185,7 @@ fn h38_a_process_of_another_user_behind_a_users_socket_is_not_talked_to() {
         let own = fs::metadata(world.socket()).unwrap();
         assert_eq!(own.uid(), alice.uid);
         let listed = run(&mut world.command(built().join("lssessions")), "").expect(&[2]);
-        let why = "the process that listens is uid 12346's, and this run is for uid 12345";
+        let why = "the process that listens belongs to uid 12346, this run is for uid 12345";
         assert!(listed.err.contains(why), "{}", listed.err);
         let told = fs::read(log).unwrap();
         listener.kill().unwrap();

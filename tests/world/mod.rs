@@ -12,6 +12,7 @@
 // The tests use one part of this, the demo another.
 #![allow(dead_code, unused_imports)]
 
+mod database;
 mod dispositions;
 mod guide_case;
 mod namespaces;

@@ -11,12 +11,11 @@ use model::record::How;
 use model::rules::Options;
 use model::rules::holding::Lifted;
 
-/// Judge what the listers saw: what has leaked, what is a ghost, what must be left alone.
+/// Judge the records of the listers: what has leaked, what is a ghost, what must be left alone.
 ///
-/// Reads the records of lsagents, lssessions and lsclaude, in any order, from the files
-/// given or from standard input, and writes findings, one JSON object a line. It looks at
-/// nothing but its input. What the input cannot prove is not concluded, and standard
-/// error says so.
+/// Reads the records of lsagents, lssessions and lsclaude, in any order, from the files given
+/// or from standard input, and writes findings, one JSON object a line. It reads nothing but
+/// its input and concludes only what that proves; standard error says what it could not judge.
 #[derive(Debug, Parser)]
 #[command(
     name = "agentdiff",
@@ -29,7 +28,7 @@ pub struct Arguments {
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
 
-    /// Sessions with names that start like this are agents' sessions
+    /// Sessions whose names start with this text are agent sessions
     #[arg(long, value_name = "TEXT", default_value = AGENT_PREFIX, value_parser = prefix)]
     pub prefix: String,
 
@@ -38,20 +37,20 @@ pub struct Arguments {
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = seconds)]
     pub min_age: std::time::Duration,
 
-    /// Take every Claude outside tmux for a leak, even one that something holds
+    /// Count every Claude outside tmux as a leak, even if something holds it
     #[arg(long)]
     pub outside_tmux: bool,
 
-    /// Take a Claude for a leak although these hold it, such as log,reader
+    /// Count a Claude as leaked although these hold it, such as log,reader
     #[arg(long, value_name = "HOW[,HOW...]", value_parser = Lifted::despite)]
     pub despite: Option<BTreeSet<How>>,
 
-    /// Take agent sessions without Claude for zombies, even if something else runs there
+    /// Count agent sessions without Claude as zombies, even if something else runs in them
     #[arg(long)]
     pub busy: bool,
 
-    /// Take tmux servers that were not asked for another's, even if they have Claude and may
-    /// write the registry
+    /// Assume that tmux servers that were not asked belong to other registries, even if they
+    /// have Claude and may write this one
     #[arg(long)]
     pub ignore_unasked: bool,
 
@@ -60,7 +59,7 @@ pub struct Arguments {
     #[arg(long, value_name = "TIME", value_parser = seconds)]
     pub stale_after: Option<std::time::Duration>,
 
-    /// Write no records; the exit status tells
+    /// Write no records, only set the exit status
     #[arg(short, long)]
     pub quiet: bool,
 
@@ -94,11 +93,11 @@ impl Arguments {
     }
 }
 
-/// A prefix that tells agents' sessions from others. An empty one, as of a variable that is
-/// not set, would make everybody's idle sessions zombies.
+/// A prefix that distinguishes agent sessions from others. With an empty one, as from an unset
+/// variable, every idle session would be a zombie.
 fn prefix(text: &str) -> Result<String, String> {
     if text.is_empty() {
-        return Err("it is empty: every session would be an agent's".to_owned());
+        return Err("empty: every session would be an agent session".to_owned());
     }
     Ok(text.to_owned())
 }

@@ -1,4 +1,4 @@
-//! `agentdiff`: the judgement about what the listers saw, as JSON Lines.
+//! `agentdiff`: judges the records of the listers and writes findings, as JSON Lines.
 //!
 //! A pure function of its input: it knows neither the operating system nor the clock nor
 //! the time zone. The rules are those of `model::rules`.
@@ -80,7 +80,7 @@ fn findings(
     printer: &mut Printer,
 ) -> Result<u8, Failure> {
     let options = arguments.options();
-    // No clock is asked: ages are those at the time of the last scan.
+    // No clock is read: ages count to the last scan.
     if let Some(now) = machine_states.iter().flat_map(|s| &s.ends).map(|end| end.taken_at).max() {
         printer.set_now(now);
     }
@@ -123,7 +123,7 @@ fn findings(
         (Some(reason), _) => {
             let rest = match judged_nothing(machine_states) {
                 true => "",
-                false => "; what could be read was judged",
+                false => "; the records that were read were judged",
             };
             PROGRAM.say(&format!("{reason}{rest}"));
             2
@@ -145,7 +145,8 @@ fn say(several: bool, machine: &Machine, summary: &Summary, min_age: &jiff::Sign
     }
 }
 
-/// What the listers could not read, and what belongs to others altogether, if anything.
+/// What the listers could not read, and what belongs to other users entirely; `None` if there
+/// is neither.
 fn trouble(machine_states: &[MachineState<'_, '_>]) -> Option<String> {
     let ends = machine_states.iter().flat_map(|state| &state.ends).filter(|end| !end.complete);
     let unread = ends.map(|end| end.error.clone().unwrap_or("a scan is incomplete".to_owned()));
@@ -153,8 +154,8 @@ fn trouble(machine_states: &[MachineState<'_, '_>]) -> Option<String> {
     (!reasons.is_empty()).then(|| reasons.join("; "))
 }
 
-/// Says that a state allows no conclusion because its registries, or without registries
-/// everything, belong to other users, and which command allows one.
+/// Says that a state allows no conclusion because its registries (or, without registries,
+/// everything else) belong to other users, and which command would allow one.
 fn of_others(state: &MachineState<'_, '_>) -> Option<String> {
     let owners = state.only_others()?;
     let own = state.uid;
@@ -164,8 +165,7 @@ fn of_others(state: &MachineState<'_, '_>) -> Option<String> {
     });
     let commands = commands.map(|listers| format!("{{ {} }} | agentdiff", listers.join(" ")));
     Some(format!(
-        "no conclusion: this belongs to others than uid {own}, for whom it was listed; as root, \
-         run {}",
+        "no conclusion: what was listed for uid {own} belongs to other users; as root, run {}",
         commands.collect::<Vec<_>>().join(" and ")
     ))
 }

@@ -6,7 +6,7 @@ use itertools::Itertools;
 use model::record::End;
 use serde_json::Value;
 
-/// The report about these findings, in their order. `end` tells whether something was not
+/// The report about these findings, in their order. `end` says whether something was not
 /// judged, and whether a filter left findings out: then the report does not say that there is
 /// nothing to clean up.
 pub fn report(findings: &[Value], end: &End, style: TableStyle) -> String {
@@ -29,7 +29,7 @@ fn is_actionable(finding: &Value) -> bool {
     !finding["action"].is_null()
 }
 
-/// The findings under a title, those of a kind together.
+/// The findings under a title, grouped by kind.
 fn section(title: &str, findings: &[&Value], style: TableStyle) -> String {
     if findings.is_empty() {
         return String::new();

@@ -8,12 +8,12 @@ use cli::{Actions, LayoutArgs, UserArgs, proc_source, seconds, size};
 use model::record::ActionKind;
 use model::record::ProcSource;
 
-/// What happens to the entry of a ghost.
+/// What happens to the entries of ghosts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Ghosts {
-    /// It is removed from the registry
+    /// Remove them from the registry
     Remove,
-    /// It stays, with the status `terminated`
+    /// Keep them, with the status `terminated`
     Mark,
 }
 
@@ -29,16 +29,16 @@ impl Ghosts {
 
 /// Act on the findings of agentdiff, and on no others.
 ///
-/// Without --yes it only shows what it would do. With it, every finding is verified again
-/// at the moment of acting, by the identity of what it is about: what has changed is
-/// skipped, what is gone already is gone. Writes what became of each finding, one JSON
-/// object a line.
+/// Without --yes it only shows what it would do. With it, each finding is verified again right
+/// before the action, by the identity of what it is about: what has changed is skipped, what no
+/// longer exists is reported as gone. Writes the result of each finding, one JSON object a
+/// line.
 #[derive(Debug, Parser)]
 #[command(
     name = "agentprune",
     version,
     args_override_self = true,
-    after_help = "Exit status: 0 all done, gone already, or nothing to do; \
+    after_help = "Exit status: 0 all done, already gone, or nothing to do; \
                   1 something failed, was refused or skipped; 2 could not run."
 )]
 pub struct Arguments {
@@ -58,21 +58,21 @@ pub struct Arguments {
     #[arg(short = 'i', long, group = "acting")]
     pub interactive: bool,
 
-    /// How long all processes together have to end after SIGTERM, before SIGKILL
+    /// How long to wait for all processes together after SIGTERM, before SIGKILL
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = seconds)]
     pub grace: Duration,
 
-    /// End the descendants of leaked processes too, if nothing holds them; without this they
-    /// are only named
+    /// Also end the descendants of leaked processes that nothing holds; without this option,
+    /// they are only named
     #[arg(long, requires = "yes")]
     pub tree: bool,
 
-    /// What to do with ghosts, instead of removing them from a global registry and marking
-    /// them in a task's
+    /// What to do with the entries of ghosts [default: remove from a global registry, mark in
+    /// that of a task]
     #[arg(long, value_name = "HOW")]
     pub ghosts: Option<Ghosts>,
 
-    /// Put back the entries that these action records say were removed or marked
+    /// Put back the entries that were removed or marked, according to these action records
     #[arg(long)]
     pub undo: bool,
 
@@ -88,7 +88,7 @@ pub struct Arguments {
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
     pub max_size: u64,
 
-    /// How many backups to keep beside each registry when entries change
+    /// How many backups to keep beside each registry
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub keep_backups: usize,
 
@@ -96,16 +96,16 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "acting")]
     pub log: Option<PathBuf>,
 
-    /// Write nothing about what went well
+    /// Write nothing about success
     #[arg(short, long)]
     pub quiet: bool,
 
-    /// Say each step on standard error
+    /// Report each step on standard error
     #[arg(short, long, conflicts_with = "quiet")]
     pub verbose: bool,
 
-    /// Act only on what was found with this source of the process table; without this,
-    /// each finding is verified with the source that it was found with
+    /// Act only on findings made with this source of the process table; without this option,
+    /// each finding is verified with the source that it was made with
     #[arg(long, value_name = "SOURCE", value_parser = proc_source())]
     pub proc_source: Option<ProcSource>,
 

@@ -1,8 +1,7 @@
-//! Standard output, written by a thread of its own, so that who reports never waits for a
-//! reader.
+//! Standard output, written by a separate thread, so that reporting never waits for a reader.
 //!
-//! The thread takes no signals: one that is blocked while a registry is written must not
-//! reach the program through it.
+//! The thread blocks all signals: a signal that is held back while a registry is written must
+//! not be delivered through it.
 
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -21,7 +20,7 @@ pub type Receipts = Receiver<io::Result<()>>;
 /// Starts the thread.
 ///
 /// # Errors
-/// When the system has no thread for it.
+/// When the system cannot start a thread.
 pub fn stdout() -> io::Result<(Queue, Receipts)> {
     let (queue, parts) = channel::<Vec<u8>>();
     let (sender, receipts) = channel();
@@ -35,7 +34,7 @@ pub fn stdout() -> io::Result<(Queue, Receipts)> {
             }
         }
     };
-    // A thread starts with the mask of the one that starts it.
+    // A thread inherits the signal mask of the thread that starts it.
     let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
     let started = thread::Builder::new().name("stdout".to_owned()).spawn(write);
     before.thread_set_mask()?;
@@ -43,13 +42,13 @@ pub fn stdout() -> io::Result<(Queue, Receipts)> {
 }
 
 impl Write for Queue {
-    /// Never fails: what became of the part is in its receipt.
+    /// Never fails: the receipt says whether the part was written.
     fn write(&mut self, part: &[u8]) -> io::Result<usize> {
         let _ = self.0.send(part.to_vec());
         Ok(part.len())
     }
 
-    /// An empty part too has its receipt, as of a table without rows and headings.
+    /// An empty part gets a receipt too, such as a table without rows and headings.
     fn write_all(&mut self, part: &[u8]) -> io::Result<()> {
         self.write(part).map(drop)
     }

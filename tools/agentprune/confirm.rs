@@ -16,9 +16,9 @@ use super::report::why;
 
 const TERMINAL: &str = "/dev/tty";
 
-/// Whether the actions are to be carried out: without `-i`, whether `--yes` was given; with
-/// it, whether a person at the terminal has answered `yes`. If there is nothing to do, nobody
-/// is asked.
+/// Whether the actions are to be carried out: without `-i`, whether `--yes` was given; with it,
+/// whether a person at the terminal has answered `yes`. If there is nothing to do, there is no
+/// question.
 ///
 /// # Errors
 /// Without a terminal, and for any other answer.
@@ -53,9 +53,9 @@ fn ask(arguments: &Arguments, actions: &[&PlannedAction<'_>]) -> io::Result<bool
     let rows: Vec<Vec<Cell>> = actions.iter().map(row).collect();
     let table = render(&columns::<Actions>(&["action", "target", "reason"]), &rows, &style);
     terminal.write_all(table.as_bytes())?;
-    // What was typed before the plan was shown is no answer to it.
+    // Input typed before the plan was shown is not an answer to it.
     tcflush(&terminal, FlushArg::TCIFLUSH)?;
-    write!(terminal, "\nActions to carry out: {}. Type yes to go on: ", actions.len())?;
+    write!(terminal, "\nActions to carry out: {}. Type 'yes' to proceed: ", actions.len())?;
     let mut answer = Vec::new();
     BufReader::new(terminal).read_until(b'\n', &mut answer)?;
     Ok(answer == b"yes\n")

@@ -1,9 +1,9 @@
-//! What leaked processes leave behind: the processes below them, which live on without them.
+//! The descendants of leaked processes, which can outlive them.
 //!
-//! They are held before their ancestor is signalled: afterwards nobody could tell whose they
-//! were. They end only with `--tree`, and only those that nothing holds, by the
-//! rule for leaks: a child whose output somebody reads, a server that writes its log, a
-//! terminal multiplexer and whatever has Claude below it live on.
+//! Their handles are taken before their ancestor is signalled: afterwards their ancestry is
+//! lost. They are ended only with `--tree`, and only if nothing holds them, by the rule for
+//! leaks. So a child whose output is read, a server that writes its log, a terminal multiplexer
+//! and every process with Claude below it are left running.
 
 use std::collections::HashSet;
 use std::io;
@@ -25,21 +25,21 @@ use super::ending::{Target, end_held};
 use super::recheck::Recheck;
 use super::report::Report;
 
-/// How long they may take to notice that they are alone: most end by themselves.
+/// How long they may take to end by themselves, as most do once their ancestor is gone.
 const NOTICE: Duration = Duration::from_millis(500);
 
-/// A process left behind.
+/// A descendant of a leaked process.
 #[derive(Debug)]
 pub struct Descendant<'p, 'a> {
-    /// The process it was below.
+    /// The leaked process.
     of: &'p PlanItem<'a, Process>,
     /// What to do about it.
     item: PlanItem<'a, Process>,
     held: ProcessHandle,
 }
 
-/// Takes hold of everything below these processes that is not among them, of at most
-/// `room` of it: each hold takes a descriptor.
+/// Takes handles of the descendants of these processes, at most `room`: each handle takes a
+/// descriptor.
 ///
 /// # Errors
 /// When the process table cannot be read.
@@ -73,7 +73,8 @@ pub fn hold<'p, 'a>(
     for ((of, pid), holding) in below.into_iter().zip(terminator.hold(&pids)?) {
         let seen = processes.iter().find(|process| process.pid == pid);
         let (Some(process), Ok(Some(held))) = (seen, holding) else { continue };
-        // Between the table and the hold, the pid may have passed to another.
+        // Between reading the table and taking the handle, the pid may have passed to another
+        // process.
         let now = table.source.now(pid)?;
         if now.is_some_and(|now| now.start.to_string() == process.start_time) {
             left.push(Descendant { of, item: item(of, process), held });
@@ -86,17 +87,18 @@ fn item<'a>(of: &PlanItem<'a, Process>, process: &Process) -> PlanItem<'a, Proce
     let ancestor = of.subject.pid;
     let action = PlannedAction {
         kind: ActionKind::KillProcess,
-        target: format!("process {} {}, left behind by {ancestor}", process.pid, process.name)
+        target: format!("process {} {}, a descendant of {ancestor}", process.pid, process.name)
             .into(),
-        reason: format!("process {ancestor} has left it behind").into(),
+        reason: format!("it was below leaked process {ancestor}").into(),
         origin: of.action.origin.clone(),
         raw: of.action.raw,
     };
     PlanItem { action, subject: process.clone() }
 }
 
-/// Ends those of them that still live and that nothing holds, if `--tree` was given; says
-/// which others there are. It works in rounds, because one that ends may have held another.
+/// With `--tree`, ends the descendants that still live and that nothing holds, and names the
+/// others; without it, names all that still live. Works in rounds, because a process that ends
+/// may have held another.
 ///
 /// # Errors
 /// When tmux or the process table cannot be asked, or the log cannot be written.
@@ -111,19 +113,24 @@ pub fn end(
     let mut living: Vec<Descendant<'_, '_>> =
         left.into_iter().zip(ended).filter_map(|(left, ended)| (!ended).then_some(left)).collect();
     if !arguments.tree {
-        say(living.iter().map(|left| (left, "--tree ends what nothing holds")), report);
+        say(
+            living
+                .iter()
+                .map(|left| (left, "left running; --tree would end it unless something holds it")),
+            report,
+        );
         return Ok(());
     }
     while !living.is_empty() {
         report.deliver()?;
         let mut free = Vec::new();
         let mut others = Vec::new();
-        for (evidence, of_look) in &living.into_iter().chunk_by(evidence) {
+        for (evidence, group) in &living.into_iter().chunk_by(evidence) {
             let recheck = Recheck::scan(evidence, TMUX_LIMIT)?;
-            let of_look: Vec<Descendant<'_, '_>> = of_look.collect();
-            let pids: Vec<i32> = of_look.iter().map(|left| left.item.subject.pid).collect();
+            let group: Vec<Descendant<'_, '_>> = group.collect();
+            let pids: Vec<i32> = group.iter().map(|left| left.item.subject.pid).collect();
             let now = of(&recheck.tmux.table, &pids).map_err(Failure::trouble)?;
-            for left in of_look {
+            for left in group {
                 match holder(&left, &now, &recheck) {
                     Standing::Gone => {}
                     Standing::Free => free.push(left),
@@ -149,7 +156,7 @@ fn evidence<'p>(left: &Descendant<'p, '_>) -> &'p Evidence {
     &left.of.action.origin.evidence
 }
 
-/// How a process left behind stands now.
+/// What is to be done about a descendant.
 enum Standing {
     Gone,
     Free,
@@ -157,7 +164,7 @@ enum Standing {
     Held(String),
 }
 
-/// `now`: the processes left behind that still exist.
+/// `now`: the descendants that still exist.
 fn holder(left: &Descendant<'_, '_>, now: &[Process], recheck: &Recheck) -> Standing {
     let before = &left.item.subject;
     let Some(process) = now.iter().find(|process| process.key() == before.key()) else {
@@ -169,7 +176,7 @@ fn holder(left: &Descendant<'_, '_>, now: &[Process], recheck: &Recheck) -> Stan
     let above =
         |claude: &&Process| claude.pid == process.pid || claude.ancestors.contains(&process.pid);
     if let Some(claude) = recheck.processes.iter().find(above) {
-        return Standing::Held(format!("there is Claude in it, process {}", claude.pid));
+        return Standing::Held(format!("Claude runs in it: process {}", claude.pid));
     }
     let options =
         Options { outside_tmux: false, despite: Default::default(), ..recheck.options.clone() };

@@ -11,13 +11,13 @@ use nix::sys::signal::Signal;
 
 use super::report::Report;
 
-/// How long processes may take to end after SIGKILL. It frees their memory first, which
-/// takes a while for hundreds at once; one that needs longer is waiting in the kernel.
+/// How long processes may take to end after SIGKILL. Freeing their memory takes a while for
+/// hundreds at once; a process that needs longer is waiting in the kernel.
 const AFTER_KILL: Duration = Duration::from_secs(3);
 
 const AFTER_TERM: &str = "ended after SIGTERM";
 
-const CHANGED: &str = "it is not what it was a moment ago";
+const CHANGED: &str = "it has changed since it was judged";
 
 /// An item, and the handle of its process.
 pub type Target<'p, 'a> = (&'p PlanItem<'a, Process>, ProcessHandle);
@@ -125,14 +125,14 @@ fn wait<'p, 'a>(
     }
 }
 
-/// Of these it cannot be seen what they are now: nothing more is done about them.
+/// Reports processes about which the system cannot be asked: nothing more is done about them.
 fn fail<'p, 'a>(
     targets: Vec<Target<'p, 'a>>,
     error: &std::io::Error,
     report: &mut Report,
 ) -> Vec<Target<'p, 'a>> {
     for (item, _) in targets {
-        let reason = format!("what became of it cannot be seen: {error}");
+        let reason = format!("whether it ended is unknown: {error}");
         report.record(&item.action, Outcome::Failed, reason);
     }
     Vec::new()

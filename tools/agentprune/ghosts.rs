@@ -20,7 +20,7 @@ const TMUX_UNDER_LOCK: Duration = Duration::from_secs(1);
 /// Whether an item is acted on; if not, the result and why.
 pub type Verdict = Result<(), (Outcome, String)>;
 
-/// tmux as it is now, seen as for the evidence of some items.
+/// tmux as it is now, scanned in the way that the evidence of some items names.
 struct Seen<'o> {
     origin: &'o Rc<Origin>,
     scan: Scan,
@@ -29,7 +29,7 @@ struct Seen<'o> {
 }
 
 impl Seen<'_> {
-    /// Whether it was seen as for this evidence, which findings usually share.
+    /// Whether this scan serves findings with this evidence, which findings usually share.
     fn is_of(&self, origin: &Rc<Origin>) -> bool {
         Rc::ptr_eq(self.origin, origin) || self.origin.evidence == origin.evidence
     }
@@ -85,7 +85,7 @@ fn verdict(
     if now.started_at.as_deref() != found.started_at.as_deref() {
         return Err((Outcome::Skipped, "another agent has this id now".to_owned()));
     }
-    let over = || Err((Outcome::Gone, "the entry is over already".to_owned()));
+    let over = || Err((Outcome::Gone, "the entry is no longer active".to_owned()));
     if item.action.kind == ActionKind::TerminateEntry && !now.is_active {
         return over();
     }
@@ -96,15 +96,15 @@ fn verdict(
         tmux_session: now.tmux_session.as_deref(),
     };
     let sessions = sessions.of(entry.id, entry.tmux_session);
-    // Zombies were ended before; one that is there now may be at work again.
+    // Zombies were ended before this step; a session that exists now may be at work again.
     match agent_verdict(&entry, &sessions, &HashSet::default()) {
         AgentVerdict::Ghost(_) => Ok(()),
         AgentVerdict::Over => over(),
         AgentVerdict::Live(session) => {
-            Err((Outcome::Skipped, format!("its session {} is there", session.name)))
+            Err((Outcome::Skipped, format!("its session {} exists", session.name)))
         }
         AgentVerdict::NameLost => {
-            Err((Outcome::Skipped, "nobody can tell the name of its session".to_owned()))
+            Err((Outcome::Skipped, "the name of its session cannot be known".to_owned()))
         }
     }
 }

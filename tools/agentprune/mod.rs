@@ -28,7 +28,7 @@ use crate::start;
 use cli::{Failure, Input, Printer};
 use itertools::Itertools;
 use model::plan::{Plan, Run};
-use model::record::Machine;
+use model::record::{Machine, Scope};
 use registry::WaitBudget;
 
 /// Runs the program on the arguments of this process.
@@ -59,7 +59,7 @@ fn run(arguments: Arguments) -> Result<u8, Failure> {
         true => undo::undo(&text, &machine, &arguments, &mut report),
         false => prune(&text, &machine, &arguments, &mut report),
     };
-    // What was done is reported even when the rest could not be.
+    // What was done is reported even when the rest could not be done.
     let reported = report.finish(carried_out.is_err());
     if carried_out.is_err() {
         report.say_rest();
@@ -83,6 +83,8 @@ fn prune(
     check_ends(&plan)?;
     if let Some(how) = arguments.ghosts {
         let entries = plan.registries.values_mut().flat_map(|items| &mut items.entries);
+        // No row is ever removed from a database.
+        let entries = entries.filter(|item| item.subject.scope != Scope::State);
         entries.for_each(|item| item.action.kind = how.kind());
     }
     let uid = host::user::uid();
@@ -98,7 +100,7 @@ fn prune(
     }
 }
 
-/// Puts right what interrupted writes have left of the registries named.
+/// Repairs the named registries after interrupted writes.
 fn recover(arguments: &Arguments) -> Result<u8, Failure> {
     let mut progress = Progress::new(arguments.quiet, arguments.verbose);
     let mut wait = WaitBudget::new(arguments.lock_timeout);
@@ -124,10 +126,10 @@ fn check_ends(plan: &Plan<'_>) -> Result<(), Failure> {
     }
     let promised: u64 = plan.ends.iter().map(|end| end.count).sum();
     if plan.ends.is_empty() {
-        PROGRAM.say("input: findings without an end record: acting on those that came");
+        PROGRAM.say("input: the findings have no end record; acting on those that were read");
     } else if promised != plan.findings {
         let came = plan.findings;
-        PROGRAM.say(&format!("input: {came} findings of {promised} came: acting on those"));
+        PROGRAM.say(&format!("input: read {came} of {promised} findings; acting on those"));
     }
     Ok(())
 }
@@ -147,6 +149,6 @@ fn say_counts(report: &Report, acted: bool) {
     match (acted, counts.is_empty()) {
         (_, true) => PROGRAM.say("nothing to do"),
         (true, false) => PROGRAM.say(&counts),
-        (false, false) => PROGRAM.say(&format!("{counts}; nothing done, repeat with --yes")),
+        (false, false) => PROGRAM.say(&format!("{counts}; nothing was done; repeat with --yes")),
     }
 }

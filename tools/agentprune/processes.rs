@@ -1,8 +1,8 @@
 //! Ending leaked processes.
 //!
-//! Each process is held first and then judged again. So the signal reaches the process that
-//! was judged, or none, whatever becomes of its pid: always with a pidfd; without one, as far
-//! as a check right before the signal can tell.
+//! For each process, a handle is taken first, and then the process is judged again. So the
+//! signal reaches the judged process or none, even if its pid passes to another: a pidfd
+//! guarantees this; without one, a check right before the signal leaves a gap of milliseconds.
 
 use std::time::Duration;
 
@@ -20,8 +20,8 @@ use super::ending::{Target, end_held};
 use super::recheck::{Recheck, source};
 use super::report::Report;
 
-/// How long a process may take that is already ending. Until then it looks like something
-/// else: its files are closed and its arguments are gone.
+/// How long to wait for a process that is already ending. Until it has ended, it looks like
+/// something else: its files are closed and its arguments are gone.
 const ENDING: Duration = Duration::from_millis(100);
 
 /// Ends the processes of these items: SIGTERM to all, one grace for all, SIGKILL to the rest.
@@ -123,7 +123,7 @@ fn still_leaked<'p, 'a>(
     Ok(leaked)
 }
 
-/// Whether the process that is held is that of the finding, and still a leak.
+/// Whether this is still the process of the finding, and still a leak.
 fn judge(found: &Process, recheck: &Recheck) -> Result<(), (Outcome, String)> {
     let Some(stat) = recheck.tmux.table.get(found.pid) else {
         return Err((Outcome::Gone, "no such process".to_owned()));
@@ -133,10 +133,10 @@ fn judge(found: &Process, recheck: &Recheck) -> Result<(), (Outcome, String)> {
         return Err((Outcome::Skipped, reason));
     }
     if stat.is_dead() {
-        return Err((Outcome::Gone, "dead already".to_owned()));
+        return Err((Outcome::Gone, "already dead".to_owned()));
     }
     let Some(process) = recheck.processes.iter().find(|process| process.pid == found.pid) else {
-        return Err((Outcome::Skipped, "it is not Claude any more".to_owned()));
+        return Err((Outcome::Skipped, "it is no longer Claude".to_owned()));
     };
     match process_verdict(process, &recheck.panes(), recheck.tmux.uid, &recheck.options) {
         ProcessVerdict::Foreign => {
@@ -147,6 +147,6 @@ fn judge(found: &Process, recheck: &Recheck) -> Result<(), (Outcome, String)> {
             Err((Outcome::Skipped, format!("it is in a pane of {session} now")))
         }
         ProcessVerdict::Held(by) => Err((Outcome::Skipped, format!("it is held now: {by}"))),
-        ProcessVerdict::Defunct => Err((Outcome::Gone, "dead already".to_owned())),
+        ProcessVerdict::Defunct => Err((Outcome::Gone, "already dead".to_owned())),
     }
 }

@@ -1,4 +1,4 @@
-//! The program, for what it says on standard error.
+//! The name under which agentprune writes to standard error.
 
 use cli::Program;
 

@@ -1,5 +1,5 @@
-//! What agentprune says on standard error while it works: on a terminal how far it is, and
-//! with `-v` each step.
+//! What agentprune writes to standard error while it works: its progress on a terminal, and
+//! each step with `-v`.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use cli::{cut, escaped, rewrites, width};
 
 use super::program::PROGRAM;
 
-/// How often a terminal is told how far it is.
+/// How often the progress on a terminal is renewed.
 const PACE: Duration = Duration::from_millis(200);
 
 /// Moves to the beginning of the line and clears it.
@@ -17,28 +17,28 @@ const CLEAR: &str = "\r\x1b[K";
 /// See the [module](self).
 #[derive(Debug)]
 pub struct Progress {
-    /// Whether each step is said.
+    /// Whether each step is reported.
     pub verbose: bool,
     watched: bool,
     shows: bool,
 }
 
 impl Progress {
-    /// Says nothing if `quiet`, each step if `verbose`, and how far it is if standard error is
-    /// a terminal.
+    /// Reports nothing if `quiet`, each step if `verbose`, and progress if standard error is a
+    /// terminal.
     pub fn new(quiet: bool, verbose: bool) -> Progress {
         Progress { verbose, watched: !quiet && rewrites(&io::stderr()), shows: false }
     }
 
-    /// How long to wait at most until progress is to be shown again.
+    /// The longest time to wait before progress is shown again.
     pub fn pace(&self) -> Duration {
         if self.watched { PACE } else { Duration::MAX }
     }
 
-    /// Shows how far it is, in place of what was shown before.
+    /// Shows the progress, in place of what was shown before.
     pub fn progress(&mut self, what: &str) {
         if self.watched {
-            // A second line could not be cleared.
+            // Only one line can be cleared.
             let room = width(io::stderr()).map_or(usize::MAX, |columns| columns - 1);
             let _ = write!(io::stderr(), "{CLEAR}{}", cut(&escaped(what), room));
             self.shows = true;
@@ -52,7 +52,7 @@ impl Progress {
         }
     }
 
-    /// Says a step, if `verbose`.
+    /// Reports a step, if `verbose`.
     pub fn step(&mut self, what: &str) {
         if self.verbose {
             self.clear();

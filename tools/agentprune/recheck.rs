@@ -1,4 +1,4 @@
-//! The state at the moment of acting, seen in the same way as when a finding was made.
+//! The state right before an action, scanned in the same way as for the finding.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,13 +14,13 @@ use model::record::{
 };
 use model::rules::{Options, Panes, ServersWithClaude, possible_host, with_claude};
 
-/// What there is now, seen as for the evidence of a finding.
+/// A new scan, made in the way that the evidence of a finding names.
 pub struct Recheck {
     /// tmux, and the process table.
     pub tmux: Scan,
     /// The processes that are Claude.
     pub processes: Vec<Process>,
-    /// How to judge. Ages are not asked again: what was old enough has not grown younger.
+    /// How to judge. The age is not checked again: what was old enough still is.
     pub options: Options,
 }
 
@@ -35,7 +35,7 @@ pub fn choice(evidence: &Evidence) -> Choice {
     }
 }
 
-/// The process table that the evidence is from: processes are looked for there again.
+/// The source of the process table that the evidence names; it is read again.
 pub fn source(evidence: &Evidence) -> ProcSource {
     evidence.proc_source.unwrap_or(host::process::USUAL)
 }
@@ -43,7 +43,7 @@ pub fn source(evidence: &Evidence) -> ProcSource {
 /// Scans tmux again.
 ///
 /// # Errors
-/// When it cannot be asked as a whole: then nothing may be concluded.
+/// When a part of it cannot be asked: then nothing may be concluded.
 pub fn sessions(evidence: &Evidence, limit: Duration) -> Result<Scan, Failure> {
     let seen = scan(&choice(evidence), limit, source(evidence))
         .map_err(|error| Failure::Trouble(format!("process table: {error}")))?;
@@ -123,7 +123,7 @@ impl Recheck {
     }
 }
 
-/// The one of these sessions that is meant: by server, birth and id, never by name.
+/// Finds a session again: by server, creation time and id, never by name.
 pub fn find<'s>(sessions: &'s [Session], meant: &Session) -> Option<&'s Session> {
     sessions.iter().find(|session| session.key() == meant.key())
 }

@@ -1,4 +1,4 @@
-//! Changing registries: under their lock, what they say now is judged again.
+//! Changing registries: each entry is judged again under the lock of its registry.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -19,9 +19,9 @@ use super::program::PROGRAM;
 use super::progress::Progress;
 use super::report::Report;
 
-/// How long a registry is given back before it is locked again.
+/// How long a registry stays unlocked before it is locked again.
 const PAUSE: Duration = Duration::from_millis(250);
-/// How often a registry is given back and locked again because tmux was too slow.
+/// How many times a registry is locked, in all, if tmux is too slow.
 const TRIES: usize = 3;
 
 /// Carries out the items of one registry.
@@ -70,7 +70,7 @@ pub fn clean(
     Ok(())
 }
 
-/// Locks a registry that a record names and says what was repaired of it.
+/// Locks a registry that a record names, and says what was repaired in it.
 ///
 /// # Errors
 /// When it cannot be locked, repaired or read.
@@ -87,7 +87,8 @@ pub fn lock(
     locked
 }
 
-/// Repairs what an interrupted write has left of a registry that a person names. Whether there was anything.
+/// Repairs a registry that a person names after an interrupted write. Returns whether there was
+/// anything to repair.
 ///
 /// # Errors
 /// When it cannot be locked or repaired.
@@ -114,8 +115,7 @@ struct Steps<'s> {
 impl<'s> Steps<'s> {
     fn new(registry: &'s dyn Registry, wait: &WaitBudget, progress: &'s mut Progress) -> Self {
         let (path, limit) = (registry.path(), wait.left().as_secs_f64());
-        progress
-            .progress(&format!("waiting for the lock of {}, {limit} s at most", path.display()));
+        progress.progress(&format!("waiting up to {limit} s for the lock of {}", path.display()));
         Steps { path, progress, repaired: false }
     }
 
@@ -167,11 +167,13 @@ fn write(
     report: &mut Report,
 ) -> Result<(), Failure> {
     let mut changed = Vec::new();
-    let mut edit = Edit { changes: Vec::new(), keep_backups: arguments.keep_backups };
+    let mut edit = Edit { keep_backups: arguments.keep_backups, ..Edit::default() };
     for ((item, at), verdict) in items.entries.iter().zip(&groups.of_item).zip(verdicts) {
         match verdict {
             Ok(()) => {
-                edit.changes.push((groups.ids[*at], change(item.action.kind)));
+                let id = groups.ids[*at];
+                edit.changes.push((id, change(item.action.kind)));
+                edit.seen.extend(item.subject.row.as_deref().map(|row| (id, row)));
                 changed.push(&item.action);
             }
             Err((result, reason)) => report.record(&item.action, result, reason),
@@ -182,7 +184,7 @@ fn write(
     if changed.is_empty() && counters.is_empty() {
         return Ok(());
     }
-    // What was changed is to be noted before a signal ends the program.
+    // Signals wait until the changes are reported.
     let _waiting = SignalsWait::begin();
     let actions = || changed.iter().chain(&counters).copied();
     let mut stopped = Ok(());
@@ -200,16 +202,17 @@ fn write(
     };
     say_notes(&*locked, &applied.notes);
     if let Some(backup) = applied.backup {
-        report.note(&format!("old content of the registry kept: {}", backup.display()));
+        report.note(&format!("backup of the registry: {}", backup.display()));
     }
-    for (action, result) in changed.into_iter().zip(applied.results) {
+    for (at, (action, result)) in changed.into_iter().zip(applied.results).enumerate() {
+        let remark = applied.remarks.get(&at).map(String::as_str);
         match result {
-            Ok(entries) => entries.iter().for_each(|entry| report.removed(action, entry)),
+            Ok(entries) => entries.iter().for_each(|entry| report.removed(action, entry, remark)),
             Err((result, reason)) => report.record(action, result, reason),
         }
     }
     let (result, reason) = match applied.is_written {
-        true => (Outcome::Done, "counters set to what the entries make"),
+        true => (Outcome::Done, "counters set to what the entries add up to"),
         false => (Outcome::Gone, "the counters agree with the entries"),
     };
     counters.into_iter().for_each(|action| report.record(action, result, reason));
@@ -232,7 +235,7 @@ pub fn say_notes(locked: &dyn Locked, notes: &[String]) {
     }
 }
 
-/// Nothing of these actions could be done.
+/// Reports that none of these actions could be done.
 pub fn fail<'o, 'a: 'o>(
     actions: impl IntoIterator<Item = &'o PlannedAction<'a>>,
     error: &RegistryError,

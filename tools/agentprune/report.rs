@@ -5,7 +5,7 @@
 //! | action | its records are written |
 //! |---|---|
 //! | the processes that are ended together, in one grace | before the next lot is judged |
-//! | a round of what they leave behind (`--tree`) | before the next round is judged |
+//! | a round of their descendants (`--tree`) | before the next round is judged |
 //! | one session | before the next is judged |
 //! | all changes to one registry, one write | when its lock is released, before the next is locked |
 //!
@@ -28,8 +28,8 @@ use std::time::{Duration, Instant};
 use cli::{Failure, Printer};
 use model::plan::PlannedAction;
 use model::record::Record;
-use model::record::RemovedEntry;
 use model::record::{Action, ActionKind, Outcome};
+use model::record::{RemovedEntry, SqliteEntry};
 
 use super::background::{self, Receipts};
 use super::program::PROGRAM;
@@ -45,7 +45,7 @@ pub struct Report {
     receipts: Receipts,
     /// How many receipts are to come.
     unwritten: usize,
-    /// What the records say of which no receipt has come; `None` for one that was only planned.
+    /// The texts of the records without a receipt; `None` for a record that was only planned.
     unprinted: VecDeque<Option<String>>,
     log: Option<(PathBuf, File)>,
     /// Whether the log lacks a record.
@@ -59,7 +59,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// A report that prints, except what went well if `quiet`, and appends to `log`.
+    /// A report that prints all results, or only failures if `quiet`, and appends to `log`.
     ///
     /// # Errors
     /// A log that cannot be opened.
@@ -93,8 +93,8 @@ impl Report {
         })
     }
 
-    /// Says how many actions there are, so that a run that stops early can tell how many of
-    /// them it has left.
+    /// Sets how many actions there are, so that a run that stops early can say how many were
+    /// not done.
     pub fn expect(&mut self, actions: usize) {
         self.expected = actions;
     }
@@ -109,8 +109,8 @@ impl Report {
         self.failure.take().map_or(Ok(()), Err)
     }
 
-    /// Waits for the same, but not for long: to be called where signals are blocked, so that
-    /// one of them ends the program after the report, not before.
+    /// Waits in the same way, but not for long. To be called while signals are blocked, so that
+    /// a signal ends the program after the report, not before.
     pub fn settle(&mut self) {
         self.wait(Some(SETTLING));
     }
@@ -144,16 +144,29 @@ impl Report {
         if self.count(Outcome::Planned) { self.print(&plan(action), None) } else { Ok(()) }
     }
 
-    /// Prints and logs what became of an action. What cannot be written stops the next
-    /// act, not the one that is reported here.
+    /// Prints and logs the result of an action. A failure to write stops the next action, not
+    /// this one.
     pub fn record(&mut self, action: &PlannedAction<'_>, result: Outcome, reason: impl AsRef<str>) {
         self.conclude(action, result, reason.as_ref(), None);
     }
 
     /// Prints and logs that an entry was removed from a registry, or marked there.
-    pub fn removed(&mut self, action: &PlannedAction<'_>, entry: &RemovedEntry<'_>) {
+    /// `remark`: what there is to say besides.
+    pub fn removed(
+        &mut self,
+        action: &PlannedAction<'_>,
+        entry: &RemovedEntry<'_>,
+        remark: Option<&str>,
+    ) {
         let how = if entry.is_marked() { "entry marked" } else { "entry removed" };
-        self.conclude(action, Outcome::Done, how, Some(entry));
+        let how = match entry {
+            RemovedEntry::Json(_) => how.to_owned(),
+            RemovedEntry::Sqlite(SqliteEntry { written, .. }) => {
+                format!("{how} as {}", written.status.as_deref().unwrap_or_default())
+            }
+        };
+        let how = remark.map_or_else(|| how.clone(), |remark| format!("{how}; {remark}"));
+        self.conclude(action, Outcome::Done, &how, Some(entry));
     }
 
     /// Says something on standard error, unless quiet.
@@ -178,7 +191,7 @@ impl Report {
         let says =
             format!("{}: {}: {}: {reason}", word(result), action.action.word(), action.target);
         self.progress.step(&says);
-        // Each for itself: one is there for when the other fails.
+        // Both are tried: one may work where the other fails.
         let logged = self.append(&action);
         self.log_failed |= logged.is_err();
         let printed = if is_printed { self.print(&action, Some(says)) } else { Ok(()) };
@@ -222,7 +235,7 @@ impl Report {
                 }
                 Err(RecvTimeoutError::Timeout) => return,
                 Ok(Err(error)) => Some(error),
-                // It ends after an error, and that was told.
+                // The thread ends after an error, which was reported.
                 Err(RecvTimeoutError::Disconnected) => Some(io::ErrorKind::BrokenPipe.into()),
             };
             self.unwritten -= 1;
@@ -251,14 +264,17 @@ impl Report {
         ["failed", "refused", "skipped"].iter().any(|word| self.counts.contains_key(word))
     }
 
-    /// Prints what is still to be printed, and says what could not be. A table without rows
-    /// is nothing to read for one who wants no success reported, and, where it was `stopped`,
-    /// says what is not so.
+    /// Prints what is still to be printed, and says what could not be. A table without rows is
+    /// not printed if `quiet`, nor if the run was `stopped`: it would say that there was
+    /// nothing to do.
     ///
     /// # Errors
     /// Output or a log that could not be written.
     pub fn finish(&mut self, stopped: bool) -> Result<(), Failure> {
-        if self.is_table && !(self.printer.count() == 0 && (self.quiet || stopped)) {
+        // Without headings, such a table is no text at all, and nothing would be written.
+        let is_shown =
+            self.printer.count() > 0 || self.printer.style().headings && !self.quiet && !stopped;
+        if self.is_table && is_shown {
             self.unwritten += 1;
             self.printer.finish()?;
         }
@@ -275,7 +291,7 @@ impl Report {
         self.failure.take().map_or(Ok(()), Err)
     }
 
-    /// Says of a run that has stopped early how many actions it has left.
+    /// Says how many actions were not done by a run that stopped early.
     pub fn say_rest(&self) {
         let reported: usize = self.counts.values().sum();
         let rest = self.expected.saturating_sub(reported);
@@ -292,8 +308,8 @@ fn plan<'o>(action: &'o PlannedAction<'_>) -> Action<'o> {
 /// Why something is to be done.
 pub fn why<'o>(action: &'o PlannedAction<'_>) -> &'o str {
     match action.kind {
-        // What the finding says was true before.
-        ActionKind::RestoreEntry => "the entry goes back to where it was",
+        // The reason of the finding is about the time before.
+        ActionKind::RestoreEntry => "the entry is put back where it was",
         _ => &action.reason,
     }
 }
@@ -310,7 +326,7 @@ fn action_record<'o>(
         reason,
         at: host::clock::now(),
         entry: None,
-        finding: serde_json::from_str(action.raw).expect("the finding was read before"),
+        finding: serde_json::from_str(action.raw).expect("the finding was parsed before"),
     }
 }
 

@@ -12,11 +12,11 @@ use model::rules::{SessionVerdict, session_verdict};
 use super::recheck::{self, Recheck};
 use super::report::Report;
 
-/// How long a session may take that is already ending. Until then tmux still lists it, but
-/// its processes are gone.
+/// How long to wait for a session that is already ending. Until it has ended, tmux lists it
+/// although its processes are gone.
 const ENDING: Duration = Duration::from_millis(100);
 
-const MOVED: &str = "it changed just before it was ended, so tmux left it alone";
+const MOVED: &str = "it changed at the last moment, so tmux did not end it";
 
 /// Ends the sessions of these items.
 ///
@@ -30,11 +30,12 @@ pub fn end(items: &[PlanItem<'_, Session>], report: &mut Report) -> Result<(), F
     Ok(())
 }
 
-/// Each is judged immediately before it is ended: what ended before it took time.
+/// Each session is judged immediately before it is ended, because ending the ones before took
+/// time.
 fn end_one(item: &PlanItem<'_, Session>, report: &mut Report) -> Result<(), Failure> {
     let evidence = &item.action.origin.evidence;
     let recheck = Recheck::scan(evidence, TMUX_LIMIT)?;
-    // Its result if the next scan does not have it, and if it does, and why in that case.
+    // The result if the next scan lacks the session; the result and the reason if it has it.
     let (if_gone, if_there, reason) = match judge(&item.subject, &recheck) {
         Ok(session) => {
             report.all_planned([&item.action])?;
@@ -64,8 +65,8 @@ fn end_one(item: &PlanItem<'_, Session>, report: &mut Report) -> Result<(), Fail
     after.map(|_| ())
 }
 
-/// Returns the session of the finding as it is now, if it is still a zombie. tmux commands
-/// are built from this one: words of the input never get into them.
+/// Returns the session of the finding as it is now, if it is still a zombie. tmux commands are
+/// built from it, never from words of the input.
 fn judge<'s>(found: &Session, recheck: &'s Recheck) -> Result<&'s Session, (Outcome, String)> {
     let Some(session) = recheck.session(found) else {
         return Err((Outcome::Gone, "no such session".to_owned()));
@@ -74,7 +75,7 @@ fn judge<'s>(found: &Session, recheck: &'s Recheck) -> Result<&'s Session, (Outc
         return Err((Outcome::Refused, "this command runs in it".to_owned()));
     }
     if session.windows != found.windows {
-        return Err((Outcome::Skipped, "it has other windows than it had".to_owned()));
+        return Err((Outcome::Skipped, "its windows have changed".to_owned()));
     }
     let has_claude = recheck.has_claude(session);
     match session_verdict(session, has_claude, recheck.tmux.uid, &recheck.options) {
@@ -82,7 +83,7 @@ fn judge<'s>(found: &Session, recheck: &'s Recheck) -> Result<&'s Session, (Outc
             Err((Outcome::Skipped, format!("it belongs to uid {} now", session.uid)))
         }
         SessionVerdict::Zombie(_) => Ok(session),
-        SessionVerdict::Live => Err((Outcome::Skipped, "Claude is in it".to_owned())),
+        SessionVerdict::Live => Err((Outcome::Skipped, "Claude runs in it".to_owned())),
         SessionVerdict::Busy(reason) => Err((Outcome::Skipped, reason)),
     }
 }

@@ -15,7 +15,8 @@ use super::confirm;
 use super::registries::{fail, lock, say_notes};
 use super::report::Report;
 
-/// Undoes what the action records in `text` say was done to registries, or shows that.
+/// Undoes the changes to registries that the action records in `text` report, or only shows
+/// them.
 ///
 /// # Errors
 /// When the input is not of action records, or output cannot be written.
@@ -39,8 +40,10 @@ pub fn undo(
         } else if let Some((action, _)) =
             undo.entries.iter().find(|(o, _)| o.origin.machine.host != machine.host)
         {
-            let reason =
-                format!("done on {}, this is {}", action.origin.machine.host, machine.host);
+            let reason = format!(
+                "done on host {}, this is host {}",
+                action.origin.machine.host, machine.host
+            );
             for (action, _) in &undo.entries {
                 report.record(action, Outcome::Refused, reason.as_str());
             }
@@ -69,7 +72,7 @@ fn put_back(
             return Ok(());
         }
     };
-    // What was put back is to be noted before a signal ends the program.
+    // Signals wait until the entries that were put back are reported.
     let _waiting = SignalsWait::begin();
     let mut stopped = Ok(());
     let restored = locked.restore(registry::Undo { entries, counters }, &mut || {

@@ -6,20 +6,15 @@ pub mod args;
 mod list;
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use self::args::Arguments;
 use crate::start;
 use cli::{Failure, Printer, Program, ScanWriter};
 use host::environment::var;
 use model::record::Of;
-use registry::{Found, WORKSPACE_VARIABLE, WaitBudget, Which, find};
+use registry::{Found, WORKSPACE_VARIABLE, WaitBudget, Which, find, find_all};
 
 const PROGRAM: Program = Program::new("lsagents");
-
-/// How long a run waits for locks; the orchestrator itself gives up after five to ten
-/// seconds.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Runs the program on the arguments of this process.
 pub fn main() -> ExitCode {
@@ -36,12 +31,13 @@ fn run(arguments: Arguments) -> Result<u8, Failure> {
     if let Some(error) = no_machine {
         scan.trouble(error);
     }
-    match registries(&arguments) {
+    let mut wait = WaitBudget::new(arguments.lock_timeout);
+    match registries(&arguments, &mut wait) {
         Ok(found) => {
             found.trouble.into_iter().for_each(|trouble| scan.trouble(trouble));
-            let mut wait = WaitBudget::new(LOCK_TIMEOUT);
-            for path in found.registries {
-                list::registry(&mut scan, &path, arguments.max_size, &mut wait)?;
+            found.notes.iter().for_each(|note| scan.note(note));
+            for workspace in found.workspaces {
+                list::workspace(&mut scan, &workspace, arguments.max_size, &mut wait)?;
             }
         }
         Err(reason) => scan.trouble(reason),
@@ -49,14 +45,17 @@ fn run(arguments: Arguments) -> Result<u8, Failure> {
     scan.finish()
 }
 
-fn registries(arguments: &Arguments) -> Result<Found, String> {
+fn registries(arguments: &Arguments, wait: &mut WaitBudget) -> Result<Found, String> {
     if !arguments.registry.is_empty() {
-        return Ok(Found { registries: arguments.registry.clone(), trouble: Vec::new() });
+        return Ok(Found::given(&arguments.registry));
     }
     let which = match (arguments.all, arguments.tasks) {
         (true, _) => Which::All,
         (false, true) => Which::Tasks,
         (false, false) => Which::Global,
     };
-    find(&arguments.workspace, which, var(WORKSPACE_VARIABLE))
+    match arguments.all_workspaces {
+        true => find_all(which, wait),
+        false => find(&arguments.workspace, which, var(WORKSPACE_VARIABLE)),
+    }
 }

@@ -14,15 +14,15 @@ use model::record::ProcSource;
     name = "lsclaude",
     version,
     args_override_self = true,
-    after_help = "Exit status: 0 listed, 2 could not look."
+    after_help = "Exit status: 0 listed, 2 could not list everything."
 )]
 pub struct Arguments {
-    /// Take processes of this name for Claude, and no others, installations of Claude
-    /// included (repeatable)
+    /// Count processes of this name as Claude, and no others, not even installations of Claude
+    /// (repeatable)
     #[arg(long, value_name = "NAME", conflicts_with = "also_name")]
     pub name: Vec<String>,
 
-    /// Take processes of this name for Claude too (repeatable)
+    /// Also count processes of this name as Claude (repeatable)
     #[arg(long, value_name = "NAME")]
     pub also_name: Vec<String>,
 

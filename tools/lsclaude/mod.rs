@@ -50,7 +50,7 @@ fn run(arguments: Arguments) -> Result<u8, Failure> {
     scan.finish()
 }
 
-/// The names asked for. Without `--name`, that of `CLAUDE_EXECUTABLE` is added.
+/// The names asked for. Without `--name`, the name in `CLAUDE_EXECUTABLE` is added.
 fn names(arguments: &Arguments) -> Names {
     if !arguments.name.is_empty() {
         return Names::Only(arguments.name.clone());
@@ -60,8 +60,8 @@ fn names(arguments: &Arguments) -> Names {
     if also.is_empty() { Names::Rule(DefaultRule::Default) } else { Names::Also { also } }
 }
 
-/// The base name of `CLAUDE_EXECUTABLE` when that is a single word; a command line with
-/// arguments names nothing, nor does an interpreter.
+/// The base name of `CLAUDE_EXECUTABLE` if that is a single word. A command line with arguments
+/// is ignored, and so is the name of an interpreter.
 fn executable() -> Option<String> {
     let executable = var("CLAUDE_EXECUTABLE")?.into_string().ok()?;
     let name = base_name(&executable).to_owned();
@@ -71,7 +71,7 @@ fn executable() -> Option<String> {
     match NameRule::new(&Names::Only(vec![name.clone()])) {
         Ok(_) => Some(name),
         Err(reason) => {
-            PROGRAM.say(&format!("CLAUDE_EXECUTABLE is passed over: {reason}"));
+            PROGRAM.say(&format!("CLAUDE_EXECUTABLE is ignored: {reason}"));
             None
         }
     }

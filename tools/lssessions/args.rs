@@ -8,16 +8,16 @@ use model::record::ProcSource;
 
 /// List tmux sessions and what runs in their panes, one JSON object a line.
 ///
-/// Without -S and -L, every tmux server of this user is asked, also those that show only in
-/// the process table. The last line is an `end` record that says whether the list is
-/// complete: a server that cannot be asked is trouble, never zero sessions. Servers of other
-/// users and in containers are not asked; the `end` record names them.
+/// Without -S and -L, every tmux server of this user is asked, even one that is found only in
+/// the process table. The last line is an `end` record that says whether the list is complete:
+/// a server that cannot be asked is trouble, never zero sessions. Servers of other users and in
+/// containers are not asked; the `end` record names them.
 #[derive(Debug, Parser)]
 #[command(
     name = "lssessions",
     version,
     args_override_self = true,
-    after_help = "Exit status: 0 listed, 2 could not look."
+    after_help = "Exit status: 0 listed, 2 could not list everything."
 )]
 pub struct Arguments {
     /// Ask only the server on this socket (repeatable)

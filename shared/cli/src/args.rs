@@ -38,11 +38,11 @@ pub struct LayoutArgs<O: Output> {
     #[arg(short = 'H', long, exclusive = true)]
     pub list_fields: bool,
 
-    /// Leave out the headings and sums of tables
+    /// Omit the headings and sums of tables
     #[arg(long)]
     pub no_headings: bool,
 
-    /// When to colour tables; auto: on a terminal, unless NO_COLOR is set
+    /// Colour tables; auto: on a terminal, unless NO_COLOR is set
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub color: ColorChoice,
 

@@ -8,7 +8,7 @@ use crate::field::Unit;
 use crate::units;
 use crate::word::Tone;
 
-/// What a field that is not there, or is `null`, shows as.
+/// How a missing or `null` field is shown.
 pub const NONE: &str = "-";
 
 /// A text with everything escaped that could move a cursor, change a colour or turn the
@@ -37,7 +37,7 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// A text that means nothing in particular.
+    /// A text without a tone.
     pub fn plain(text: &str) -> Cell {
         Cell { text: escaped(text), tone: Tone::Plain }
     }
@@ -84,7 +84,8 @@ pub fn cell(record: &Value, column: &Column, now: Option<Timestamp>) -> Cell {
     }
 }
 
-/// How long ago an instant was; `None` if there is nothing to count to, or it is none.
+/// How long ago an instant was; `None` without an instant to count to, or if the value is not
+/// an instant.
 fn age(time: &str, now: Option<Timestamp>) -> Option<String> {
     let seconds = now?.duration_since(time.parse().ok()?).as_secs_f64();
     Some(match seconds < 0.0 {

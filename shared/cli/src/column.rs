@@ -12,10 +12,10 @@ pub struct Column {
 }
 
 impl Column {
-    /// What stands above it.
+    /// The heading above it.
     pub fn heading(&self) -> String {
         let inner = self.path.strip_suffix(self.field.name);
-        // A name in a map is that of no field.
+        // A name in a map is not a field.
         let heading = inner.map(|inner| format!("{inner}{}", self.field.heading()));
         heading.unwrap_or_else(|| self.path.clone()).to_uppercase()
     }

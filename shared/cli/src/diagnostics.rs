@@ -22,7 +22,7 @@ pub enum Failure {
     Trouble(String),
     /// Standard output could not be written.
     Output(io::Error),
-    /// Everything has been said already; this is the exit status.
+    /// The error was already reported; this is the exit status.
     Said(u8),
 }
 
@@ -75,7 +75,7 @@ impl Program {
 
     /// Says something on standard error, control characters escaped.
     pub fn say(self, what: &str) {
-        // Where standard error cannot be written, nobody is left to be told.
+        // If standard error cannot be written, there is no other place to report that.
         let _ = io::Write::write_all(
             &mut io::stderr(),
             format!("{}: {}\n", self.name, escaped(what)).as_bytes(),

@@ -30,9 +30,9 @@ pub struct Field {
 /// What a field holds.
 #[derive(Clone, Copy, Debug)]
 pub enum Unit {
-    /// A name or the like, whole in any table: somebody may want to copy it.
+    /// A name or identifier; never cut in a table, because people copy it.
     Text,
-    /// One of a few words: those listed, if they mean something to say or to colour.
+    /// One of a few words; those that need a meaning or a colour are listed.
     Word(&'static [Word]),
     /// A sentence; wrapped where it is too long.
     Sentence,
@@ -73,22 +73,22 @@ impl Field {
         Field { name, unit, nullable: false, optional: false, sum: None, help, meaning }
     }
 
-    /// The same, and it may be `null`.
+    /// Makes it a field that may be `null`.
     pub const fn nullable(self) -> Field {
         Field { nullable: true, ..self }
     }
 
-    /// The same, and it may be missing, but not `null`.
+    /// Makes it a field that may be missing, but not `null`.
     pub const fn absent(self) -> Field {
         Field { optional: true, ..self }
     }
 
-    /// The same, and it may be `null` or missing, which is the same.
+    /// Makes it a field that may be `null` or missing, which mean the same.
     pub const fn optional(self) -> Field {
         self.nullable().absent()
     }
 
-    /// The same, and all its values together are `what`.
+    /// Makes tables sum up its values; `what` follows the sum.
     pub const fn summed(self, what: &'static str) -> Field {
         Field { sum: Some(what), ..self }
     }
@@ -179,7 +179,7 @@ fn within(fields: &[Field], path: &str) -> Option<Field> {
     }
 }
 
-/// All fields of these, those of objects in them too, by their paths; but not those of
+/// All fields of these by their paths, including the fields of objects in them, but not of
 /// whole records of other programs.
 pub fn paths(fields: &'static [Field]) -> Vec<(String, Field)> {
     let mut all = Vec::new();

@@ -21,12 +21,12 @@ impl<'f> Input<'f> {
     /// that feeds it.
     ///
     /// # Errors
-    /// When standard input is a terminal: nobody types records.
+    /// When standard input is a terminal: records are not typed by hand.
     pub fn new(files: &'f [PathBuf], what: &str, how: &str) -> Result<Input<'f>, Failure> {
         let reads_stdin = files.is_empty() || files.iter().any(|file| is_stdin(file));
         if reads_stdin && io::stdin().is_terminal() {
             return Err(Failure::Trouble(format!(
-                "standard input is a terminal, not {what}; feed it with: {how}"
+                "standard input is a terminal, not {what}; use for example: {how}"
             )));
         }
         Ok(Input { files })

@@ -71,7 +71,7 @@ impl Printer {
         Ok(printer)
     }
 
-    /// The same, for a program that has no filter.
+    /// A printer for a program that has no filter.
     pub fn unfiltered<O: Output>(args: &LayoutArgs<O>) -> Printer {
         let layout = match (args.table, args.fields.is_empty()) {
             (false, true) => Layout::Lines,
@@ -94,7 +94,7 @@ impl Printer {
         }
     }
 
-    /// The same, but it writes to `out`: each record at once, with one call of `write`; a
+    /// Changes the printer to write to `out`: each record at once, with one call of `write`; a
     /// table when it is finished.
     pub fn unbuffered(mut self, out: impl Write + 'static) -> Printer {
         self.out = Sink(Box::new(out));
@@ -102,7 +102,7 @@ impl Printer {
         self
     }
 
-    /// The same, but it keeps the records for [`Printer::take`] and does not print them: for a
+    /// Changes the printer to keep the records for [`Printer::take`] and not print them: for a
     /// program with a layout of its own.
     pub fn keeping(mut self) -> Printer {
         self.layout = Layout::Kept(Vec::new());
@@ -114,7 +114,7 @@ impl Printer {
         self.style.now = Some(now);
     }
 
-    /// Has a table say that records are missing, so that an empty one does not read as "there
+    /// Makes a table say that records are missing, so that an empty one does not read as "there
     /// is none".
     pub fn set_incomplete(&mut self) {
         self.sums.incomplete = true;
@@ -168,7 +168,7 @@ impl Printer {
             }
             Layout::Table(columns) => {
                 let of = self.records.iter().find(|of| value["type"] == of.word);
-                // A record of another type than the columns are for is no row.
+                // A record of a type that the columns are not for gets no row.
                 if of.is_some_and(|of| columns.iter().any(|column| of.has(&column.path))) {
                     let cells = columns.iter().map(|c| cell::cell(&value, c, self.style.now));
                     self.rows.push(cells.collect());
@@ -232,14 +232,14 @@ impl Printer {
 
     fn flush(&mut self) -> io::Result<()> {
         let written = self.out.0.write_all(&self.buffer);
-        // Whatever came of it: after an error nothing is written twice.
+        // Cleared even after an error, so that nothing is written twice.
         self.buffer.clear();
         written?;
         self.out.0.flush()
     }
 }
 
-/// What was to be printed is printed, whatever made the program stop.
+/// Prints what is still to be printed, whatever made the program stop.
 impl Drop for Printer {
     fn drop(&mut self) {
         let _ = self.flush();
@@ -297,7 +297,7 @@ impl Sums {
             parts.push(format!("{sum} {what}"));
         }
         if self.incomplete {
-            parts.push("not all could be listed".to_owned());
+            parts.push("the list is incomplete".to_owned());
         }
         parts.join(", ")
     }

@@ -8,6 +8,6 @@ pub fn proc_source() -> impl TypedValueParser<Value = ProcSource> {
     let all = [ProcSource::Proc, ProcSource::Ps];
     PossibleValuesParser::new(all.map(ProcSource::word)).try_map(move |word| {
         let named = all.into_iter().find(|source| source.word() == word);
-        named.ok_or("no source of the process table")
+        named.ok_or("unknown source of the process table")
     })
 }

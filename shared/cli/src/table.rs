@@ -16,7 +16,7 @@ use crate::word::Tone;
 /// How much of a sentence or a list must fit into a line to be read.
 const READABLE: usize = 16;
 
-/// What stands between two columns.
+/// The space between two columns.
 const GAP: &str = "  ";
 
 /// How a table looks.
@@ -28,7 +28,7 @@ pub struct TableStyle {
     pub colour: bool,
     /// Whether there is a line of headings above, and one of sums below.
     pub headings: bool,
-    /// What stands before each line.
+    /// The indent of each line.
     pub indent: &'static str,
     /// The instant that ages are counted to; `None`: times show as they are.
     pub now: Option<Timestamp>,
@@ -113,7 +113,7 @@ fn line(
     let height = beside.iter().map(|at| lines[*at].len()).max().unwrap_or(0);
     for row in 0..height {
         let mut shown = style.indent.to_owned();
-        // Spaces that something must follow: none at the end of a line.
+        // Spaces are written only before the next cell: none at the end of a line.
         let mut owed = 0;
         for &at in &beside {
             let part = lines[at].get(row).map_or("", String::as_str);
@@ -147,7 +147,7 @@ pub fn filled(text: &str, style: &TableStyle) -> String {
     textwrap::fill(text, wrapping(style.width.unwrap_or(usize::MAX)))
 }
 
-/// Between words only: what is behind a hyphen may be the end of a name.
+/// Splits only between words: a hyphen may be part of a name.
 fn wrapping(width: usize) -> Options<'static> {
     Options::new(width.max(1)).word_splitter(WordSplitter::NoHyphenation)
 }

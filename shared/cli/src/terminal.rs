@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use clap::ColorChoice;
 
 /// How many columns a table may have: `COLUMNS` of the environment, as watch(1) sets it, else
-/// the width of the terminal; `None` if `out` is no terminal.
+/// the width of the terminal; `None` if `out` is not a terminal.
 pub fn width(out: impl AsFd) -> Option<usize> {
     let wanted = env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     let terminal = || terminal_size::terminal_size_of(out).map(|(width, _)| width.0.into());

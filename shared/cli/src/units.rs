@@ -17,7 +17,7 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
         other => return Err(format!("unknown unit {other:?}: use s, m, h or d")),
     };
     let number: f64 = digits.parse().map_err(|_| "not a time such as 2s, 1m or 1h".to_owned())?;
-    Duration::try_from_secs_f64(number * unit).map_err(|_| "longer than any time".to_owned())
+    Duration::try_from_secs_f64(number * unit).map_err(|_| "too long".to_owned())
 }
 
 /// Reads `4096`, `512K`, `1.5MiB`, `1G`, `2TB`: without a unit, bytes; units are powers of
@@ -40,7 +40,7 @@ pub fn size(text: &str) -> Result<u64, String> {
     if (0.0..u64::MAX as f64).contains(&bytes) {
         Ok(bytes as u64)
     } else {
-        Err("larger than any file".to_owned())
+        Err("too large".to_owned())
     }
 }
 

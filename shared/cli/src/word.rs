@@ -1,14 +1,13 @@
 //! The words that a field can hold.
 
-/// What a value means to somebody who searches for what is wrong. It shows as a colour, and
-/// never only as one.
+/// How good or bad a value is. Tables show it as a colour, but never by the colour alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
     /// Nothing in particular.
     Plain,
     /// As it should be.
     Good,
-    /// Somebody should check it.
+    /// A person should check it.
     Warn,
     /// Wrong.
     Bad,
@@ -21,7 +20,7 @@ pub struct Word {
     pub word: &'static str,
     /// Whether it means something good or bad.
     pub tone: Tone,
-    /// What it means, as agentrecords(5) lists it; empty: the field's own meaning tells.
+    /// What it means, as agentrecords(5) lists it; empty: the field's own meaning explains it.
     pub meaning: &'static str,
 }
 
@@ -36,7 +35,7 @@ impl Word {
         Word::new(word, Tone::Plain, meaning)
     }
 
-    /// A word of which the field's meaning tells all.
+    /// A word that the field's own meaning explains.
     pub const fn toned(word: &'static str, tone: Tone) -> Word {
         Word::new(word, tone, "")
     }

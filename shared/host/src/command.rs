@@ -1,7 +1,7 @@
 //! Running a program for its output, but not for longer than it may take.
 //!
-//! A child gets nothing that is not its business: a bare environment, `/` as its working
-//! directory, no input, and no open file but its own output.
+//! A child gets only what it needs: a bare environment, `/` as its working directory, no input,
+//! and no open file but its own output.
 
 use std::env;
 use std::fs::File;
@@ -31,7 +31,7 @@ const CHUNK: usize = 1 << 16;
 const AT_ONCE: usize = 100;
 
 /// Finds a program on `PATH`, else where programs usually are. An empty or relative component
-/// of `PATH` is passed over: it means another program in every directory.
+/// of `PATH` is skipped: it means another program in every directory.
 pub fn find(name: &str) -> Option<PathBuf> {
     let path = environment::var("PATH").unwrap_or_default();
     env::split_paths(&path)
@@ -45,9 +45,9 @@ fn is_executable(program: &Path) -> bool {
     program.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
 }
 
-/// A child with nothing that is not its business. After `--user` it is also in a session of
-/// its own: it is then a process that the user can trace, and what can be done from one that
-/// has root's terminal includes typing there (`TIOCSTI`, ioctl_tty(2)).
+/// A command whose child gets only what it needs. After `--user`, the child is also in a
+/// session of its own: the user can trace it, and a process with root's terminal could be made
+/// to type there (`TIOCSTI`, ioctl_tty(2)).
 pub fn command(program: &Path) -> Command {
     let mut command = Command::new(program);
     command.env_clear().envs(environment::of_children()).current_dir("/");
@@ -60,7 +60,7 @@ pub fn command(program: &Path) -> Command {
                 end_with_parent()?;
             }
             for fd in inherited {
-                // One that was closed since is no matter.
+                // It may have been closed since.
                 let _ = nix::unistd::close(*fd);
             }
             Ok(())
@@ -170,7 +170,7 @@ fn collect(child: &mut Child, deadline: Instant) -> io::Result<Printed> {
     Err(timed_out())
 }
 
-/// Waits until one of the streams has something or has ended, and tells which.
+/// Waits until one of the streams has something or has ended; returns which.
 fn ready(streams: &[Stream; 2], deadline: Instant) -> io::Result<[bool; 2]> {
     let left = deadline.saturating_duration_since(Instant::now());
     if left.is_zero() {

@@ -1,4 +1,4 @@
-//! The open files that this process was started with, which are no business of its children.
+//! The open files that this process was started with, which its children must not get.
 
 use std::fs;
 use std::io;

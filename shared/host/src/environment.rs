@@ -1,19 +1,20 @@
-//! The environment, as far as it counts.
+//! The environment, as far as it is trusted.
 //!
-//! Of a process that has become another user (`--user`), the environment is still root's:
-//! root's `TMUX`, `TMPDIR` or `CLAUDE_…` must mean nothing to a run for somebody else, and
-//! must reach no child. `std::env::remove_var` is unsafe, so the environment is not changed;
-//! every program reads it through this module instead.
+//! After a process has become another user (`--user`), its environment is still root's: root's
+//! `TMUX`, `TMPDIR` or `CLAUDE_…` must mean nothing to a run for another user, and must reach
+//! no child. `std::env::remove_var` is unsafe, so the environment is not changed; every program
+//! reads it through this module instead.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-/// What is taken as given, besides `LC_…`: where programs are, and how to show text and time.
+/// The variables kept from the caller, besides `LC_…`: where programs are, and how to show text
+/// and time.
 const GIVEN: [&str; 4] = ["PATH", "LANG", "TERM", "TZ"];
 
-/// Who a process is for. Children get them besides what is given.
+/// The variables that describe the user. Children get them besides those of the caller.
 const OWN: [&str; 4] = ["HOME", "USER", "LOGNAME", "SHELL"];
 
 /// The user that this process has become.
@@ -28,9 +29,9 @@ pub(crate) struct Account {
     pub shell: PathBuf,
 }
 
-/// From now on, only the given variables and this user's own count.
+/// From now on, only the caller's variables above and this user's own count.
 pub(crate) fn reduce(account: Account) {
-    // A process becomes another user once.
+    // A process becomes another user only once.
     let _ = ACCOUNT.set(account);
 }
 
@@ -39,9 +40,9 @@ pub(crate) fn is_reduced() -> bool {
     ACCOUNT.get().is_some()
 }
 
-/// A variable of the environment. After `--user`, only `PATH`, `LANG`, `LC_…`, `TERM` and
-/// `TZ` are the caller's, and `HOME`, `USER`, `LOGNAME` and `SHELL` are the user's own; there
-/// is no other.
+/// A variable of the environment. After `--user`, only `PATH`, `LANG`, `LC_…`, `TERM` and `TZ`
+/// are the caller's, and `HOME`, `USER`, `LOGNAME` and `SHELL` are the user's own; there are no
+/// others.
 pub fn var(name: &str) -> Option<OsString> {
     let Some(account) = ACCOUNT.get() else { return env::var_os(name) };
     match name {
@@ -52,7 +53,7 @@ pub fn var(name: &str) -> Option<OsString> {
     }
 }
 
-/// All that a child gets.
+/// The whole environment of a child.
 pub(crate) fn of_children() -> impl Iterator<Item = (OsString, OsString)> {
     let given = env::vars_os().filter(|(name, _)| is_given(name));
     given.chain(OWN.into_iter().filter_map(|name| Some((name.into(), var(name)?))))

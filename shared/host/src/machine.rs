@@ -1,4 +1,4 @@
-//! Which machine this is, and whether it is still the one that was looked at.
+//! Which machine this is, and the closing record of a scan on it.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -19,8 +19,8 @@ pub fn this_machine() -> io::Result<Machine> {
     Ok(Machine { host, boot_id, pid_ns })
 }
 
-/// The closing record of a scan that begins now, on this machine, under a new id. Where
-/// the machine cannot be told, it is a record of no machine, and the reason.
+/// The closing record of a scan that begins now, on this machine, under a new id. If the
+/// machine cannot be identified, its fields are empty, and the reason is returned.
 pub fn begin(of: Of) -> (End, Option<String>) {
     let taken_at = clock::now();
     // Keyed at random for each process, so that two scans never share an id.

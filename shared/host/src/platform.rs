@@ -1,6 +1,6 @@
-//! What Linux and other systems say in different ways: which boot this is, and what the
-//! service manager runs. Everything of it that is not Linux stands here; both branches are
-//! compiled everywhere, so that neither rots.
+//! What Linux and other systems say in different ways: which boot this is, and what the service
+//! manager runs. All code for systems other than Linux is here; both branches are compiled
+//! everywhere, so that neither goes stale.
 //!
 //! Further differences need no branch. tmux's directory is `/tmp/tmux-UID` everywhere, which
 //! on macOS leads to `/private/tmp`; `File::sync_all` is `F_FULLFSYNC` there.
@@ -32,8 +32,8 @@ pub const UTF_8: &str = if IS_LINUX { "C.UTF-8" } else { "UTF-8" };
 /// When the system does not say, as without a mounted `/proc`.
 pub fn boot() -> io::Result<(String, String)> {
     if !IS_LINUX {
-        // From sysctl(3), KERN_BOOTTIME. Set back with the clock: what was found before
-        // that is then another boot's, and refused.
+        // From sysctl(3), KERN_BOOTTIME. It changes when the clock is set: findings from before
+        // then seem to be from another boot, and are refused.
         let text = answer(command(Path::new("/usr/sbin/sysctl")).args(["-n", "kern.boottime"]))?;
         let second = parse::ps::boot_second(&text)
             .ok_or_else(|| io::Error::other(format!("kern.boottime: not understood: {text}")))?;
@@ -61,7 +61,7 @@ impl Services {
     /// Asks the service manager.
     ///
     /// # Errors
-    /// When it does not answer: then nobody knows what it holds.
+    /// When it does not answer: then it is unknown what it holds.
     pub fn ask() -> io::Result<Services> {
         if IS_LINUX {
             return Ok(Services { jobs: HashMap::new() });
@@ -84,7 +84,7 @@ impl Services {
             // It has ended, or this kernel has no control groups.
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) if error.raw_os_error() == Some(Errno::ESRCH as i32) => None,
-            // What could not be read may well hold it.
+            // A service that could not be read may hold it.
             Err(error) => Some(format!("unknown ({path}: {error})")),
         }
     }

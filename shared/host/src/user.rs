@@ -1,8 +1,8 @@
 //! The user for whom this process runs, and becoming another one.
 //!
-//! A run looks and acts for one user. Root becomes another with `--user`: wholly, before
-//! anything of that user is opened, and without a way back. So neither root's rights nor
-//! root's environment are ever used on that user's files, sockets and processes.
+//! A run scans and acts for one user. Root becomes another with `--user`: wholly, before
+//! anything of that user is opened, and without a way back. So neither root's rights nor root's
+//! environment are ever used on that user's files, sockets and processes.
 
 use std::io;
 
@@ -13,7 +13,7 @@ use crate::descriptors;
 #[cfg(target_os = "linux")]
 use self::change::become_user;
 
-/// The uid of the user for whom this process looks and acts.
+/// The uid of the user for whom this process scans and acts.
 pub fn uid() -> u32 {
     geteuid().as_raw()
 }
@@ -22,11 +22,11 @@ pub fn uid() -> u32 {
 /// who runs it. To be called first, while nothing is open but what was inherited.
 ///
 /// # Errors
-/// When the program runs setuid or setgid; when it may not or cannot become that user; when
-/// what it inherited cannot be told from what it will open.
+/// When the program runs setuid or setgid; when it may not or cannot become that user; when the
+/// descriptors that it inherited cannot be listed.
 pub fn run_for(wanted: Option<&str>) -> io::Result<()> {
     if getuid() != geteuid() || getgid() != getegid() {
-        return Err(io::Error::other("it must not be installed setuid or setgid"));
+        return Err(io::Error::other("this program must not be installed setuid or setgid"));
     }
     let inherited = descriptors::note_inherited();
     let Some(wanted) = wanted else { return Ok(()) };
@@ -38,7 +38,7 @@ pub fn run_for(wanted: Option<&str>) -> io::Result<()> {
 fn become_user(wanted: &str) -> io::Result<()> {
     Err(io::Error::new(
         io::ErrorKind::Unsupported,
-        format!("this system has no call for it; run the program by `sudo -u '{wanted}'`"),
+        format!("not supported on this system; run the program with `sudo -u '{wanted}'`"),
     ))
 }
 
@@ -84,7 +84,8 @@ mod change {
             }
             setresgid(gid, gid, gid)?;
             setresuid(uid, uid, uid)?;
-            // Nobody, of this user either, may read or trace what was root a moment ago.
+            // No process, not even of this user, may read or trace a process that was root a
+            // moment ago.
             set_dumpable(false)?;
             set_no_new_privs()?;
             has_become(uid, gid)?;
@@ -117,8 +118,8 @@ mod change {
         }
     }
 
-    /// Without a passwd entry, nobody says which groups a user is in. The group of the same
-    /// number gives him nothing, unless there is one: in `docker`, say, he would be root.
+    /// Without a passwd entry, the groups of a user are unknown. A group of the same number
+    /// gives no rights, unless it exists: as a member of `docker`, say, the user would be root.
     fn group_of_number(uid: Uid) -> io::Result<Gid> {
         let gid = Gid::from_raw(uid.as_raw());
         match Group::from_gid(gid)? {
@@ -131,7 +132,7 @@ mod change {
         }
     }
 
-    /// Proves that this process is that user and nobody else, for good.
+    /// Checks that this process is that user and can never become another.
     fn has_become(uid: Uid, gid: Gid) -> io::Result<()> {
         let (uids, gids) = (getresuid()?, getresgid()?);
         let is_user = [uids.real, uids.effective, uids.saved] == [uid; 3]

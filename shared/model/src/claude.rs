@@ -7,7 +7,7 @@
 
 use crate::record::{DefaultRule, Names};
 
-/// What of a process its name is judged by.
+/// The parts of a process that decide whether it is Claude.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Appearance<'p> {
     /// Target of `/proc/PID/exe`, where it can be read.
@@ -119,7 +119,7 @@ impl NameRule {
         }
         if let Some(name) = names.iter().find(|name| is_refused(name)) {
             return Err(format!(
-                "{name:?} cannot stand for Claude: give the base name of Claude's own executable"
+                "{name:?} is not allowed: give the base name of Claude's own executable"
             ));
         }
         let mut names = names.to_vec();
@@ -185,8 +185,8 @@ pub fn is_headless(args: &[String]) -> bool {
     options.map(|arg| arg.split('=').next().unwrap_or(arg)).any(|arg| HEADLESS.contains(&arg))
 }
 
-/// The script in the arguments of an interpreter: the first that is neither an
-/// option nor the value of one. None when the code stands in the arguments.
+/// The script in the arguments of an interpreter: the first that is neither an option nor the
+/// value of one. None when the code is in the arguments.
 pub fn script(args: &[&[u8]]) -> Option<String> {
     let script = args.get(script_at(args)?)?;
     Some(String::from_utf8_lossy(script).into_owned())
@@ -265,8 +265,8 @@ pub fn base_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// A path without what is no part of a program's name: the padding left by a
-/// rewritten title, the mark of a replaced executable, the ending of another system.
+/// A path without what does not belong to a program's name: the padding left by a rewritten
+/// title, the mark of a replaced executable, the ending of another system.
 fn without_suffixes(path: &str) -> &str {
     let path = path.trim_end();
     let path = path.strip_suffix(" (deleted)").unwrap_or(path);

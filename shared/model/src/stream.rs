@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use crate::record::Text;
 use crate::record::{Agent, End, Of, Process, Registry, Session};
 
-/// A stream that is not one of records, and the line, from 1, where that shows.
+/// What is wrong with a stream of records, and in which line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Malformed {
     /// Line, from 1; 0 for the stream as a whole.
@@ -74,7 +74,7 @@ struct Head<'a> {
 
 impl<'a> Head<'a> {
     /// The head of a line that begins as the listers write records. Then the line is parsed
-    /// only once: as a record of that type, which fails if it is none.
+    /// only once: as a record of that type, which fails if it is not one.
     fn leading(line: &'a str) -> Option<Head<'a>> {
         let (kind, rest) = line.strip_prefix("{\"type\":\"")?.split_once('"')?;
         let (scan, _) = rest.strip_prefix(",\"scan\":\"")?.split_once('"')?;
@@ -107,8 +107,7 @@ pub(crate) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     (1..).zip(lines).filter(|(_, line)| !line.is_empty())
 }
 
-/// Reads a whole stream of lister records. Blank lines, unknown types and unknown
-/// fields are passed over.
+/// Reads a whole stream of lister records. Skips blank lines, unknown types and unknown fields.
 ///
 /// # Errors
 /// [`Malformed`] for a line that is not a JSON object with a `type`, a record without a
@@ -121,10 +120,10 @@ pub fn read(text: &str) -> Result<Vec<Scan<'_>>, Malformed> {
         let Some(scan) = head.scan else {
             let reason = match &*head.kind {
                 kind @ ("finding" | "action") => {
-                    format!("a record of type {kind:?}: agentprune reads those")
+                    format!("a record of type {kind:?}: give it to agentprune")
                 }
                 kind @ ("agent" | "registry" | "session" | "process" | "end") => {
-                    format!("a record of type {kind:?} without a scan: its fields were cut down")
+                    format!("a record of type {kind:?} without the field scan (written with -o?)")
                 }
                 _ => continue,
             };
@@ -166,8 +165,8 @@ fn sourced<'a, T: Deserialize<'a>>(
 /// Reads one line as a record.
 ///
 /// # Errors
-/// [`Malformed`] with the line's number and, for records spread over several lines, tables
-/// and records of which fields were chosen, the likely cause.
+/// [`Malformed`] with the line's number and, for records spread over several lines, for tables,
+/// and for records with chosen fields, the likely cause.
 pub fn parse<'a, T: Deserialize<'a>>(number: usize, line: &'a str) -> Result<T, Malformed> {
     serde_json::from_str(line).map_err(|error| {
         let message = error.to_string();
@@ -256,7 +255,7 @@ mod tests {
                 "missing field `status`",
             ),
             ("{\n  \"type\": \"agent\"\n}".to_owned(), "did you mean jq -c?"),
-            (r#"{"type":"finding","kind":"x"}"#.to_owned(), "agentprune reads those"),
+            (r#"{"type":"finding","kind":"x"}"#.to_owned(), "give it to agentprune"),
             ("hello".to_owned(), "line 1: not a record"),
         ] {
             assert!(reason(&text).contains(what), "{text}: {}", reason(&text));

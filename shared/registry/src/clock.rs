@@ -9,11 +9,11 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-/// The instant that a registry's time means. With an offset or `Z` it says so itself;
-/// without one it is local time (`TZ`), and of the two readings in the hour that a
-/// clock change repeats, the later: an agent is rather taken for younger.
+/// The instant that a registry's time means. With an offset or `Z` it says so itself; without
+/// one it is local time (`TZ`), and of the two readings in the hour that a clock change
+/// repeats, the later: an agent rather counts as younger.
 pub fn instant(text: &str) -> Option<Timestamp> {
-    // What can stand in an offset stands in a date, too, but not behind its ten characters.
+    // The characters of an offset also occur in a date, but not after its ten characters.
     let may_have_offset = text.get(10..).is_some_and(|time| time.contains(['Z', 'z', '+', '-']));
     if may_have_offset && let Ok(instant) = text.parse::<Timestamp>() {
         return Some(instant);
@@ -35,7 +35,7 @@ fn local() -> &'static TimeZone {
     LOCAL.get_or_init(read)
 }
 
-/// The one file that holds the zone, where that is plain: jiff reads all folders of the
+/// The one file that holds the zone, where that is plain: jiff reads all directories of the
 /// database before it looks for a zone in it.
 fn zone_file() -> Option<PathBuf> {
     let Some(name) = env::var_os("TZ") else { return Some(PathBuf::from("/etc/localtime")) };
@@ -45,7 +45,7 @@ fn zone_file() -> Option<PathBuf> {
     is_plain.then(|| Path::new("/usr/share/zoneinfo").join(name))
 }
 
-/// None where it is no file of tzfile(5): then the time zone is said in another way.
+/// `None` if it is not a file of tzfile(5): then the time zone is named in another way.
 fn read_zone(file: &Path) -> Option<TimeZone> {
     TimeZone::tzif("local", &fs::read(file).ok()?).ok()
 }

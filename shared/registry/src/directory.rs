@@ -1,4 +1,4 @@
-//! A directory that stays the same one, whatever becomes of the path that led to it.
+//! A directory by its handle: it stays the same directory even if its path is replaced.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -54,7 +54,7 @@ impl Directory {
     /// Opens a regular file in it, for reading and, if `update`, for writing.
     ///
     /// # Errors
-    /// As open(2); also when it is no regular file, a symbolic link in particular.
+    /// As open(2); also when it is not a regular file, such as a symbolic link.
     pub fn open_file(&self, name: &OsStr, update: bool) -> io::Result<File> {
         // A device may do something when it is opened.
         let before = self.stat(name)?.ok_or(Errno::ENOENT)?;
@@ -104,7 +104,7 @@ impl Directory {
         directory.iter().map(name).collect()
     }
 
-    /// Gives a file in it another name, over what has that.
+    /// Renames a file in it, replacing what has the new name.
     ///
     /// # Errors
     /// As rename(2).
@@ -138,7 +138,7 @@ impl Directory {
     }
 }
 
-/// Device and inode: what makes a file this one.
+/// Device and inode, which identify a file.
 pub(crate) type Identity = (u64, u64);
 
 /// Device and inode of what was asked.

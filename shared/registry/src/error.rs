@@ -12,7 +12,7 @@ pub struct RegistryError {
     pub path: PathBuf,
     /// Why, and what to do about it where that is known.
     pub reason: String,
-    /// How an action ends that needed it: failed, or refused where this run must not do it.
+    /// The outcome of an action that needed it: failed, or refused if this run must not do it.
     pub outcome: Outcome,
 }
 

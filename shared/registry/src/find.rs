@@ -4,14 +4,26 @@ use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use foldhash::HashSet;
+
+use crate::sqlite::{KnownWorkspace, known_workspaces};
+use crate::wait::WaitBudget;
 
 /// The directory that an orchestrator keeps in the project it works on.
 const WORKSPACE: &str = ".agent-workspace";
 /// The variable of the environment that names such a directory.
 pub const WORKSPACE_VARIABLE: &str = "CLAUDE_ORCHESTRATOR_WORKSPACE";
+/// Where the orchestrator keeps what belongs to no project, below the home directory.
+const AT_HOME: &str = ".claude-orchestrator/workspaces";
+/// The database of a workspace.
+const DATABASE: &str = "registry/state.sqlite3";
+/// The registry of the orchestrators that have none.
+const GLOBAL: &str = "registry/GLOBAL_REGISTRY.json";
 
-/// Which registries of a workspace.
+/// Which registries of a workspace. Its database, where it has one, is always one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
     /// `registry/GLOBAL_REGISTRY.json`
@@ -22,18 +34,42 @@ pub enum Which {
     All,
 }
 
+/// The registries of one workspace.
+#[derive(Debug, Default)]
+pub struct FoundWorkspace {
+    /// `registry/state.sqlite3`, where it has one. What that says of an agent counts, also
+    /// where the agent stands in a JSON file too.
+    pub database: Option<PathBuf>,
+    /// Its JSON files.
+    pub json: Vec<PathBuf>,
+}
+
 /// Registries to read.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// Their paths.
-    pub registries: Vec<PathBuf>,
+    /// By workspace.
+    pub workspaces: Vec<FoundWorkspace>,
     /// What could not be looked through.
     pub trouble: Vec<String>,
+    /// What is not there, and need not be.
+    pub notes: Vec<String>,
+}
+
+impl Found {
+    /// These registries, each for itself.
+    pub fn given(paths: &[PathBuf]) -> Found {
+        let alone = |path: &PathBuf| FoundWorkspace { database: None, json: vec![path.clone()] };
+        Found { workspaces: paths.iter().map(alone).collect(), ..Found::default() }
+    }
 }
 
 /// Finds the registries of the workspaces given, else of the one that `from_environment`, the
 /// value of [`WORKSPACE_VARIABLE`], names, else of the nearest `.agent-workspace` from the
-/// current directory up. A workspace may be given as itself or as the directory it is in.
+/// current directory up, else of the orchestrator's own in the home directory. A workspace
+/// may be given as itself or as the directory it is in.
+///
+/// The orchestrator uses a project's before that of the variable. Here the variable is what
+/// the user says, and a `.agent-workspace` somewhere above is only a guess.
 ///
 /// # Errors
 /// Every place that was tried, when there is no workspace in any.
@@ -49,17 +85,87 @@ pub fn find(
     };
     let mut found = Found::default();
     for workspace in workspaces {
-        if which != Which::Tasks {
-            found.registries.push(workspace.join("registry/GLOBAL_REGISTRY.json"));
-        }
-        if which != Which::Global {
-            match task_registries(&workspace) {
-                Ok(paths) => found.registries.extend(paths),
-                Err(error) => found.trouble.push(format!("{}: {error}", workspace.display())),
-            }
-        }
+        let database = database_of(&workspace);
+        add(&workspace, database, which, &mut found);
     }
     Ok(found)
+}
+
+/// Finds the registries of all workspaces that the orchestrator of this user knows.
+///
+/// # Errors
+/// When its index of them cannot be read.
+pub fn find_all(which: Which, wait: &mut WaitBudget) -> Result<Found, String> {
+    let index = home()?.join(".claude-orchestrator/global_registry.sqlite3");
+    let known = known_workspaces(&index, wait).map_err(|error| error.to_string())?;
+    let mut found = Found::default();
+    let mut seen = HashSet::default();
+    for KnownWorkspace { base, project } in known {
+        let meant = meanings(&base, project.as_deref());
+        let there = meant.iter().find_map(|path| {
+            let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_dir)?;
+            Some((path.canonicalize().ok()?, (metadata.dev(), metadata.ino())))
+        });
+        let Some((workspace, identity)) = there else {
+            found.notes.push(format!("{base}: the orchestrator knows this workspace, it is gone"));
+            continue;
+        };
+        // The orchestrator knows some under several names.
+        if !seen.insert(identity) {
+            continue;
+        }
+        let database = database_of(&workspace);
+        if database.is_none() && !workspace.join(GLOBAL).exists() {
+            found.notes.push(format!("{}: no registry in it", workspace.display()));
+            continue;
+        }
+        add(&workspace, database, which, &mut found);
+    }
+    Ok(found)
+}
+
+/// The paths that a name of a workspace may mean. It stands in the index as it was given:
+/// `~` and `${workspaceFolder}` are names of directories where nobody replaced them.
+fn meanings(base: &str, project: Option<&str>) -> Vec<PathBuf> {
+    let mut meant = vec![PathBuf::from(base)];
+    let replaced = |variable: &str, by: &Path| {
+        let rest = &base[base.find(variable)? + variable.len()..];
+        Some(by.join(rest.trim_start_matches('/')))
+    };
+    meant.extend(project.and_then(|project| replaced("${workspaceFolder}", Path::new(project))));
+    if base.starts_with("~/") || base.contains("/~/") {
+        meant.extend(home().ok().and_then(|home| replaced("~/", &home)));
+    }
+    meant
+}
+
+fn home() -> Result<PathBuf, String> {
+    let home = env::var_os("HOME").filter(|home| !home.is_empty());
+    home.map(PathBuf::from).ok_or_else(|| "HOME is not set".to_owned())
+}
+
+/// The database of a workspace. One that cannot be looked at is one: reading it says why.
+fn database_of(workspace: &Path) -> Option<PathBuf> {
+    let database = workspace.join(DATABASE);
+    let is_missing =
+        fs::symlink_metadata(&database).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+    (!is_missing).then_some(database)
+}
+
+fn add(workspace: &Path, database: Option<PathBuf>, which: Which, found: &mut Found) {
+    let mut json = Vec::new();
+    let global = workspace.join(GLOBAL);
+    // Where there is a database, the orchestrator needs no other registry.
+    if which != Which::Tasks && (database.is_none() || global.try_exists().unwrap_or(true)) {
+        json.push(global);
+    }
+    if which != Which::Global {
+        match task_registries(workspace) {
+            Ok(paths) => json.extend(paths),
+            Err(error) => found.trouble.push(format!("{}: {error}", workspace.display())),
+        }
+    }
+    found.workspaces.push(FoundWorkspace { database, json });
 }
 
 fn given_workspace(given: &Path) -> Result<PathBuf, String> {
@@ -74,16 +180,16 @@ fn given_workspace(given: &Path) -> Result<PathBuf, String> {
         Ok(found) if found.is_dir() => {
             format!("no workspace: there is neither {WORKSPACE} nor registry nor TASK-* in it")
         }
-        Ok(_) => "not a folder".to_owned(),
+        Ok(_) => "not a directory".to_owned(),
         Err(error) => error.to_string(),
     };
     Err(format!("{}: {why}", given.display()))
 }
 
-/// Whether a folder is laid out as a workspace. One that cannot be read may be.
-fn has_registries(folder: &Path) -> bool {
-    folder.join("registry").is_dir()
-        || task_registries(folder).map_or(folder.is_dir(), |found| !found.is_empty())
+/// Whether a directory is laid out as a workspace. One that cannot be read may be.
+fn has_registries(directory: &Path) -> bool {
+    directory.join("registry").is_dir()
+        || task_registries(directory).map_or(directory.is_dir(), |found| !found.is_empty())
 }
 
 fn default_workspace(from_environment: Option<OsString>) -> Result<PathBuf, String> {
@@ -91,8 +197,10 @@ fn default_workspace(from_environment: Option<OsString>) -> Result<PathBuf, Stri
         return given_workspace(Path::new(&value))
             .map_err(|error| format!("{WORKSPACE_VARIABLE}: {error}"));
     }
-    let current = env::current_dir().map_err(|error| format!("current folder: {error}"))?;
-    let tried: Vec<PathBuf> = current.ancestors().map(|folder| folder.join(WORKSPACE)).collect();
+    let current = env::current_dir().map_err(|error| format!("current directory: {error}"))?;
+    let mut tried: Vec<PathBuf> =
+        current.ancestors().map(|directory| directory.join(WORKSPACE)).collect();
+    tried.extend(home().map(|home| home.join(AT_HOME)));
     tried.iter().find(|path| path.is_dir()).cloned().ok_or_else(|| {
         let tried: Vec<String> = tried.iter().map(|path| path.display().to_string()).collect();
         format!(

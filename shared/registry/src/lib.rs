@@ -14,11 +14,12 @@ mod place;
 mod registry_file;
 mod seam;
 mod signals;
+pub mod sqlite;
 mod wait;
 
 pub use access::{Access, MAX_SIZE};
 pub use error::RegistryError;
-pub use find::{Found, WORKSPACE_VARIABLE, Which, find};
+pub use find::{Found, FoundWorkspace, WORKSPACE_VARIABLE, Which, find, find_all};
 pub use open::open;
 pub use seam::{
     Applied, ChangeKind, Edit, EntryNow, EntryState, Locked, NotWritten, Registry, Restored,

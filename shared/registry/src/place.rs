@@ -60,8 +60,8 @@ impl Place {
     /// Opens the file, for reading and, if `update`, for writing.
     ///
     /// # Errors
-    /// [`RegistryError`] when it is no regular file, or may not be opened. One of another
-    /// owner than the user of this run is not updated.
+    /// [`RegistryError`] when it is not a regular file, or may not be opened. A file of another
+    /// owner than the user of this run is not opened for writing.
     pub fn open(&self, update: bool) -> Result<File, RegistryError> {
         let error = |error: io::Error| {
             let hint = match error.kind() {
@@ -74,7 +74,8 @@ impl Place {
         let owner = fstat(&file).map_err(|errno| error(errno.into()))?.st_uid;
         let user = geteuid().as_raw();
         if update && owner != user {
-            let reason = format!("it belongs to uid {owner}, this run is uid {user}'s");
+            let reason =
+                format!("it belongs to uid {owner}, this runs as uid {user}: run as its owner");
             return Err(RegistryError::refused(&self.path, reason));
         }
         Ok(file)

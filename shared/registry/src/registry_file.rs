@@ -26,8 +26,8 @@ pub(crate) fn registry_file(file: &File, path: &Path) -> io::Result<RegistryFile
     })
 }
 
-/// The device of the file system and the path on it, by the mount through which the file
-/// was opened: the device numbers of stat(2) are others than those of mounts on btrfs.
+/// The device of the file system and the path on it, by the mount through which the file was
+/// opened: on btrfs, stat(2) gives other device numbers than the mounts.
 fn place(file: &File, path: &Path) -> Option<(String, String)> {
     let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd())).ok()?;
     let id = info.lines().find_map(|line| line.strip_prefix("mnt_id:"))?.trim();

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use foldhash::HashMap;
 use model::record::{self, Agent, Outcome, RegistryFile, RemovedEntry};
 
 use crate::error::RegistryError;
@@ -24,8 +25,8 @@ pub trait Registry {
     /// [`RegistryError`] when it cannot be read, is corrupt, or stays locked.
     fn read(&self, wait: &mut WaitBudget) -> Result<Box<dyn Snapshot>, RegistryError>;
 
-    /// Locks it for a change, and first repairs what an interrupted change has left; `step`
-    /// is told both. Nobody else changes a locked JSON registry; a database is locked only
+    /// Locks it for a change, and first repairs what an interrupted change has left; reports
+    /// both to `step`. No other program changes a locked JSON registry; a database is locked only
     /// while [`Locked::apply`] writes, which then checks each entry again.
     ///
     /// # Errors
@@ -36,10 +37,10 @@ pub trait Registry {
         step: &mut dyn FnMut(Step<'_>),
     ) -> Result<Box<dyn Locked>, RegistryError>;
 
-    /// Repairs what an interrupted change has left, and does nothing else. `step` is told.
+    /// Repairs what an interrupted change has left, and does nothing else. Reports that to `step`.
     ///
     /// # Errors
-    /// As of [`Registry::lock`], but a registry that is corrupt for another reason is none.
+    /// Those of [`Registry::lock`], except for a registry that is corrupt for another reason.
     fn recover(
         &self,
         wait: &mut WaitBudget,
@@ -114,7 +115,7 @@ pub trait Locked {
 pub enum EntryState<'l> {
     /// No entry has it.
     Missing,
-    /// Several have it, and nobody can tell which is meant.
+    /// Several entries have it; which one is meant is unknown.
     Ambiguous,
     /// This entry has it.
     There(EntryNow<'l>),
@@ -123,7 +124,7 @@ pub enum EntryState<'l> {
 /// What an entry says now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntryNow<'l> {
-    /// `started_at`, verbatim: what tells it from an earlier entry of the same id.
+    /// `started_at`, verbatim: distinguishes it from an earlier entry with the same id.
     pub started_at: Option<Cow<'l, str>>,
     /// The session that the orchestrator asked tmux for.
     pub tmux_session: Option<Cow<'l, str>>,
@@ -145,7 +146,9 @@ pub enum ChangeKind {
 pub struct Edit<'e> {
     /// Ids, each once, and what to do to the entry of it.
     pub changes: Vec<(&'e str, ChangeKind)>,
-    /// How many old contents to keep beside a file that loses entries.
+    /// By id, what the scan said of it. A database changes a row only if it still says so.
+    pub seen: HashMap<&'e str, &'e Agent<'e>>,
+    /// How many backups to keep beside a file whose entries change.
     pub keep_backups: usize,
 }
 
@@ -156,10 +159,12 @@ pub struct Applied<'l> {
     pub results: Vec<Result<Vec<RemovedEntry<'l>>, (Outcome, String)>>,
     /// Whether anything was written.
     pub is_written: bool,
-    /// Where the old content is.
+    /// The backup, if one was made.
     pub backup: Option<PathBuf>,
     /// What went wrong after the change was made.
     pub notes: Vec<String>,
+    /// What people should know of a change that was made, by its position.
+    pub remarks: BTreeMap<usize, String>,
 }
 
 /// What to put back.

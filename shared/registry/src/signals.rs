@@ -1,15 +1,15 @@
-//! Signals that wait while something is done that must come to its end.
+//! Holding signals back while something is done that must not be interrupted.
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 
-/// Keeps the signals that end a program waiting, as long as it lives.
+/// Holds back the signals that would end the program, as long as this value lives.
 #[derive(Debug)]
 pub struct SignalsWait {
     before: Option<SigSet>,
 }
 
 impl SignalsWait {
-    /// From now on they wait.
+    /// Holds them back from now on.
     pub fn begin() -> SignalsWait {
         let mut signals = SigSet::empty();
         for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT] {

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How often what is waited for is tried again.
+/// The time between two tries.
 const RETRY: Duration = Duration::from_millis(20);
 
 /// The time that a run may spend waiting, over all its registries together. Only waiting
@@ -29,7 +29,7 @@ impl WaitBudget {
         self.left = self.left.saturating_sub(waited);
     }
 
-    /// Waits until it is time to try again. Whether there was time left for that.
+    /// Waits until it is time to try again. Returns whether there was time left.
     pub fn pause(&mut self) -> bool {
         if self.left.is_zero() {
             return false;

@@ -7,15 +7,31 @@ use crate::word::Word;
 
 const RESULT: Unit = Unit::Word(&[
     Word::new("planned", Plain, "it would be done; in a log, it is about to be done"),
-    Word::new("done", Good, "it was done, and has been confirmed"),
+    Word::new("done", Good, "it was done and confirmed"),
     Word::new("gone", Good, "there was nothing left to do"),
-    Word::new("skipped", Warn, "it is no longer what was found, and was left alone"),
+    Word::new("skipped", Warn, "it has changed since it was found, and was left alone"),
     Word::new("failed", Bad, "it could not be done"),
     Word::new("refused", Bad, "it must not be done from here"),
 ]);
 
 const GAP: &str = "What stood between it and the entry or bracket next to it, before and behind \
                    it: white space and commas.";
+
+const ROW_STATE: &[Field] = &[
+    Field::new("status", Unit::Text, "Its status", "Its `status`.").nullable(),
+    Field::new("completed_at", Unit::Text, "Its completed_at", "Its `completed_at`.").nullable(),
+    Field::new("last_update", Unit::Text, "Its last_update", "Its `last_update`.").nullable(),
+];
+
+const JSON_PLACE: &[Field] = &[
+    Field::new("registry", Unit::Path, "The JSON file", "The JSON file."),
+    Field::new(
+        "entry",
+        Unit::Any("object"),
+        "The entry that was marked there",
+        "The entry that was marked there: an object of the fields before `agent_id`.",
+    ),
+];
 
 const ENTRY: &[Field] = &[
     Field::new(
@@ -51,35 +67,55 @@ const ENTRY: &[Field] = &[
         "How many entries of the id in `after` stood before that one. Missing: none.",
     )
     .absent(),
-    Field::new("gap_before", Unit::Text, "What stood between it and what came before", GAP),
-    Field::new("gap_behind", Unit::Text, "What stood between it and what came behind", GAP),
+    Field::new("gap_before", Unit::Text, "White space and commas before it", GAP),
+    Field::new("gap_behind", Unit::Text, "White space and commas after it", GAP),
     Field::new(
         "replaced_by",
         Unit::Text,
-        "The text it was marked into",
-        "The text that took its place when it was marked. `null`: it was removed.",
+        "The text that replaced it when it was marked",
+        "The text that replaced it when it was marked. `null`: it was removed.",
     )
     .nullable(),
+    Field::new("agent_id", Unit::Text, "The key of the row", "The key of the row.").absent(),
+    Field::new("task_id", Unit::Text, "Its task", "Its `task_id`.").absent(),
+    Field::new("before", Unit::Object(ROW_STATE), "What it said before", "What it said before:")
+        .absent(),
+    Field::new("written", Unit::Object(ROW_STATE), "What was written", "What was written:")
+        .absent(),
+    Field::new(
+        "json",
+        Unit::Objects(JSON_PLACE),
+        "The entries in JSON files that were marked with it",
+        "The entries of the same agent that were marked in the JSON files of its workspace. \
+         Missing: there were none.",
+    )
+    .absent(),
 ];
 
 /// The fields of actions.
 pub const ACTION: &[Field] = &[
-    Field::new("result", RESULT, "How it ended", "How it ended."),
+    Field::new("result", RESULT, "The result", "The result."),
     Field::new(
         "action",
         Unit::Word(&[]),
-        "What was to be done",
-        "What was to be done, as in the finding; *restore_entry* where it is undone.",
+        "The action of the finding",
+        "The action of the finding; *restore_entry* where it is undone.",
     ),
-    Field::new("target", Unit::Text, "About what", "About what, as in the finding."),
-    Field::new("reason", Unit::Sentence, "Why it ended so", "Why it ended so, for people."),
+    Field::new("target", Unit::Text, "What it is about", "What it is about, as in the finding."),
+    Field::new(
+        "reason",
+        Unit::Sentence,
+        "The reason for the result",
+        "The reason for the result, for people.",
+    ),
     Field::new("at", Unit::Time, "When", "When."),
     Field::new(
         "entry",
         Unit::Object(ENTRY),
-        "What undoing needs",
+        "What --undo needs",
         "With an entry that was removed from a registry or marked there: what undoing needs. If \
-         several entries had the same key, there is an action record for each.",
+         several entries had the same key, there is an action record for each. Of a row of a \
+         database it has only the fields from `agent_id` on, of an entry of a JSON file only the others.",
     )
     .absent(),
     Field::new(

@@ -1,8 +1,8 @@
 //! The fields of agents.
 
-use super::common::{SCAN, SCOPE};
+use super::common::{FORMAT, SCAN, SCOPE};
 use crate::field::{Field, Unit};
-use crate::word::Tone::{Good, Warn};
+use crate::word::Tone::{Good, Plain, Warn};
 use crate::word::Word;
 
 const STATUS: Unit = Unit::Word(&[
@@ -26,10 +26,18 @@ pub const AGENT: &[Field] = &[
     Field::new(
         "status",
         STATUS,
-        "Status in the registry; - in entries just deployed",
-        "As in the entry. `null`: not there, as in entries of agents just deployed.",
+        "Status in the registry; -: none, as just after deployment",
+        "As in the entry. `null`: not there, as just after deployment.",
     )
     .nullable(),
+    Field::new(
+        "active",
+        Unit::Flag(Plain),
+        "Its registry counts it as active, by its status",
+        "Its registry counts it as active: in a global one unless its status is `completed` or \
+         `terminated`; in that of a task if it is `running`, `working`, `blocked` or \
+         `reviewing`; in a database also if it is `pending`, `starting` or missing.",
+    ),
     Field::new(
         "agent_type",
         Unit::Text,
@@ -41,16 +49,17 @@ pub const AGENT: &[Field] = &[
     Field::new(
         "parent",
         Unit::Text,
-        "The agent that made it",
+        "The agent that started it",
         "As in the entry. `null`: not there.",
     )
     .optional(),
     Field::new(
         "tmux_session",
         Unit::Text,
-        "The session that the orchestrator asked for",
+        "The name that the orchestrator gave the session",
         "The name that the orchestrator gave the session, as in the entry. `null`: not there; \
-         then the name is `agent_` and the id.",
+         then the name is `agent_` and the id, or, in a database, nobody knows it. Nobody does \
+         where it is empty.",
     )
     .nullable(),
     Field::new(
@@ -74,7 +83,21 @@ pub const AGENT: &[Field] = &[
     Field::new("last_update", Unit::Text, "The entry's last_update, verbatim", VERBATIM).optional(),
     Field::new("completed_at", Unit::Text, "The entry's completed_at, verbatim", VERBATIM)
         .optional(),
-    Field::new("scope", SCOPE, "Kind of registry: global or task", "The kind of its registry."),
+    Field::new(
+        "progress_bytes",
+        Unit::Bytes,
+        "Size of its progress file",
+        "Of an active agent in a database, the size of its progress file; 0 if there is none. \
+         Missing: of any other agent, or if it is no file that can be read.",
+    )
+    .absent(),
+    FORMAT,
+    Field::new(
+        "scope",
+        SCOPE,
+        "Kind of registry: global, task or state",
+        "The kind of its registry.",
+    ),
     Field::new(
         "registry",
         Unit::Path,

@@ -51,7 +51,7 @@ pub const EVIDENCE: &[Field] = &[
     Field::new(
         "prefix",
         Unit::Text,
-        "How names of agent sessions start",
+        "How the names of agent sessions start",
         "How the names of agent sessions start.",
     ),
     Field::new(

@@ -32,13 +32,14 @@ pub const ACTIONS: &[Word] = &[
     Word::plain("kill_session", "end the session"),
     Word::plain("remove_entry", "remove the entry from its registry"),
     Word::plain("terminate_entry", "mark the entry as terminated"),
-    Word::plain("set_counters", "set the counters to what the entries make"),
+    Word::plain("set_counters", "set the counters to what the entries add up to"),
 ];
 
 const MACHINE: &str = "The machine, as in the *end* record of the scan.";
 
 const ABOUT: &str = "The record it is about, exactly as it was read. Each finding has one of the \
-                     four; of an agent in two registries it is the entry in that of the task.";
+                     four; for an agent in two registries, it is the entry in the registry of \
+                     the task.";
 
 /// The fields of findings.
 pub const FINDING: &[Field] = &[
@@ -51,7 +52,7 @@ pub const FINDING: &[Field] = &[
     Field::new(
         "action",
         Unit::Word(ACTIONS),
-        "What agentprune would do; - nothing",
+        "What agentprune would do; -: nothing",
         "What agentprune(1) would do about it. `null`: nothing.",
     )
     .nullable(),
@@ -65,7 +66,7 @@ pub const FINDING: &[Field] = &[
     Field::new("host", Unit::Text, "The machine it was found on", MACHINE),
     Field::new("boot_id", Unit::Text, "Identity of that machine's boot", MACHINE),
     Field::new("pid_ns", Unit::Text, "Identity of the pid namespace", MACHINE),
-    Field::new("evidence", Unit::Object(EVIDENCE), "What it rests on", "What it rests on:"),
+    Field::new("evidence", Unit::Object(EVIDENCE), "What it is based on", "What it is based on:"),
     Field::new("agent", Unit::Record(AGENT), "The agent record it is about (lsagents -H)", ABOUT)
         .absent(),
     Field::new("session", Unit::Record(SESSION), "The session record (lssessions -H)", ABOUT)

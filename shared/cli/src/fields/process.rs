@@ -30,7 +30,7 @@ const STDOUT: Unit = Unit::Word(&[
     Word::plain("pipe", "a pipe or FIFO"),
     Word::plain("socket", "a socket"),
     Word::plain("null", "`/dev/null`"),
-    Word::plain("other", "anything else: it is closed, a terminal that is gone, a device"),
+    Word::plain("other", "anything else: it is closed, a terminal that no longer exists, a device"),
 ]);
 
 /// As `model::record::HOWS` has them.
@@ -256,7 +256,7 @@ pub const PROCESS: &[Field] = &[
     Field::new(
         "stdout",
         STDOUT,
-        "Where its output leads: tty, file, pipe, socket, null",
+        "Where its output goes: tty, file, pipe, socket, null",
         "Where its standard output leads. `null`: it could not be read, or ps(1) was asked.",
     )
     .nullable(),
@@ -305,7 +305,7 @@ pub const PROCESS: &[Field] = &[
     Field::new(
         "self",
         Unit::Flag(Plain),
-        "It has run lsclaude, directly or further up",
+        "It has run lsclaude, directly or through others",
         "It has run lsclaude(1), directly or through others.",
     ),
     Field::new(

@@ -1,6 +1,6 @@
 //! The fields of registries.
 
-use super::common::{SCAN, SCOPE};
+use super::common::{FORMAT, SCAN, SCOPE};
 use crate::field::{Field, Unit};
 
 const COUNTER: &[Field] = &[
@@ -14,15 +14,16 @@ const COUNTER: &[Field] = &[
     Field::new(
         "computed",
         Unit::Number,
-        "The number that its entries make",
-        "The number that the entries make.",
+        "The number that its entries add up to",
+        "The number that the entries add up to.",
     ),
 ];
 
 /// The fields of registries.
 pub const REGISTRY: &[Field] = &[
     Field::new("path", Unit::Path, "The file", "The file, absolute, symbolic links resolved."),
-    Field::new("scope", SCOPE, "Kind of registry: global or task", "The kind of registry."),
+    FORMAT,
+    Field::new("scope", SCOPE, "Kind of registry: global, task or state", "The kind of registry."),
     Field::new("owner_uid", Unit::Number, "The user who owns it", "The user who owns the file."),
     Field::new("gid", Unit::Number, "The group that owns it", "The group that owns the file."),
     Field::new(
@@ -54,7 +55,9 @@ pub const REGISTRY: &[Field] = &[
         "Its counters, by their names in the file",
         "Its counters, by their names in the file: `total_agents_spawned` and `active_agents` \
          in a global registry; `total_spawned`, `active_count` and `completed_count` in that of \
-         a task. Each is an object:",
+         a task. A database stores none: `total_agents` and `active_agents` are what its rows \
+         make, and `unfinished_ends`, if there is one, is how many agents an interrupted \
+         agentprune(1) has ended only in part. Each is an object:",
     ),
     SCAN,
 ];

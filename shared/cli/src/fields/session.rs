@@ -61,7 +61,7 @@ pub const SESSION: &[Field] = &[
         "The user who owns the server",
         "The user who owns the socket of the server.",
     ),
-    Field::new("created", Unit::Time, "When it was made", "When it was made, to the second."),
+    Field::new("created", Unit::Time, "When it was created", "When it was created, to the second."),
     Field::new(
         "activity",
         Unit::Time,
@@ -79,8 +79,8 @@ pub const SESSION: &[Field] = &[
     Field::new(
         "agent",
         Unit::Text,
-        "The agent it was made for",
-        "The agent it was made for: what follows `agent_` in its name, or ID where the command \
+        "The agent it was created for",
+        "The agent it was created for: what follows `agent_` in its name, or ID where the command \
          of a pane mentions `ID_stream.jsonl`. `null`: neither names one.",
     )
     .nullable(),

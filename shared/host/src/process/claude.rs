@@ -49,7 +49,7 @@ pub fn claude(table: &Table, rule: &NameRule, full: bool) -> io::Result<Vec<Proc
 /// way; but it does not say which children of theirs are Claude.
 ///
 /// # Errors
-/// As of [`claude`].
+/// Those of [`claude`].
 pub fn of(table: &Table, pids: &[i32]) -> io::Result<Vec<Process>> {
     let processes = pids.iter().filter_map(|pid| Some((*pid, table.get(*pid)?)));
     describe(table, processes.map(Found::new(table)).collect(), &HashSet::new(), false)
@@ -62,7 +62,9 @@ fn describe(
     full: bool,
 ) -> io::Result<Vec<Process>> {
     let services = Services::ask()?;
-    let tmux_servers = table.tmux_servers().iter().map(|pid| (*pid, services.of(*pid)));
+    let pids: Vec<i32> = found.iter().map(|found| found.pid).collect();
+    let tmux_servers = table.tmux_servers_of(&pids).into_iter();
+    let tmux_servers = tmux_servers.map(|pid| (pid, services.of(pid)));
     let context = ProcessContext {
         table,
         own_line: table.own_line(),
@@ -149,8 +151,8 @@ impl ProcessContext<'_> {
         })
     }
 
-    /// The server that its environment names, else the one among its ancestors. A server
-    /// that has ended means nothing any more.
+    /// The server that its environment names, else the one among its ancestors. A server that
+    /// has ended does not count.
     fn origin(&self, pid: i32) -> Option<TmuxOrigin> {
         let named = self.table.source.origin(pid);
         if let Some((server_pid, pane)) =

@@ -1,7 +1,7 @@
 //! Where the process table is read: `/proc`, or the program `ps`.
 //!
-//! What every system shows is a [`ProcessStat`]. What only `/proc` tells is asked of the
-//! [`Source`]; what a source cannot tell is unknown, never "none".
+//! What every system shows is a [`ProcessStat`]. What only `/proc` shows is asked of the
+//! [`Source`]; what a source cannot show is unknown, never "none".
 
 use std::collections::HashSet;
 use std::fmt;
@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use model::record::{Mounts, Namespace, ProcSource, Stdout};
 
-use super::stat::{ProcessMap, ProcessStat};
+use super::stat::ProcessStat;
 
 /// Whose a process is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,13 +32,13 @@ pub trait Source: fmt::Debug {
     /// Whether a living process shows by itself that it is a tmux server.
     fn is_tmux_server(&self, pid: i32, stat: &ProcessStat) -> bool;
 
-    /// Processes that listen on a socket and that `TMUX` in the environment of a process of
-    /// this user names as its server.
-    fn named_tmux_servers(&self, _all: &ProcessMap) -> HashSet<i32> {
+    /// The servers that `TMUX` in the environment of these processes names, as far as they
+    /// are this user's processes, and the servers listen on the socket that it names.
+    fn named_tmux_servers(&self, _pids: &[i32]) -> HashSet<i32> {
         HashSet::new()
     }
 
-    /// A process as it is now. None when there is no such process any more.
+    /// A process as it is now; `None` when it no longer exists.
     ///
     /// # Errors
     /// When the source cannot be asked.
@@ -81,7 +81,7 @@ pub trait Source: fmt::Debug {
     }
 }
 
-/// The source that is read where nobody says which.
+/// The default source.
 pub const USUAL: ProcSource = if cfg!(all(feature = "proc", target_os = "linux")) {
     ProcSource::Proc
 } else {
@@ -91,5 +91,5 @@ pub const USUAL: ProcSource = if cfg!(all(feature = "proc", target_os = "linux")
 /// The error for `--proc-source proc` in a build without `/proc`.
 #[cfg(not(all(feature = "proc", target_os = "linux")))]
 pub(crate) fn no_proc() -> io::Error {
-    io::Error::new(io::ErrorKind::Unsupported, "this build reads ps, not /proc")
+    io::Error::new(io::ErrorKind::Unsupported, "this build cannot read /proc; use --proc-source ps")
 }

@@ -18,7 +18,7 @@ pub struct Table {
     /// Where it was read.
     pub source: Box<dyn Source>,
     processes: ProcessMap,
-    /// The living tmux servers among them, once somebody has asked.
+    /// Those that show as tmux servers, once they were asked for.
     tmux_servers: OnceCell<HashSet<i32>>,
 }
 
@@ -26,7 +26,7 @@ impl Table {
     /// Reads the table. Processes that end meanwhile are not in it.
     ///
     /// # Errors
-    /// When the source cannot be read, or shows not even the process that asks.
+    /// When the source cannot be read, or does not show even this process.
     pub fn read(source: ProcSource) -> io::Result<Table> {
         let (source, processes) = read(source)?;
         Ok(Table { source, processes, tmux_servers: OnceCell::new() })
@@ -52,7 +52,7 @@ impl Table {
         let mut ancestors = Vec::new();
         let mut at = pid;
         while let Some(stat) = self.processes.get(&at) {
-            // While the table was read, a pid may have been taken anew: no circles.
+            // A pid may have been reused while the table was read: stop at a circle.
             if stat.ppid <= 0 || ancestors.contains(&stat.ppid) {
                 break;
             }
@@ -71,21 +71,26 @@ impl Table {
         children
     }
 
-    /// The processes that are living tmux servers: those that show it by themselves, and
-    /// those that the environment of other processes names.
+    /// The processes that show by themselves that they are living tmux servers.
     pub fn tmux_servers(&self) -> &HashSet<i32> {
         self.tmux_servers.get_or_init(|| {
             let shows = |(pid, stat): &(i32, &ProcessStat)| self.source.is_tmux_server(*pid, stat);
-            let living = self.iter().filter(|(_, stat)| !stat.is_dead());
-            let mut servers: HashSet<i32> = living.filter(shows).map(|(pid, _)| pid).collect();
-            servers.extend(self.source.named_tmux_servers(&self.processes));
-            servers
+            let living = self.iter().filter(|(_, stat)| !stat.is_dead() && !stat.is_kernel);
+            living.filter(shows).map(|(pid, _)| pid).collect()
         })
     }
 
+    /// These, and the living servers that the environment of `processes` names: neither title
+    /// nor executable of a server need show what it is.
+    pub fn tmux_servers_of(&self, processes: &[i32]) -> HashSet<i32> {
+        let named = self.source.named_tmux_servers(processes).into_iter();
+        let is_living = |pid: &i32| self.get(*pid).is_some_and(|stat| !stat.is_dead());
+        self.tmux_servers().iter().copied().chain(named.filter(is_living)).collect()
+    }
+
     /// Whether the tmux server that was seen is one now. A process that a server has just
-    /// forked for a pane looks like it too, until it becomes a shell. One of which the source
-    /// cannot tell may well be.
+    /// forked for a pane looks like it too, until it becomes a shell. If the source
+    /// cannot tell, the answer is yes.
     pub fn is_still_tmux_server(&self, pid: i32) -> bool {
         let is_still = |now: ProcessStat| {
             !now.is_dead()
@@ -114,8 +119,8 @@ fn read(kind: ProcSource) -> io::Result<(Box<dyn Source>, ProcessMap)> {
     }
 }
 
-/// Who owns a process that has this pid now, as far as this system tells, whatever source
-/// the table is read from.
+/// Who owns the process that has this pid now, as far as this system shows it, whatever the
+/// source of the table.
 #[cfg(all(feature = "proc", target_os = "linux"))]
 pub(crate) fn owner_now(pid: i32) -> Owner {
     proc::owner(pid)

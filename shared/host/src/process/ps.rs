@@ -18,12 +18,11 @@ use crate::process::stat::{ProcessMap, ProcessStat, own_pid};
 /// How long ps may take.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// Whoever takes in processes whose parent is gone and goes by one of these names is no
-/// container's init program: of what such a one has, ps cannot tell whether it is in the
-/// container.
+/// Reapers of these names are not the init program of a container. ps cannot show whether a
+/// process that another reaper has adopted is in a container.
 const REAPERS: [&str; 2] = ["systemd", "launchd"];
 
-/// What a stat has no place for.
+/// What a [`ProcessStat`] does not hold.
 #[derive(Debug)]
 struct Ps {
     more: HashMap<i32, (u32, Vec<Vec<u8>>)>,
@@ -32,7 +31,7 @@ struct Ps {
 /// Reads the table.
 ///
 /// # Errors
-/// When ps cannot be run, prints what is no list of processes, or not even this process.
+/// When ps cannot be run, its output cannot be parsed, or it does not list this process.
 pub fn read() -> io::Result<(Box<dyn Source>, ProcessMap)> {
     let lines = ask(&["-axww"])?;
     let mut processes = HashMap::with_capacity(lines.len());
@@ -59,7 +58,7 @@ fn ask(which: &[&str]) -> io::Result<Vec<Line>> {
     }
     let said = printed(ps.env("TZ", "UTC0"), LIMIT)
         .map_err(|error| io::Error::new(error.kind(), format!("ps: {error}")))?;
-    // That there is no such process is said by the status alone.
+    // That there is no such process shows only in the exit status.
     if !said.success && !said.stderr.trim().is_empty() {
         return Err(io::Error::other(format!("ps: {}", said.stderr.trim())));
     }
@@ -83,8 +82,8 @@ fn stat(line: Line) -> ProcessStat {
     }
 }
 
-/// Its words: where one argument ends and the next begins, ps does not tell. A process
-/// without any shows its name in brackets.
+/// Its words: ps does not show where one argument ends and the next begins. A process without
+/// any shows its name in brackets.
 fn args(line: &Line) -> Vec<Vec<u8>> {
     let command = line.command.as_str();
     let inner = command.strip_prefix(['[', '(']).and_then(|text| text.strip_suffix([']', ')']));
@@ -103,8 +102,8 @@ impl Source for Ps {
         &REAPERS
     }
 
-    /// Where a program cannot change its short name, a server goes by that of its clients;
-    /// but those have a terminal or a parent.
+    /// Where a program cannot change its short name, a server has the same one as its clients;
+    /// but clients have a terminal or a parent.
     fn is_tmux_server(&self, _pid: i32, stat: &ProcessStat) -> bool {
         stat.name.ends_with(": server")
             || stat.name == "tmux" && stat.ppid == 1 && stat.tty.is_none()

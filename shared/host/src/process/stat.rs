@@ -21,7 +21,7 @@ pub struct ProcessStat {
     pub state: char,
     /// It is a thread of the kernel itself, where that shows.
     pub is_kernel: bool,
-    /// What tells it from others that have its pid: the start in the source's own unit.
+    /// Distinguishes it from others with its pid: the start in the source's own unit.
     pub start: u64,
     /// When it started.
     pub started: Timestamp,
@@ -37,9 +37,9 @@ impl ProcessStat {
         matches!(self.state, 'Z' | 'X')
     }
 
-    /// Whether what has the same pid is what was there before, as far as that cannot be
-    /// excluded: ps on Linux counts from a boot time in seconds that moves by one while the
-    /// clock is corrected. To say that a process has ended takes more than that.
+    /// Whether this may be the process that was seen `before` with the same pid. Starts may
+    /// differ by one: ps on Linux counts from a boot time in seconds, which moves by one while
+    /// the clock is corrected.
     pub fn may_be(&self, before: &ProcessStat) -> bool {
         self.start.abs_diff(before.start) <= 1
     }

@@ -1,4 +1,4 @@
-//! Which way of ending processes goes with which source of the process table.
+//! How processes are ended, by the source of the process table.
 
 use std::io;
 

@@ -21,7 +21,9 @@ pub fn capacity() -> io::Result<usize> {
         Err(_) => soft,
     };
     match limit.min(ENOUGH).saturating_sub(FOR_OTHERS) {
-        0 => Err(io::Error::other(format!("only {limit} open files are allowed (ulimit -n)"))),
+        0 => Err(io::Error::other(format!(
+            "the limit of {limit} open files is too low; raise it with ulimit -n"
+        ))),
         capacity => Ok(capacity as usize),
     }
 }

@@ -1,16 +1,16 @@
-//! A hold on one process, and what became of a signal to it.
+//! A handle of one process, and the outcome of a signal to it.
 
 use std::io;
 use std::os::fd::OwnedFd;
 
 use crate::process::stat::ProcessStat;
 
-/// A hold on one process.
+/// A handle of one process.
 #[derive(Debug)]
 pub enum ProcessHandle {
     /// By a descriptor that refers to this process and to no other (pidfd_open(2)).
     Pidfd(OwnedFd),
-    /// By what it looked like: to be compared before every signal.
+    /// What the process looked like; compared before every signal.
     Seen {
         /// Its pid.
         pid: i32,
@@ -21,12 +21,12 @@ pub enum ProcessHandle {
     },
 }
 
-/// What became of a signal.
+/// The outcome of a signal.
 #[derive(Debug)]
 pub enum SignalOutcome {
     /// It was sent.
     Reached,
-    /// The process has ended: nobody was signalled.
+    /// The process has ended: nothing was signalled.
     Ended,
     /// The process has become another program, or may have: it was not signalled.
     Changed,
@@ -34,5 +34,6 @@ pub enum SignalOutcome {
     Failed(io::Error),
 }
 
-/// What holding a pid came to: the process that has it, none, or why it cannot be held.
+/// The result of taking a handle: the process with this pid, `None` if there is none, or why no
+/// handle could be taken.
 pub type HandleResult = io::Result<Option<ProcessHandle>>;

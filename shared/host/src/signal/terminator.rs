@@ -1,4 +1,4 @@
-//! What every way of ending processes offers.
+//! The operations for ending processes, whatever the source.
 
 use std::io;
 use std::time::Duration;
@@ -7,10 +7,10 @@ use nix::sys::signal::Signal;
 
 use super::process_handle::{HandleResult, ProcessHandle, SignalOutcome};
 
-/// A way of ending processes, each told from every other that has its pid later.
+/// A way of ending processes that distinguishes a process from later ones with its pid.
 pub trait Terminator {
-    /// Holds the processes that have these pids now. Check *after* this whether they are
-    /// the ones that were meant.
+    /// Takes handles of the processes that have these pids now. Check *afterwards* whether they
+    /// are the intended ones.
     ///
     /// # Errors
     /// When the process table cannot be read.
@@ -30,15 +30,21 @@ pub trait Terminator {
     fn wait(&self, held: &[&ProcessHandle], limit: Duration) -> io::Result<Vec<bool>>;
 }
 
-/// Refuses pids that are no process to act on: 0 and below mean groups, 1 is the system.
+/// Refuses pids that are never acted on: 0 and below mean groups, 1 is the system.
 pub(super) fn checked(pid: i32) -> io::Result<i32> {
     match pid > 1 {
         true => Ok(pid),
-        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a process id to act on")),
+        false => {
+            let reason = format!("pid {pid} is never acted on");
+            Err(io::Error::new(io::ErrorKind::InvalidInput, reason))
+        }
     }
 }
 
 /// The error for a handle that another terminator made.
 pub(super) fn not_ours() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, "held in another way")
+    io::Error::new(
+        io::ErrorKind::InvalidInput,
+        "the handle was made for another source of the process table",
+    )
 }

@@ -15,21 +15,21 @@ use super::peer::{NoPeer, Peer, peer};
 use crate::command::{self, Printed, printed};
 use crate::user;
 
-/// How long a server that ends is given for it.
+/// How long to wait for a server that is exiting.
 pub const ENDING: Duration = Duration::from_millis(500);
 
-/// What asking a server came to. "There is none" and "it could not be asked" are
-/// different values, and nothing turns one into the other.
+/// The result of asking a server. "There is none" and "it could not be asked" are different
+/// values, and neither is ever turned into the other.
 #[derive(Debug)]
 pub enum Answer {
     /// The server and its sessions.
     Listed {
-        /// Its process, as the kernel says it.
+        /// Its process, according to the kernel.
         peer: Peer,
         /// Its sessions; there may be none.
         sessions: Vec<Session>,
     },
-    /// It was not to be asked.
+    /// It must not be asked.
     NotAsked {
         /// Its process.
         server_pid: i32,
@@ -52,8 +52,8 @@ impl Tmux {
         command::find("tmux").map(|program| Tmux { program })
     }
 
-    /// Lists the sessions and panes of the server on `socket`, if it `may_be_asked`. One that
-    /// is about to end is given the time for it.
+    /// Lists the sessions and panes of the server on `socket`, if it `may_be_asked`. A server
+    /// that is exiting gets time to do so.
     pub fn list(
         &self,
         socket: &Path,
@@ -87,7 +87,7 @@ impl Tmux {
                 Said::Ended => {}
             }
             if Instant::now() >= deadline {
-                let reason = "it ends or is replaced whenever it is asked";
+                let reason = "it exits or is replaced whenever it is asked";
                 return Answer::Unreachable(trouble(socket, &reason));
             }
             thread::sleep(Duration::from_millis(10));
@@ -134,9 +134,8 @@ impl Tmux {
         }
     }
 
-    /// Ends a session in one command of the server: it compares the session's identity
-    /// and state and ends it without letting anybody in between. A target that is gone
-    /// makes the comparison false.
+    /// Ends a session in one command of the server: the server compares the session's identity
+    /// and state and ends it in one step. If the target is gone, the comparison is false.
     ///
     /// # Errors
     /// When the server could not be asked, or another listens on the socket now.

@@ -13,7 +13,7 @@ use crate::user;
 /// Where tmux looks without `TMUX_TMPDIR` (`_PATH_TMP`).
 const USUAL_BASE: &str = "/tmp";
 
-/// What tmux refuses to see in the mode of its directory: anything for other users.
+/// The mode bits that tmux does not allow on its directory: all those for other users.
 const FOR_OTHERS: u32 = 0o007;
 
 /// Sockets on which a server of this user may listen.
@@ -31,9 +31,8 @@ pub fn socket_of_label(label: &str) -> PathBuf {
     base.join(own_name()).join(label)
 }
 
-/// The sockets in the directories where tmux puts them, and the one in `TMUX`
-/// (`socket,server pid,session number`), if it is this user's: root may run this in the
-/// terminal of somebody else.
+/// The sockets in the directories where tmux puts them, and the one in `TMUX` (`socket,server
+/// pid,session number`), if it is this user's: root may run this in another user's terminal.
 pub fn likely_sockets() -> LikelySockets {
     let mut bases = BTreeSet::from([PathBuf::from(USUAL_BASE)]);
     bases.extend(var("TMUX_TMPDIR").map(PathBuf::from));
@@ -69,7 +68,7 @@ fn sockets_in(directory: &Path) -> io::Result<Vec<PathBuf>> {
 /// tmux makes.
 ///
 /// # Errors
-/// As of [`check`].
+/// Those of [`check`].
 pub fn check_parent(socket: &Path) -> io::Result<()> {
     match socket.parent() {
         Some(parent) if parent.file_name() == Some(OsStr::new(&own_name())) => check(parent),
@@ -81,7 +80,7 @@ pub fn check_parent(socket: &Path) -> io::Result<()> {
 /// user does.
 ///
 /// # Errors
-/// When it is no real directory, another user's, or open to other users.
+/// When it is not a real directory, is another user's, or is open to other users.
 fn check(directory: &Path) -> io::Result<()> {
     let metadata = fs::symlink_metadata(directory)?;
     let why = if !metadata.is_dir() {

@@ -1,7 +1,7 @@
-//! Who listens on a socket, as the kernel says it.
+//! Who listens on a socket, according to the kernel.
 //!
-//! A server can say anything about itself. Which process listens, and as which user, is known
-//! from the kernel (`SO_PEERCRED`, unix(7)), before a word is exchanged.
+//! A server can say anything about itself. The kernel says which process listens, and as which
+//! user (`SO_PEERCRED`, unix(7)), before anything is exchanged.
 
 use std::fs;
 use std::io;
@@ -23,7 +23,7 @@ pub struct Peer {
     file: (u64, u64),
 }
 
-/// Why there is no peer to talk to.
+/// Why a socket has no usable peer.
 #[derive(Debug)]
 pub enum NoPeer {
     /// Nobody listens there.
@@ -62,7 +62,7 @@ fn is_own(what: &str, uid: u32) -> Result<(), NoPeer> {
     match uid == own {
         true => Ok(()),
         false => Err(NoPeer::Trouble(format!(
-            "{what} is uid {uid}'s, and this run is for uid {own}; as root, use --user {uid}"
+            "{what} belongs to uid {uid}, this run is for uid {own}; as root, use --user {uid}"
         ))),
     }
 }

@@ -7,9 +7,9 @@ use model::record::{ProcSource, Session};
 
 use crate::process::process_table::Table;
 
-/// Puts into each pane the names of what runs under it: its process, all that descends
-/// from that, and all on its terminal. tmux calls a pane dead when nobody has its terminal
-/// open any more: its process may live on, the terminal may be somebody else's by now.
+/// Puts into each pane the names of what runs under it: its process, all that descends from
+/// that, and all on its terminal. tmux calls a pane dead when nobody has its terminal open any
+/// more: its process may live on, and others may have its terminal by now.
 pub fn fill_running(sessions: &mut [Session], table: &Table) {
     let children = table.children();
     let mut by_tty: HashMap<&str, Vec<i32>> = HashMap::new();
@@ -38,9 +38,9 @@ pub fn fill_running(sessions: &mut [Session], table: &Table) {
     }
 }
 
-/// Every name that a process goes by: the kernel's, that of its executable, or where that
-/// does not show, of its first argument, and that of the script it runs, so that a shell at
-/// work is told from a shell that waits.
+/// Every name of a process: the kernel's, that of its executable (or, if unknown, of its first
+/// argument), and that of the script it runs. So a shell at work differs from a shell that
+/// waits.
 fn names_of(pid: i32, name: &str, table: &Table) -> impl Iterator<Item = String> {
     let exe = table.source.exe(pid);
     let exe = exe.as_deref().map(|exe| base_name(exe.strip_suffix(" (deleted)").unwrap_or(exe)));

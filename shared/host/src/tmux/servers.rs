@@ -24,7 +24,7 @@ pub const TMUX_LIMIT: Duration = Duration::from_secs(5);
 pub enum Choice {
     /// Every server of this user.
     All,
-    /// The servers on these sockets; that none answers there is trouble.
+    /// The servers on these sockets; if none answers, that is trouble.
     Named(Vec<PathBuf>),
     /// The servers that answered before, to be asked again: they may have ended since.
     Known {
@@ -92,7 +92,7 @@ pub fn scan(choice: &Choice, limit: Duration, source: ProcSource) -> io::Result<
 }
 
 /// Ends a session, if it is still the one that was seen, with the same panes, and nobody is
-/// attached. Whether it went shows in the next scan.
+/// attached. The next scan shows whether it has ended.
 ///
 /// # Errors
 /// When its server could not be asked.
@@ -143,7 +143,7 @@ impl<'c> Search<'c> {
             }
             return;
         };
-        // A server in a container would do as it likes with a client from outside of it.
+        // A server in a container could abuse a client from outside of it.
         let may_be_asked = |peer: &Peer| why_unasked(owner_now(peer.pid)).is_none();
         match tmux.list(socket, self.limit, may_be_asked) {
             Answer::Listed { peer, sessions } => self.listed(socket, peer, sessions),
@@ -158,7 +158,7 @@ impl<'c> Search<'c> {
             Answer::NoServer if named => {
                 self.trouble.push(format!("no tmux server answers on {}", socket.display()));
             }
-            // One may come to listen there.
+            // A server may start to listen there.
             Answer::NoServer => drop(self.asked.remove(socket)),
             Answer::Unreachable(reason) => {
                 self.failed.insert(socket.to_owned());
@@ -190,9 +190,9 @@ impl<'c> Search<'c> {
     /// Asks the servers that show in the process table but have not answered yet. Returns
     /// whether there were any.
     fn follow_processes(&mut self, table: &Table) -> bool {
-        let mut missing: Vec<i32> = table.tmux_servers().iter().copied().collect();
+        let mut missing = self.expected(table);
         missing.sort_unstable();
-        missing.retain(|pid| !self.servers.contains_key(pid) && self.is_wanted(*pid, table));
+        missing.retain(|pid| !self.servers.contains_key(pid));
         if missing.is_empty() {
             return false;
         }
@@ -202,8 +202,8 @@ impl<'c> Search<'c> {
         true
     }
 
-    /// Asks a server on the sockets it listens on. One that starts has none yet, one that
-    /// ends has none any more, so it is given some time for either.
+    /// Asks a server on the sockets it listens on. A server that is starting has none yet, and
+    /// one that is exiting has none any more: both get some time.
     fn follow(&mut self, pid: i32, table: &Table) {
         if self.tmux.is_none() {
             self.trouble.push(format!("tmux server {pid} runs, but {}", not_installed()));
@@ -225,13 +225,21 @@ impl<'c> Search<'c> {
         }
     }
 
-    /// Whether a server must be asked: one that was known before, or any of this user in
-    /// this pid namespace.
-    fn is_wanted(&self, pid: i32, table: &Table) -> bool {
+    /// The servers that must have answered: those that were known before, or all of this
+    /// user in this pid namespace.
+    fn expected(&self, table: &Table) -> Vec<i32> {
         match self.choice {
-            Choice::Named(_) => false,
-            Choice::Known { server_pids, .. } => server_pids.contains(&pid),
-            Choice::All => why_unasked(table.source.owner(pid)).is_none(),
+            Choice::Named(_) => Vec::new(),
+            Choice::Known { server_pids, .. } => {
+                let is_there = |pid: &i32| table.get(*pid).is_some_and(|stat| !stat.is_dead());
+                server_pids.iter().copied().filter(is_there).collect()
+            }
+            Choice::All => {
+                let all: Vec<i32> = table.processes().keys().copied().collect();
+                let servers = table.tmux_servers_of(&all).into_iter();
+                let is_ours = |pid: &i32| why_unasked(table.source.owner(*pid)).is_none();
+                servers.filter(is_ours).collect()
+            }
         }
     }
 
@@ -253,13 +261,14 @@ impl<'c> Search<'c> {
 fn unreached(pid: i32, sockets: &[PathBuf]) -> String {
     match sockets.iter().find(|socket| !socket.exists()) {
         Some(socket) => format!(
-            "tmux server {pid} lives, but its socket {} is gone: `kill -USR1 {pid}` makes it anew",
+            "tmux server {pid} runs, but its socket {} was removed; `kill -USR1 {pid}` makes the \
+             server create it again",
             socket.display()
         ),
-        None => format!("tmux server {pid} lives, but no socket leads to it"),
+        None => format!("tmux server {pid} runs, but its socket was not found"),
     }
 }
 
 fn not_installed() -> String {
-    "the program tmux was not found: put its directory into PATH".to_owned()
+    "the program tmux was not found: add its directory to PATH".to_owned()
 }

@@ -1,4 +1,4 @@
-//! Reading the texts of other programs and of the kernel, apart from asking for them.
+//! Parsing the texts of other programs and of the kernel; they are read elsewhere.
 
 pub mod cgroup;
 pub mod claude_files;

@@ -1,6 +1,6 @@
 //! The texts of `/proc/PID/…`, as proc(5) and cgroups(7) describe them.
 //!
-//! Parsing stands apart from reading, so that it is tested without a machine.
+//! Parsing is separate from reading, so that it can be tested without a machine.
 
 use crate::record::Mount;
 
@@ -192,8 +192,7 @@ pub fn cgroup_path(text: &str) -> Option<&str> {
         .or_else(|| path_of(|_, controllers| controllers == "name=systemd"))
 }
 
-/// Units that start other people's programs: to run below one of them says nothing
-/// about who holds a process.
+/// Units that start programs for others: such a unit does not hold the processes below it.
 const STARTERS: [&str; 8] = [
     "cron.service",
     "crond.service",
@@ -206,7 +205,7 @@ const STARTERS: [&str; 8] = [
 ];
 
 /// The innermost service unit in a cgroup path that holds its processes, if any.
-/// `user@1000.service` holds whole sessions, so it is none; nor are cron, ssh, atd.
+/// `user@1000.service` holds whole sessions, so it does not count; nor do cron, ssh and atd.
 pub fn service_unit(path: &str) -> Option<&str> {
     path.split('/').rev().find(|part| part.ends_with(".service")).filter(|unit| {
         !unit.starts_with("user@")

@@ -46,11 +46,13 @@ pub struct Line {
 /// Reads what ps printed.
 ///
 /// # Errors
-/// A sentence with the line that is no process: none is left out in silence.
+/// A sentence with the line that is not a process: no line is dropped silently.
 pub fn lines(text: &str) -> Result<Vec<Line>, String> {
     let rows = text.lines().filter(|row| !row.trim().is_empty());
-    rows.map(|row| line(row).ok_or_else(|| format!("ps printed what is no process: {row:?}")))
-        .collect()
+    rows.map(|row| {
+        line(row).ok_or_else(|| format!("ps printed a line that is not a process: {row:?}"))
+    })
+    .collect()
 }
 
 fn line(row: &str) -> Option<Line> {

@@ -86,8 +86,8 @@ fn agent_of_name(name: &str) -> Option<&str> {
     name.strip_prefix(AGENT_PREFIX).filter(|id| !id.is_empty())
 }
 
-/// The agent whose stream file a command writes: `… | tee 'DIR/logs/ID_stream.jsonl'`.
-/// It still tells whose session it is after somebody renamed that.
+/// The agent whose stream file a command writes: `… | tee 'DIR/logs/ID_stream.jsonl'`. It shows
+/// whose session it is even after the session was renamed.
 fn agent_of_command(command: &str) -> Option<&str> {
     let (before, _) = command.split_once("_stream.jsonl")?;
     let start = before
@@ -140,11 +140,12 @@ pub fn name_key(name: &str) -> Vec<u8> {
     key
 }
 
-/// What the session that tmux makes for `new-session -s WANTED` is compared by:
-/// tmux turns `.` and `:` into `_`. None when the name holds a `#`, which tmux
-/// expands as a format: nobody can tell the name of that session afterwards.
+/// What the session that tmux makes for `new-session -s WANTED` is compared by: tmux turns `.`
+/// and `:` into `_`. None when the name holds a `#`, which tmux expands as a format: then the
+/// name of the session cannot be known. None too when it is empty: no session has that name,
+/// so the registry did not know it.
 pub fn wanted_key(wanted: &str) -> Option<Vec<u8>> {
-    if wanted.contains('#') {
+    if wanted.is_empty() || wanted.contains('#') {
         return None;
     }
     Some(wanted.bytes().map(|b| if matches!(b, b'.' | b':') { b'_' } else { b }).collect())
@@ -155,8 +156,7 @@ pub fn wanted_key(wanted: &str) -> Option<Vec<u8>> {
 pub enum Refusal {
     /// There is no server behind the socket, or it has no session.
     NoServer,
-    /// The server ended while it was asked, as one does that was told to: the next answer
-    /// tells more.
+    /// The server exited while it was asked, as after `kill-server`: ask again.
     HungUp,
     /// It could not be asked; why.
     Trouble(String),
@@ -176,7 +176,7 @@ pub fn refusal(stderr: &str) -> Refusal {
     } else if matches!(text, "server exited unexpectedly" | "server exited") {
         Refusal::HungUp
     } else if text.is_empty() {
-        Refusal::Trouble("tmux failed without a word".to_owned())
+        Refusal::Trouble("tmux failed without a message".to_owned())
     } else {
         Refusal::Trouble(text.to_owned())
     }

@@ -1,4 +1,4 @@
-//! What makes two records be about the same thing.
+//! When two records are about the same thing.
 
 use std::hash::Hash;
 
@@ -7,15 +7,15 @@ use jiff::Timestamp;
 use super::item::Ghost;
 use crate::record::{Process, Registry, Session};
 
-/// A record of something that lasts, and what tells it from all others of its kind for as
-/// long as the machine runs. That is never a name, and never a pid alone.
+/// A record of something that lasts, with a key that distinguishes it from all others of its
+/// kind for as long as the machine runs: never a name, and never a pid alone.
 pub trait Identity {
     /// Equal for two records of the same thing.
     type Key<'r>: Eq + Hash
     where
         Self: 'r;
 
-    /// That of this record.
+    /// The key of this record.
     fn key(&self) -> Self::Key<'_>;
 
     /// The uid that owns it, if the record says so.

@@ -3,17 +3,17 @@
 use std::rc::Rc;
 
 use super::origin::Origin;
-use crate::record::{ActionKind, Registry, Scope, Text};
+use crate::record::{ActionKind, Agent, Registry, Scope, Text};
 
-/// What is to be done about a finding. There may be hundreds of thousands: what many of
-/// them share stands once, and the finding itself only as it was read.
+/// What is to be done about a finding. There may be hundreds of thousands, so what they share
+/// is stored once, and the finding itself only as it was read.
 #[derive(Debug)]
 pub struct PlannedAction<'a> {
     /// What to do.
     pub kind: ActionKind,
-    /// About what, for people.
+    /// What it is about, for people.
     pub target: Text<'a>,
-    /// Why.
+    /// The reason of the finding, for people.
     pub reason: Text<'a>,
     /// Where it was found, and by what.
     pub origin: Rc<Origin>,
@@ -33,12 +33,14 @@ pub struct PlanItem<'a, T> {
 /// The entry of a ghost, as it was found.
 #[derive(Debug)]
 pub struct Ghost<'a> {
-    /// Its id.
+    /// The id of the entry.
     pub id: Text<'a>,
-    /// Tells it from another entry that gets the same id later.
+    /// Distinguishes it from a later entry with the same id.
     pub started_at: Option<Text<'a>>,
-    /// The kind of registry it stands in.
+    /// The kind of its registry.
     pub scope: Scope,
+    /// The whole record, if that is a database: a row is changed only if it still says so.
+    pub row: Option<Box<Agent<'a>>>,
 }
 
 /// The items that concern one registry.

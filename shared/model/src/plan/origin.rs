@@ -23,7 +23,7 @@ pub struct Run {
     pub machine: Machine,
     /// The user for whom it acts.
     pub uid: u32,
-    /// The process table that was demanded with `--proc-source`; `None`: each finding's own.
+    /// The source of the process table that `--proc-source` names; `None`: each finding's own.
     pub source: Option<ProcSource>,
 }
 
@@ -34,10 +34,10 @@ impl Origin {
     pub fn refusal(&self, run: &Run) -> Option<String> {
         let (found, here) = (&self.machine, &run.machine);
         if found.host != here.host {
-            return Some(format!("found on {}, this is {}", found.host, here.host));
+            return Some(format!("found on host {}, this is host {}", found.host, here.host));
         }
         if found.boot_id != here.boot_id {
-            return Some("found before this machine was last started".to_owned());
+            return Some("found before the last boot of this machine".to_owned());
         }
         if found.pid_ns != here.pid_ns {
             return Some("found in another pid namespace".to_owned());
@@ -54,11 +54,11 @@ impl Origin {
     }
 }
 
-/// The origins of the findings of a stream, each of which stands once.
+/// The origins of the findings of a stream, each stored once.
 #[derive(Default)]
 pub(crate) struct Origins<'a> {
     known: HashMap<Spelling<'a>, Rc<Origin>>,
-    /// That of the finding before: usually the next finding has the same.
+    /// The origin of the last finding: the next one usually has the same.
     last: Option<(Spelling<'a>, Rc<Origin>)>,
 }
 
@@ -69,7 +69,7 @@ impl<'a> Origins<'a> {
     /// The origin of a finding.
     ///
     /// # Errors
-    /// [`Malformed`] when its evidence cannot be read as one.
+    /// [`Malformed`] when its evidence cannot be read.
     pub(crate) fn of(&mut self, finding: &Finding<'a>) -> Result<Rc<Origin>, Malformed> {
         let Finding { host, boot_id, pid_ns, evidence, .. } = finding;
         let spelling = ([host, boot_id, pid_ns].map(Text::clone), evidence.get());

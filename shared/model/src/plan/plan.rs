@@ -18,7 +18,7 @@ pub struct Plan<'a> {
     pub sessions: Vec<PlanItem<'a, Session>>,
     /// Registries to edit, by path.
     pub registries: BTreeMap<String, RegistryItems<'a>>,
-    /// Number of findings, those without an action too.
+    /// Number of findings, including those without an action.
     pub findings: u64,
     /// The ends of the judgements that were read.
     pub ends: Vec<End>,
@@ -36,9 +36,9 @@ impl<'a> Plan<'a> {
         processes.chain(sessions).chain(registries)
     }
 
-    /// Takes out what this run must not act on, and every finding about something that an
-    /// earlier finding is about already. What is left concerns each process, session,
-    /// entry and registry once.
+    /// Removes what this run must not act on, and each finding about a thing that an earlier
+    /// finding covers. Afterwards the plan has each process, session, entry and registry at
+    /// most once.
     pub fn settle(&mut self, run: &Run) -> Vec<Left<'a>> {
         let mut left = Vec::new();
         settle(&mut self.processes, run, &mut left);
@@ -62,7 +62,7 @@ fn settle<'a, T: Identity>(items: &mut Vec<PlanItem<'a, T>>, run: &Run, left: &m
         match item.action.origin.refusal(run).or_else(foreign) {
             Some(reason) => reasons.push((at, Outcome::Refused, reason)),
             None if known.insert(item.subject.key()) => {}
-            None => reasons.push((at, Outcome::Gone, "given twice".to_owned())),
+            None => reasons.push((at, Outcome::Gone, "an earlier finding covers it".to_owned())),
         }
     }
     drop(known);

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::item::{Ghost, PlanItem, PlannedAction, RegistryItems};
 use super::origin::Origins;
 use super::plan::Plan;
-use crate::record::{ActionKind, Agent, End, Finding, Of, Process, Registry, Session, Text};
+use crate::record::{ActionKind, Agent, End, Finding, Of, Process, Registry, Scope, Session, Text};
 use crate::stream::{Malformed, lines, parse};
 
 /// The highest pid a Linux kernel gives (`PID_MAX_LIMIT`).
@@ -21,15 +21,15 @@ struct Head<'a> {
 }
 
 impl<'a> Head<'a> {
-    /// The head of a line that begins as `agentdiff` writes findings. Then the line is
-    /// parsed only once: as a finding, which fails if it is none.
+    /// The head of a line that begins as `agentdiff` writes findings. Then the line is parsed
+    /// only once: as a finding, which fails if it is not one.
     fn leading(line: &'a str) -> Option<Head<'a>> {
         line.starts_with("{\"type\":\"finding\"").then(|| Head { kind: "finding".into() })
     }
 }
 
-/// Reads the findings of `agentdiff`. Unknown types are passed over. Unknown kinds of
-/// finding are an error: nobody can say what acting on them would mean.
+/// Reads the findings of `agentdiff`. Skips unknown types. An unknown kind of finding is an
+/// error: it is unknown what acting on it would do.
 ///
 /// # Errors
 /// [`Malformed`] for a line that is not fully understood, and for an empty input. Then
@@ -56,7 +56,8 @@ pub fn read(text: &str) -> Result<Plan<'_>, Malformed> {
         }
     }
     if plan.findings == 0 && plan.ends.is_empty() {
-        let reason = "no findings and no end: the program before wrote nothing".to_owned();
+        let reason =
+            "neither findings nor an end record: the program before wrote nothing".to_owned();
         return Err(Malformed { line: 0, reason });
     }
     Ok(plan)
@@ -90,15 +91,19 @@ fn add<'a>(plan: &mut Plan<'a>, line: &'a str, origins: &mut Origins<'a>) -> Res
             let subject: Session = subject(session, "session")?;
             check_target(&action.target, "session", &subject.name)?;
             if action.origin.evidence.prefix.is_empty() {
-                let reason = "by its evidence, every session is an agent's".to_owned();
+                let reason =
+                    "its evidence has an empty prefix: every session would be an agent session"
+                        .to_owned();
                 return Err(malformed(reason));
             }
             plan.sessions.push(PlanItem { action, subject });
         }
         ActionKind::RemoveEntry | ActionKind::TerminateEntry => {
-            let Agent { id, started_at, scope, registry, .. } = subject(agent, "agent")?;
-            check_target(&action.target, "agent", &id)?;
-            let subject = Ghost { id, started_at, scope };
+            let agent: Agent<'a> = subject(agent, "agent")?;
+            check_target(&action.target, "agent", &agent.id)?;
+            let row = (agent.scope == Scope::State).then(|| Box::new(agent.clone()));
+            let Agent { id, started_at, scope, registry, .. } = agent;
+            let subject = Ghost { id, started_at, scope, row };
             items_of(plan, &registry).entries.push(PlanItem { action, subject });
         }
         ActionKind::SetCounters => {
@@ -113,7 +118,7 @@ fn add<'a>(plan: &mut Plan<'a>, line: &'a str, origins: &mut Origins<'a>) -> Res
 
 /// The items of the registry with this path.
 fn items_of<'p, 'a>(plan: &'p mut Plan<'a>, path: &str) -> &'p mut RegistryItems<'a> {
-    // Of thousands of entries of one registry, the path is copied once.
+    // The path is copied only once for thousands of entries of one registry.
     if !plan.registries.contains_key(path) {
         plan.registries.insert(path.to_owned(), RegistryItems::default());
     }
@@ -125,7 +130,7 @@ fn malformed(reason: String) -> Malformed {
 }
 
 fn subject<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>, name: &str) -> Result<T, Malformed> {
-    let missing = || malformed(format!("the finding lacks the {name} it is about"));
+    let missing = || malformed(format!("the finding has no {name} record"));
     parse(0, raw.ok_or_else(missing)?.get())
 }
 
@@ -134,7 +139,7 @@ fn check_target(target: &str, kind: &str, name: &dyn Display) -> Result<(), Malf
     if target == format!("{kind} {name}") {
         return Ok(());
     }
-    let reason = format!("its target is {target:?}, but its record is that of {kind} {name}");
+    let reason = format!("its target is {target:?}, but its record is {kind} {name}");
     Err(malformed(reason))
 }
 
@@ -142,5 +147,5 @@ fn check_pid(pid: i32) -> Result<(), Malformed> {
     if (2..=PID_MAX).contains(&pid) {
         return Ok(());
     }
-    Err(malformed(format!("{pid} is not the id of a process to act on")))
+    Err(malformed(format!("pid {pid} is never acted on")))
 }

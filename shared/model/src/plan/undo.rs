@@ -31,9 +31,8 @@ struct Done<'a> {
     finding: Option<&'a RawValue>,
 }
 
-/// Reads action records, such as a log, and returns what was done to registries, by path.
-/// Passes over what was only planned, what was put back since, and what was done to
-/// processes and sessions.
+/// Reads action records, such as a log, and returns what was done to registries, by path. Skips
+/// what was only planned, what was put back since, and what was done to processes and sessions.
 ///
 /// # Errors
 /// [`Malformed`] for a line that is not a record, and for an input without actions.
@@ -76,7 +75,7 @@ pub fn read(text: &str) -> Result<BTreeMap<String, Undo<'_>>, Malformed> {
         }
     }
     if actions == 0 {
-        let reason = "no action records: undoing needs what agentprune --yes or its --log wrote";
+        let reason = "no action records: --undo reads the output or the --log of agentprune --yes";
         return Err(Malformed { line: 0, reason: reason.to_owned() });
     }
     // Counters are not put back alone: the old numbers were wrong.

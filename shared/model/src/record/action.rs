@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use super::action_kind::ActionKind;
 use super::removed_entry::RemovedEntry;
 
-/// How an action ended.
+/// The result of an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
@@ -15,9 +15,9 @@ pub enum Outcome {
     Planned,
     /// Done and confirmed.
     Done,
-    /// It was gone already.
+    /// There was nothing left to do.
     Gone,
-    /// It is no longer what was found: left alone.
+    /// It has changed since it was found, and was left alone.
     Skipped,
     /// It could not be done.
     Failed,
@@ -25,18 +25,18 @@ pub enum Outcome {
     Refused,
 }
 
-/// What became of one finding.
+/// The result of acting on one finding.
 #[derive(Debug, Serialize)]
 pub struct Action<'a> {
-    /// What was to be done.
+    /// The action of the finding.
     pub action: ActionKind,
-    /// About what, as in the finding.
+    /// What it is about, as in the finding.
     pub target: &'a str,
     /// How it ended.
     pub result: Outcome,
-    /// Why.
+    /// Why it had this result, for people.
     pub reason: &'a str,
-    /// When.
+    /// When this record was made.
     pub at: Timestamp,
     /// For a registry entry that was removed or marked: what `--undo` needs.
     #[serde(skip_serializing_if = "Option::is_none")]

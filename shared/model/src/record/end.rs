@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::proc_source::ProcSource;
 use super::unasked::UnaskedServer;
 
-/// What a scan was of.
+/// What a scan lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Of {

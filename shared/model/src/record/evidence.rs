@@ -10,10 +10,10 @@ use super::holder::How;
 use super::present::present;
 use super::proc_source::ProcSource;
 
-/// What a finding rests on: enough to look again in the same way.
+/// What a finding rests on: enough to scan again in the same way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
-    /// The uid for which it was found: nothing of others is acted on.
+    /// The uid for which it was found; `agentprune` acts for no other.
     pub uid: u32,
     /// The instant of the earliest scan it rests on.
     pub taken_at: Timestamp,
@@ -30,7 +30,7 @@ pub struct Evidence {
     /// Where the process table was read; `null` without a scan of sessions or processes.
     #[serde(deserialize_with = "present")]
     pub proc_source: Option<ProcSource>,
-    /// Whether agent sessions are those that start with this.
+    /// How the names of agent sessions start.
     pub prefix: String,
     /// Whether `--outside-tmux` was given.
     pub outside_tmux: bool,

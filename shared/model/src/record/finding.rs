@@ -27,7 +27,7 @@ pub struct Finding<'a> {
     pub boot_id: Text<'a>,
     /// Identity of the pid namespace it was found in.
     pub pid_ns: Text<'a>,
-    /// What it rests on, an [`Evidence`]: as a rule the same text in thousands of findings.
+    /// What it rests on, an [`Evidence`](super::Evidence): as a rule the same text in thousands of findings.
     #[serde(borrow)]
     pub evidence: &'a RawValue,
     /// The registry entry.

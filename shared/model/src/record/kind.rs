@@ -14,7 +14,7 @@ use super::action_kind::ActionKind;
 pub enum Severity {
     /// Something is wrong.
     Bad,
-    /// Somebody should look at it; nothing is done about it.
+    /// A person should check it; nothing is done about it.
     Notice,
 }
 

@@ -1,5 +1,5 @@
-//! Reading fields that may be `null` but must be there: a record from which somebody cut
-//! `tty` must not read as "has no terminal".
+//! Reading fields that may be `null` but must be there: a record without its `tty` must not
+//! read as "has no terminal".
 
 use serde::{Deserialize, Deserializer};
 

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProcSource {
-    /// `/proc`, which tells everything that a [`Process`] has.
+    /// `/proc`, which shows everything that a [`Process`](super::Process) has.
     Proc,
-    /// `ps`, which tells neither executable nor environment, namespace and output.
+    /// `ps`, which shows no executable, environment, namespace or output.
     Ps,
 }
 

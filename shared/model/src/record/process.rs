@@ -30,7 +30,7 @@ pub enum Stdout {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Namespace {
-    /// The same.
+    /// That of `lsclaude`.
     Own,
     /// One below it, such as a container's.
     Foreign,
@@ -59,7 +59,7 @@ pub struct Process {
     pub pid: i32,
     /// Parent process id.
     pub ppid: i32,
-    /// The kernel's short name of the parent; `null` where it is gone.
+    /// The kernel's short name of the parent; `null` where it no longer exists.
     pub parent_name: Option<String>,
     /// Parent, its parent, … up to pid 1.
     pub ancestors: Vec<i32>,
@@ -92,7 +92,7 @@ pub struct Process {
     pub state: String,
     /// Its parent is gone: a reaper or a tmux server has taken it.
     pub orphaned: bool,
-    /// It runs `lsclaude`: it is that process or an ancestor of it.
+    /// It is the process of `lsclaude` or an ancestor of it.
     #[serde(rename = "self")]
     pub is_self: bool,
     /// Claude's own background service.

@@ -1,13 +1,13 @@
-//! Registries: where entries stand, and how many its counters say there are.
+//! Registries and their counters.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::agent::Scope;
+use super::agent::{Format, Scope};
 use super::present::present;
 
-/// A counter of a registry, as it stands there and as the entries say.
+/// A counter of a registry: the stored number and the computed one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counter {
     /// The number in the file; `null` where there is none.
@@ -23,6 +23,9 @@ pub struct Registry {
     pub scan: String,
     /// Absolute path, symbolic links resolved.
     pub path: String,
+    /// How it is written.
+    #[serde(default)]
+    pub format: Format,
     /// Its kind.
     pub scope: Scope,
     /// The file, as the kernel sees it.
@@ -34,8 +37,8 @@ pub struct Registry {
     pub counters: BTreeMap<String, Counter>,
 }
 
-/// What says who may write a registry, and where it can be seen. Its fields stand in the
-/// record of the registry.
+/// What the kernel says of a registry file: who may write it, and on which file system it is.
+/// These fields are part of the record of the registry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegistryFile {
     /// The uid that owns it.

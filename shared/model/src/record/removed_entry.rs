@@ -13,7 +13,8 @@ pub enum RemovedEntry<'t> {
     #[serde(borrow)]
     Json(JsonEntry<'t>),
     /// Of a database.
-    Sqlite(SqliteEntry),
+    #[serde(borrow)]
+    Sqlite(SqliteEntry<'t>),
 }
 
 impl RemovedEntry<'_> {
@@ -37,7 +38,7 @@ impl RemovedEntry<'_> {
 /// An entry that was removed from a JSON file, or marked in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JsonEntry<'t> {
-    /// Its id.
+    /// The id of the agent.
     #[serde(borrow)]
     pub id: Text<'t>,
     /// Its text, with the key where it had one.
@@ -50,17 +51,34 @@ pub struct JsonEntry<'t> {
     /// How many entries of that one's id stood before that one.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub after_copy: usize,
-    /// What stood between that one, or the opening bracket, and it.
+    /// The text between that entry, or the opening bracket, and this one.
     pub gap_before: Text<'t>,
-    /// What stood between it and the next one, or the closing bracket.
+    /// The text between this entry and the next one, or the closing bracket.
     pub gap_behind: Text<'t>,
-    /// The text that it was marked with; None when it was removed.
+    /// The text that replaced it when it was marked; `None` when it was removed.
     pub replaced_by: Option<Text<'t>>,
+}
+
+impl JsonEntry<'_> {
+    /// The same with bytes of its own.
+    pub fn into_owned(self) -> JsonEntry<'static> {
+        let own = |text: Text<'_>| Text::from(text.into_owned());
+        JsonEntry {
+            id: own(self.id),
+            text: own(self.text),
+            copy: self.copy,
+            after: self.after.map(own),
+            after_copy: self.after_copy,
+            gap_before: own(self.gap_before),
+            gap_behind: own(self.gap_behind),
+            replaced_by: self.replaced_by.map(own),
+        }
+    }
 }
 
 /// A row of a database that was set to a status that is over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SqliteEntry {
+pub struct SqliteEntry<'t> {
     /// Its key.
     pub agent_id: String,
     /// The task that it belongs to.
@@ -69,6 +87,19 @@ pub struct SqliteEntry {
     pub before: RowState,
     /// What was written.
     pub written: RowState,
+    /// The entries of the same id that were marked in the workspace's JSON files.
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    pub json: Vec<JsonPlace<'t>>,
+}
+
+/// An entry that was marked in a JSON file, because the agent stands there too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JsonPlace<'t> {
+    /// Absolute path of the file.
+    pub registry: String,
+    /// The entry.
+    #[serde(borrow)]
+    pub entry: JsonEntry<'t>,
 }
 
 /// The columns of a row that ending an agent changes.

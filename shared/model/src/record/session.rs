@@ -31,7 +31,7 @@ pub struct Session {
     /// The agent it was started for, by its name or by a stream file in a start command.
     #[serde(deserialize_with = "present")]
     pub agent: Option<String>,
-    /// Its panes, those of linked windows included.
+    /// Its panes, including those of linked windows.
     pub panes: Vec<Pane>,
 }
 

@@ -15,7 +15,7 @@ use serde::ser::{Serialize, Serializer};
 pub struct Text<'a>(pub Cow<'a, str>);
 
 impl Text<'_> {
-    /// The same text with bytes of its own.
+    /// Copies the text, so that it no longer borrows from the input.
     pub fn into_owned(self) -> String {
         self.0.into_owned()
     }

@@ -14,11 +14,11 @@ use crate::stream::Sourced;
 /// What an entry says that its judgement rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry<'e> {
-    /// Its id.
+    /// The id of the entry.
     pub id: &'e str,
-    /// The kind of registry it stands in.
+    /// The kind of its registry.
     pub scope: Scope,
-    /// Whether its status is that of an agent at work.
+    /// Whether its status is active.
     pub is_active: bool,
     /// The session that the orchestrator asked tmux for.
     pub tmux_session: Option<&'e str>,
@@ -27,13 +27,13 @@ pub struct Entry<'e> {
 /// What an entry is, given the sessions.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AgentVerdict<'s> {
-    /// It is over, or has no id, and stays as a record of that.
+    /// It is over, or has no id, and stays in its registry.
     Over,
-    /// This session of it is there, and is no zombie.
+    /// It has this session, which is not a zombie.
     Live(&'s Session),
-    /// Nobody can tell what its session is called.
+    /// The name of its session is unknown.
     NameLost,
-    /// It has no session, or none but this zombie.
+    /// It has no session, or only this zombie.
     Ghost(Option<&'s Session>),
 }
 
@@ -72,12 +72,12 @@ pub(super) fn judge(context: &mut RuleContext<'_, '_>) {
     // In each registry, how many entries were judged, and the ghosts.
     let mut judged: BTreeMap<&str, (usize, Vec<Ghost<'_, '_>>)> = BTreeMap::new();
     for (agent, end, sessions) in context.agents() {
-        let Agent { id, registry, scope, tmux_session, .. } = &agent.record;
+        let Agent { id, registry, scope, .. } = &agent.record;
         let entry = Entry {
             id,
             scope: *scope,
             is_active: is_active(*scope, agent.record.status.as_deref()),
-            tmux_session: tmux_session.as_deref(),
+            tmux_session: agent.record.session_name(),
         };
         let verdict = agent_verdict(&entry, sessions, &context.zombies);
         if verdict == AgentVerdict::Over {
@@ -88,7 +88,11 @@ pub(super) fn judge(context: &mut RuleContext<'_, '_>) {
         let zombie = match verdict {
             AgentVerdict::Over | AgentVerdict::Live(_) => continue,
             AgentVerdict::NameLost => {
-                gaps.push("tmux expands their session names, so nobody can tell them".to_owned());
+                let why = match entry.tmux_session {
+                    Some("") => "the registry does not know the names of their sessions",
+                    _ => "tmux expands the # in their session names, so the real names are unknown",
+                };
+                gaps.push(why.to_owned());
                 continue;
             }
             AgentVerdict::Ghost(zombie) => zombie,
@@ -112,7 +116,7 @@ pub(super) fn judge(context: &mut RuleContext<'_, '_>) {
     for (entries, mut ghosts) in judged.into_values() {
         ghosts.sort_unstable_by_key(|ghost| ghost.order());
         for Ghost { id, agent, zombie, .. } in ghosts {
-            let wanted = agent.record.tmux_session.as_deref();
+            let wanted = agent.record.session_name();
             let reason = match zombie {
                 Some(session) => format!("session is a zombie: {}", session.name),
                 None if servers == 0 => no_server(state.uid, entries),
@@ -120,7 +124,7 @@ pub(super) fn judge(context: &mut RuleContext<'_, '_>) {
             };
             let action = match agent.record.scope {
                 Scope::Global => ActionKind::RemoveEntry,
-                Scope::Task => ActionKind::TerminateEntry,
+                Scope::Task | Scope::State => ActionKind::TerminateEntry,
             };
             let builder = FindingBuilder::new(Kind::GhostAgent, format!("agent {id}"), reason);
             let (action, agent) = (Some(action), Some(agent.raw()));
@@ -132,7 +136,7 @@ pub(super) fn judge(context: &mut RuleContext<'_, '_>) {
     }
 }
 
-/// An entry without a session, or with none but a zombie.
+/// An entry without a session, or with only a zombie.
 struct Ghost<'c, 'a> {
     /// The first bytes of the id. They decide most comparisons, so that sorting a million
     /// ghosts does not look up as many ids all over the memory.
@@ -151,7 +155,7 @@ impl<'c, 'a> Ghost<'c, 'a> {
         Ghost { head, id, agent, zombie }
     }
 
-    /// The order of the ids, each of which stands once in a registry.
+    /// The order of the ids, which are unique in a registry.
     fn order(&self) -> ([u8; 16], &'c str) {
         (self.head, self.id)
     }

@@ -16,11 +16,11 @@ pub struct AgentSessions<'s> {
     count: usize,
 }
 
-/// tmux expands the name in the entry, so nobody can tell what its session is called.
+/// The name in the entry is empty, or tmux expands it, so the name of its session is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NameLost;
 
-/// The sessions of an agent, if they can be told.
+/// The sessions of an agent, if they can be known.
 pub type Sessions<'s> = Result<Vec<&'s Session>, NameLost>;
 
 impl<'s> AgentSessions<'s> {
@@ -57,7 +57,7 @@ impl<'s> AgentSessions<'s> {
     }
 }
 
-/// The name of its session that the orchestrator asks tmux for.
+/// The session name that the orchestrator asks tmux for.
 pub(super) fn wanted_name<'n>(id: &str, tmux_session: Option<&'n str>) -> Cow<'n, str> {
     tmux_session.map_or_else(|| format!("{AGENT_PREFIX}{id}").into(), Cow::Borrowed)
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use foldhash::{HashMap, HashSet};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::agent_sessions::{AgentSessions, Sessions};
@@ -64,7 +64,7 @@ pub(super) struct RuleContext<'c, 'a> {
     /// The same as JSON, which most findings carry as it is.
     evidence_text: Box<RawValue>,
     found: &'c mut dyn FnMut(&Finding<'_>),
-    /// The kind of which findings are handed on at once.
+    /// The kind whose findings are handed on at once.
     open: Kind,
     /// Findings that come later in the output.
     kept: BTreeMap<Kind, Vec<FindingBuilder<'c>>>,
@@ -93,8 +93,7 @@ impl<'c, 'a> RuleContext<'c, 'a> {
             ignore_unasked: options.ignore_unasked,
         };
         let agent_sessions = AgentSessions::new(state.sessions.iter().map(|(s, _)| &s.record));
-        let sessions_of =
-            |agent: &Agent<'_>| agent_sessions.of(&agent.id, agent.tmux_session.as_deref());
+        let sessions_of = |agent: &Agent<'_>| agent_sessions.of(&agent.id, agent.session_name());
         RuleContext {
             state,
             options,
@@ -186,18 +185,24 @@ impl<'c, 'a> RuleContext<'c, 'a> {
         self.summary.notes.insert(format!("{what} not judged: {gap}"));
     }
 
-    /// Whether something is too young to be judged, and counts it. Its age is that at the
-    /// time of the scan `own` that saw it, or of the scans of the `other` kind that its
-    /// judgement also rests on: they could not miss what did not exist yet.
+    /// Whether something is too young to be judged; if so, counts it. Its age counts to the
+    /// earliest of the scan `own` that saw it and the scans of the `other` kind that its
+    /// judgement also rests on: a scan proves nothing about what did not exist yet.
     pub fn too_young(&mut self, born: Timestamp, own: &End, other: Of) -> bool {
-        let others = self.state.scans(other).map(|end| end.taken_at);
-        let seen = others.chain([own.taken_at]).min().unwrap_or(own.taken_at);
-        let young = seen.duration_since(born) < self.options.min_age;
+        let young = self.is_younger(born, own, other, self.options.min_age);
         self.summary.too_young += u64::from(young);
         young
+    }
+
+    /// Whether something was younger than this at the scan that came first: its own, or one
+    /// of the other kind.
+    pub fn is_younger(&self, born: Timestamp, own: &End, other: Of, age: SignedDuration) -> bool {
+        let others = self.state.scans(other).map(|end| end.taken_at);
+        let seen = others.chain([own.taken_at]).min().unwrap_or(own.taken_at);
+        seen.duration_since(born) < age
     }
 }
 
 fn text_of(evidence: &Evidence) -> Box<RawValue> {
-    to_raw_value(evidence).expect("evidence has no keys but strings")
+    to_raw_value(evidence).expect("evidence has only string keys")
 }

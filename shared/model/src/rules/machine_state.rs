@@ -21,7 +21,7 @@ use crate::stream::{Malformed, Scan, Sourced, subject};
 pub struct MachineState<'s, 'a> {
     /// The machine.
     pub machine: Machine,
-    /// The user for whom it was seen: nothing of others is judged.
+    /// The user for whom it was seen: nothing that belongs to others is judged.
     pub uid: u32,
     /// Registry entries, each once, with the end of their scan, in no order: there may be
     /// very many.
@@ -36,7 +36,7 @@ pub struct MachineState<'s, 'a> {
     pub ends: Vec<&'s End>,
 }
 
-/// Sorts scans by machine and user.
+/// Groups scans by machine and user.
 ///
 /// # Errors
 /// [`Malformed`] when a scan of sessions is incomplete: then nothing can be concluded,
@@ -58,7 +58,7 @@ pub fn machine_states<'s, 'a>(
 }
 
 fn state<'s, 'a>(machine: Machine, uid: u32, scans: &[&'s Scan<'a>]) -> MachineState<'s, 'a> {
-    // If two scans saw the same thing, the later one counts. All else is sorted only so
+    // If two scans saw the same thing, the later one counts. Everything else is sorted only so
     // that the output does not depend on the order of the lines.
     let newest_first = || {
         scans.iter().copied().sorted_by_key(|l| (std::cmp::Reverse(l.end.taken_at), &l.end.scan))
@@ -117,7 +117,8 @@ impl MachineState<'_, '_> {
         self.ends.iter().copied().filter(move |end| end.of == of)
     }
 
-    /// Why "nobody has it" cannot be concluded from the scans of this kind; None if it can.
+    /// Why it cannot be concluded from the scans of this kind that something does not exist;
+    /// `None` if it can.
     pub fn gap(&self, of: Of) -> Option<String> {
         let what = subject(of);
         if self.scans(of).next().is_none() {
@@ -140,9 +141,8 @@ impl MachineState<'_, '_> {
         })
     }
 
-    /// Why it cannot be said of a session that it is not there. `since`: the scan must not
-    /// be older than this, because the orchestrator makes the session first and the entry
-    /// then.
+    /// Why it cannot be concluded that a session does not exist. `since`: the scan must not be
+    /// older than this, because the orchestrator makes the session first and the entry then.
     pub fn session_gap(&self, since: Option<Timestamp>) -> Option<String> {
         if let Some(gap) = self.gap(Of::Sessions) {
             return Some(gap);
@@ -152,8 +152,8 @@ impl MachineState<'_, '_> {
             .then(|| "the scan of sessions is older than the scan of agents".to_owned())
     }
 
-    /// Why it cannot be said of the session of an entry of this registry that it is on no
-    /// server that was not asked.
+    /// Why the session of an entry of this registry may be on a server that was not asked;
+    /// `None` if it cannot be.
     pub fn unasked_gap(&self, registry: &RegistryFile) -> Option<String> {
         if self.scans(Of::Sessions).any(|end| end.unasked.is_none()) {
             return Some("the scan of sessions does not say which servers it left out".to_owned());
@@ -168,7 +168,7 @@ impl MachineState<'_, '_> {
         Some(unasked_host(host, &with_claude))
     }
 
-    /// The name of a user, if a process says it and it can stand in a command.
+    /// The name of a user, if a process record has it and it is safe in a command.
     pub fn user_name(&self, uid: u32) -> Option<String> {
         let processes = self.processes.iter().map(|(process, _)| &process.record);
         let name = processes.filter(|process| process.uid == uid).find_map(|p| p.user.clone())?;
@@ -176,8 +176,8 @@ impl MachineState<'_, '_> {
         (name.starts_with(|c: char| c != '-') && name.chars().all(is_plain)).then_some(name)
     }
 
-    /// The users whose things were seen, if nothing could be judged because all of it is
-    /// theirs: all registries are, or everything else if there are no registries.
+    /// The other users who own everything that was seen, if nothing could be judged because of
+    /// that: all registries or, without registries, everything else.
     pub fn only_others(&self) -> Option<BTreeSet<u32>> {
         let registries = self.registries.iter().map(|(r, _)| r.record.file.owner_uid);
         let sessions = self.sessions.iter().map(|(s, _)| s.record.uid);

@@ -102,15 +102,15 @@ fn holder_by_ps(process: &Process) -> Option<String> {
         return Some(format!("service {service}"));
     }
     (!is_headless(&process.args))
-        .then(|| "no flag of headless work among its arguments, as ps shows them".to_owned())
+        .then(|| "its arguments, as ps shows them, have no flag for headless work".to_owned())
 }
 
 fn unheld(process: &Process) -> String {
     let output = match process.stdout {
         _ if process.source == ProcSource::Ps => "started for headless work (seen by ps)",
         Some(Stdout::Null) => "output to /dev/null",
-        Some(Stdout::Pipe) => "output to a pipe nobody reads",
-        _ => "output to nowhere",
+        Some(Stdout::Pipe) => "output to a pipe that nobody reads",
+        _ => "output neither read nor kept",
     };
     let parent = process.parent_name.as_deref().unwrap_or("(unknown)");
     format!(
@@ -137,7 +137,7 @@ pub(super) fn judge(context: &mut RuleContext<'_, '_>) {
             ProcessVerdict::Held(reason) => (Kind::UntrackedProcess, reason),
             ProcessVerdict::Leaked(reason) => (Kind::LeakedProcess, reason),
         };
-        // That it is dead can be said without knowing the panes.
+        // A dead process can be reported without knowing the panes.
         if let Some(gap) = panes_gap.as_ref().filter(|_| kind != Kind::DefunctProcess) {
             gaps.push(gap.clone());
             continue;

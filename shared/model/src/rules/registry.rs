@@ -8,15 +8,17 @@ use super::count::{by_reason, counted};
 use crate::record::{Agent, Kind, Of, Registry, Scope, is_active};
 use crate::stream::Sourced;
 
-/// The counters of a registry that are there and wrong, as a sentence; None if all are
-/// right. A counter that is not there misleads nobody.
+/// The counters of a registry that are there and wrong, as a sentence; None if all are right. A
+/// missing counter is not wrong.
 pub fn miscounted(registry: &Registry) -> Option<String> {
     let wrong = registry
         .counters
         .iter()
         .filter_map(|(name, counter)| Some((name, counter.stored?, counter.computed)))
         .filter(|(_, stored, computed)| stored != computed)
-        .map(|(name, stored, computed)| format!("{name} is {stored}, its entries make {computed}"))
+        .map(|(name, stored, computed)| {
+            format!("{name} is {stored}, its entries add up to {computed}")
+        })
         .join("; ");
     (!wrong.is_empty()).then_some(wrong)
 }
@@ -97,7 +99,7 @@ fn status_mismatch(context: &mut RuleContext<'_, '_>) {
             .find(|status| disagrees(*status));
         if let Some(in_global) = in_global {
             let reason = format!(
-                "the global registry says {}, that of its task {}",
+                "the global registry says {}, the registry of its task says {}",
                 in_global.unwrap_or("nothing"),
                 in_task.unwrap_or("nothing")
             );
@@ -127,7 +129,8 @@ fn missing_in_global(context: &mut RuleContext<'_, '_>) {
         return;
     }
     for task in missing {
-        let reason = "active in its task's registry, in no global one".to_owned();
+        let reason =
+            "active in the registry of its task, missing in every global registry".to_owned();
         let target = format!("agent {}", task.record.id);
         let builder = FindingBuilder::new(Kind::MissingInGlobal, target, reason);
         context.report(FindingBuilder { agent: Some(task.raw()), ..builder });
@@ -145,7 +148,7 @@ fn stale_task(context: &mut RuleContext<'_, '_>) {
     let state = context.state;
     let with_session: HashSet<&str> = context
         .agents()
-        // A session whose name nobody can tell may be there.
+        // A session with an unknown name may exist.
         .filter(|(_, _, sessions)| !sessions.as_ref().is_ok_and(Vec::is_empty))
         .map(|(agent, ..)| &*agent.record.registry)
         .collect();

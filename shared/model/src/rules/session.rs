@@ -3,12 +3,13 @@
 
 use foldhash::HashSet;
 use itertools::Itertools;
+use jiff::SignedDuration;
 
 use super::context::{FindingBuilder, RuleContext};
 use super::count::{by_reason, counted};
 use super::options::Options;
 use super::panes::with_claude;
-use crate::record::{End, Kind, Of, Session};
+use crate::record::{End, Kind, Of, Scope, Session};
 use crate::stream::Sourced;
 
 /// Programs that may be left in a session in which nothing works: shells, programs that
@@ -39,7 +40,7 @@ const INERT: [&str; 17] = [
 pub enum SessionVerdict {
     /// Another user's: not judged.
     Foreign,
-    /// Claude is in it, or it is no agent's session.
+    /// Claude is in it, or it is not an agent session.
     Live,
     /// No Claude, but not to be ended, and why.
     Busy(String),
@@ -72,7 +73,7 @@ pub fn session_verdict(
     }
     if let Some(pane) = session.panes.iter().find(|pane| !pane.dead && pane.running.is_empty()) {
         let what =
-            format!("no Claude was seen in it, but what runs in {} could not be seen", pane.id);
+            format!("no Claude was seen in it, but the processes of {} could not be seen", pane.id);
         return SessionVerdict::Busy(what);
     }
     let names = |inert: bool| {
@@ -123,6 +124,10 @@ pub(super) fn judge(context: &mut RuleContext<'_, '_>) {
     without_entry(context, &sessions);
 }
 
+/// The orchestrator that has a database makes the session first, waits two seconds for Claude
+/// in it, and then writes the row, for which it may wait some seconds more.
+const ROW_COMES: SignedDuration = SignedDuration::from_secs(15);
+
 /// A session with the end of the scan that saw it.
 type Seen<'c, 'a> = (&'c Sourced<'a, Session>, &'c End);
 
@@ -162,6 +167,18 @@ fn without_entry<'c>(context: &mut RuleContext<'c, '_>, sessions: &[Seen<'c, '_>
         context.withhold(&format!("{what} that no entry names"), &gap);
         return;
     }
+    let has_database =
+        context.state.registries.iter().any(|(registry, _)| registry.record.scope == Scope::State);
+    let is_young = |(session, end): &&&Seen<'_, '_>| {
+        let born = session.record.created;
+        has_database && context.is_younger(born, end, Of::Agents, ROW_COMES)
+    };
+    let (young, orphans): (Vec<_>, Vec<_>) = orphans.into_iter().partition(|seen| is_young(&seen));
+    if !young.is_empty() {
+        let what = counted(young.len(), "agent session", "agent sessions");
+        let why = "the orchestrator writes the row some seconds after it makes the session";
+        context.withhold(&format!("{what} that no entry names yet"), why);
+    }
     for (session, _) in orphans {
         report(context, Kind::OrphanSession, session, "no registry entry names it".to_owned());
     }
@@ -179,4 +196,27 @@ fn report<'c>(
 
 fn order(session: &Session) -> (&str, i32, &str) {
     (&session.name, session.server_pid, &session.id)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn another_users_session_is_not_judged() {
+        let session: Session = serde_json::from_value(json!({
+            "scan": "", "name": "agent_a", "id": "$1", "uid": 1000, "socket": "/s",
+            "server_pid": 9, "created": "2025-10-01T00:00:00Z", "attached": 0, "windows": 1,
+            "activity": "2025-10-01T00:00:00Z", "agent": null, "panes": [],
+        }))
+        .unwrap();
+        let verdict = |uid| session_verdict(&session, false, uid, &Options::default());
+        assert!(matches!(verdict(1000), SessionVerdict::Zombie(_)));
+        for has_claude in [false, true] {
+            let verdict = session_verdict(&session, has_claude, 1001, &Options::default());
+            assert_eq!(verdict, SessionVerdict::Foreign);
+        }
+    }
 }

@@ -1,10 +1,10 @@
-//! What there is to say besides the findings.
+//! Counts and notes besides the findings.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::record::Kind;
 
-/// What there is to say besides the findings.
+/// Counts and notes besides the findings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Number of findings of each kind.

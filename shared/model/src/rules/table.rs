@@ -7,8 +7,8 @@ use super::summary::Summary;
 use super::{agent, process, registry, session};
 use crate::record::{Finding, Kind};
 
-/// A rule judges everything of its subject once. It reports any kind of finding from its
-/// first one on.
+/// The first kind of finding that a rule reports, and the rule, which judges everything of its
+/// subject once. It may also report kinds that come later in the order.
 type Rule = (Kind, fn(&mut RuleContext<'_, '_>));
 
 /// One rule for each subject, in the order of their first kinds. The rule about entries

@@ -1,17 +1,17 @@
-//! tmux servers that live and were not asked: whether the session of an entry may be there.
+//! Living tmux servers that were not asked: whether one may have the session of an entry.
 //!
-//! An entry without a session is a ghost only if its session cannot be on a server that
-//! nobody asked. That server needs a Claude below it, must see the registry, and must be
-//! allowed to write it: an orchestrator that runs there registers its agents.
+//! An entry without a session is a ghost only if its session cannot be on a server that was not
+//! asked. That server needs a Claude below it, must see the registry, and must be allowed to
+//! write it: an orchestrator that runs there registers its agents.
 
 use foldhash::HashSet;
 
 use crate::record::{Mount, Mounts, Process, RegistryFile, UnaskedServer};
 
-/// The tmux servers below which a living Claude is, as far as processes were seen.
+/// The tmux servers with a living Claude below them, as far as processes were seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ServersWithClaude {
-    /// Any may have one: the processes were not seen as a whole.
+    /// Any server may have one: not all processes were seen.
     #[default]
     Any,
     /// Only these pids: ancestors of a Claude, or named by its `TMUX`.
@@ -19,7 +19,7 @@ pub enum ServersWithClaude {
 }
 
 impl ServersWithClaude {
-    /// From all Claude processes there are.
+    /// Finds them, given all Claude processes.
     pub fn of<'p>(processes: impl IntoIterator<Item = &'p Process>) -> ServersWithClaude {
         let living = processes.into_iter().filter(|process| !process.is_defunct());
         let above = living.flat_map(|process| {
@@ -57,9 +57,9 @@ pub fn possible_host<'u>(
 enum Visibility {
     /// It does not.
     None,
-    /// It does, or nobody knows.
+    /// It sees it, or this is unknown.
     Plain,
-    /// It does by a mount that maps users to others: permission bits say nothing then.
+    /// It sees it through a mount that maps user ids: then permission bits prove nothing.
     Idmapped,
 }
 
@@ -83,8 +83,8 @@ fn contains(mount: &Mount, path: &str) -> bool {
     path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Whether a server may write a registry, by the permission bits. Root may always; of a
-/// server whose user or groups are unknown the same is assumed.
+/// Whether a server may write a registry, by the permission bits. Root always may; a server
+/// whose user or groups are unknown is assumed to.
 fn can_write(server: &UnaskedServer, registry: &RegistryFile) -> bool {
     let Some(uid) = server.uid else { return true };
     let in_group = || server.groups.as_ref().is_none_or(|groups| groups.contains(&registry.gid));

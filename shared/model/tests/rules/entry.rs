@@ -169,7 +169,7 @@ fn count_mismatch() {
             (
                 "wrong",
                 |w| w.first(AGENTS)["counters"]["active_agents"]["stored"] = json!(9),
-                &["count_mismatch set_counters active_agents is 9, its entries make 1"],
+                &["count_mismatch set_counters active_agents is 9, its entries add up to 1"],
             ),
             (
                 "not there",
@@ -185,7 +185,7 @@ fn count_mismatch() {
                     });
                 },
                 &[
-                    "count_mismatch set_counters active_count is -1, its entries make 0; total_spawned is 3",
+                    "count_mismatch set_counters active_count is -1, its entries add up to 0; total_spawned is 3",
                 ],
             ),
         ],

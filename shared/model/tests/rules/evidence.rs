@@ -7,7 +7,7 @@ use super::*;
 use crate::common::{Scan, at};
 
 /// A world in which something can be done about everything.
-fn everything() -> World {
+pub fn everything() -> World {
     let mut world = loose();
     let mut counters = common::registry(GLOBAL, "global");
     counters["counters"]["active_agents"]["stored"] = json!(9);

@@ -7,6 +7,7 @@
 mod common;
 mod entry;
 mod evidence;
+mod plan;
 mod process;
 mod session;
 mod unasked;

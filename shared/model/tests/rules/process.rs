@@ -85,12 +85,12 @@ fn leaked_process() {
             (
                 "nobody reads",
                 |w| output(w, "pipe"),
-                &["leaked_process kill_process output to a pipe nobody reads"],
+                &["leaked_process kill_process output to a pipe that nobody reads"],
             ),
             (
                 "output closed",
                 |w| output(w, "other"),
-                &["leaked_process kill_process output to nowhere"],
+                &["leaked_process kill_process output neither read nor kept"],
             ),
             (
                 "its pane is gone",
@@ -219,7 +219,7 @@ fn a_process_that_ps_showed() {
     const LEAK: &[&str] = &[
         "leaked_process kill_process no terminal, no service; started for headless work (seen by ps)",
     ];
-    const SILENT: &[&str] = &["untracked_process - no flag of headless work"];
+    const SILENT: &[&str] = &["untracked_process - its arguments, as ps shows them, have no flag"];
     check(
         loose_by_ps,
         &[
@@ -269,7 +269,7 @@ fn a_process_that_ps_showed() {
     let mut world = loose_by_ps();
     words(&mut world, &["claude"]);
     world.options.outside_tmux = true;
-    let expected = "leaked_process kill_process held by: no flag of headless work";
+    let expected = "leaked_process kill_process held by: its arguments, as ps shows them";
     assert_findings("all outside tmux", &world.judge(), &[expected]);
     assert_eq!(world.judge().findings[0]["evidence"]["proc_source"], "ps");
     // The words of a process in /proc do not make up for what could not be read there.

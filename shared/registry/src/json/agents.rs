@@ -11,17 +11,17 @@ use super::corrupt::Corrupt;
 use super::entry::Entry;
 use super::text::{skip_space, span_of};
 
-/// What stands in `agents`.
+/// What is in `agents`.
 #[derive(Debug)]
 pub(super) struct Agents {
     /// The kind of registry; None when this is neither object nor array.
     pub scope: Option<Scope>,
-    /// Where it stands, brackets included.
+    /// Its span, brackets included.
     pub span: Range<usize>,
-    /// Of each entry where it begins: at the quote of its key, or at its brace.
+    /// Where each entry begins: at the quote of its key, or at its brace.
     pub starts: Vec<usize>,
-    /// Entries of which it is not known yet whether they are any: those that are no object,
-    /// and those with an escape, which may mean no character.
+    /// Entries that are still to be checked: those that are not objects, and those with an
+    /// escape, which may be invalid.
     suspects: Vec<usize>,
 }
 

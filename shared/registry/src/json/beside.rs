@@ -1,4 +1,4 @@
-//! The files beside a registry: its journal, old contents, and files that are being made.
+//! The files beside a registry: its journal, backups, and unfinished files.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -14,11 +14,11 @@ use nix::unistd::{Gid, fchown};
 use crate::directory::is_regular;
 use crate::place::Place;
 
-/// What the name of a file that is being made ends with: this, and six characters.
+/// The ending of the name of an unfinished file, followed by six characters.
 const UNFINISHED: &str = "prune-tmp-";
-/// What the name of an old content ends with: this, and the time.
+/// The ending of the name of a backup, followed by the time.
 const BACKUP: &str = "bak-";
-/// How a name spells a point in time; such names sort by it. `#` is a digit.
+/// The form of a time in a name; such names sort by time. `#` is a digit.
 const STAMP: &str = "########T######.######Z";
 
 /// A point in time as part of a file's name.
@@ -26,7 +26,7 @@ pub(super) fn stamp(now: Timestamp) -> String {
     now.strftime("%Y%m%dT%H%M%S.%6fZ").to_string()
 }
 
-/// The name of an old content.
+/// The name of a backup.
 pub(super) fn backup_name(registry: &Place, now: Timestamp) -> OsString {
     registry.beside(&format!("{BACKUP}{}", stamp(now)))
 }
@@ -73,7 +73,7 @@ fn write(mut file: File, like: &File, parts: &[&[u8]]) -> io::Result<()> {
     let mut mode = Mode::from_bits_truncate(like.st_mode);
     match fchown(&file, None, Some(Gid::from_raw(like.st_gid))) {
         Ok(()) => {}
-        // What one group may read another must not.
+        // Another group must not get the rights of this one.
         Err(Errno::EPERM) => mode.remove(Mode::S_IRWXG),
         Err(errno) => return Err(errno.into()),
     }
@@ -81,15 +81,15 @@ fn write(mut file: File, like: &File, parts: &[&[u8]]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Removes what a write that was killed has left of files that never appeared. Whoever
-/// has the exclusive lock is alone in making them.
+/// Removes the unfinished files that a killed write has left. Only the holder of the exclusive
+/// lock makes such files.
 pub(super) fn sweep(registry: &Place, owner: u32) {
     for name in ours(registry, UNFINISHED, "******", owner).unwrap_or_default() {
         let _ = registry.directory.remove(&name);
     }
 }
 
-/// Removes the oldest of the contents that were kept.
+/// Removes the oldest backups.
 ///
 /// # Errors
 /// When the directory cannot be listed, or one of them cannot be removed.
@@ -100,7 +100,7 @@ pub(super) fn drop_backups(registry: &Place, owner: u32, keep: usize) -> io::Res
 }
 
 /// The files beside a registry that this program has made for its owner: regular files whose
-/// names are of exactly this form. Others that begin alike are a person's.
+/// names are of exactly this form. Other files with a similar name belong to a person.
 fn ours(registry: &Place, ending: &str, form: &str, owner: u32) -> io::Result<Vec<OsString>> {
     let prefix = registry.beside(ending);
     let is_ours = |stat: FileStat| is_regular(&stat) && stat.st_uid == owner;
@@ -113,7 +113,7 @@ fn ours(registry: &Place, ending: &str, form: &str, owner: u32) -> io::Result<Ve
     Ok(names)
 }
 
-/// Whether each byte is that of the form: `#` is a digit, `*` a digit or a letter.
+/// Whether each byte matches the form: `#` is a digit, `*` a digit or a letter.
 fn has_form(name: &[u8], form: &str) -> bool {
     let fits = |(byte, form): (&u8, u8)| match form {
         b'#' => byte.is_ascii_digit(),

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// A stretch of a text and what stands there afterwards.
+/// A span of a text and its replacement.
 pub(super) type Change<'c> = (Range<usize>, Cow<'c, str>);
 
 /// Carries out changes, which must not overlap.

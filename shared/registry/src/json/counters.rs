@@ -7,11 +7,13 @@ const GLOBAL: [&str; 2] = ["total_agents_spawned", "active_agents"];
 /// Counters of a task registry: all entries, the active ones, the completed ones.
 const TASK: [&str; 3] = ["total_spawned", "active_count", "completed_count"];
 
-/// The names of the counters in a registry of this scope, in the order of [`Tally::values`].
+/// The names of the counters in a registry of this scope, in the order of `Tally::values`.
 pub fn counter_names(scope: Scope) -> &'static [&'static str] {
     match scope {
         Scope::Global => &GLOBAL,
         Scope::Task => &TASK,
+        // A database stores none.
+        Scope::State => &[],
     }
 }
 
@@ -24,9 +26,11 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Counts one more entry, by its status.
-    pub fn add(&mut self, scope: Scope, status: Option<&str>) {
-        self.count(is_active(scope, status), status == Some("completed"));
+    /// Counts one more entry, by its status. Whether it is active.
+    pub fn add(&mut self, scope: Scope, status: Option<&str>) -> bool {
+        let active = is_active(scope, status);
+        self.count(active, status == Some("completed"));
+        active
     }
 
     /// Counts one more entry, by what its status means.

@@ -69,13 +69,13 @@ pub fn edit<'t>(
     let mut fate = fates.iter();
     slots.retain(|_| fate.next() != Some(&GOES));
     let values = tally(&slots).values(layout.scope);
-    // The new text needs the room.
-    drop(slots);
     edits.extend(counter_changes(text, layout, values, fates.contains(&GOES)));
+    // The new text needs the room.
+    drop((slots, which, fates));
     Ok(Edited { text: apply(text, edits), removed })
 }
 
-/// What becomes of an entry; None: it stays as it is.
+/// The change of an entry; `None`: it stays as it is.
 type Fate = Option<ChangeKind>;
 
 const GOES: Fate = Some(ChangeKind::Remove);
@@ -106,12 +106,12 @@ fn removals(layout: &Layout, slots: &[Slot<'_>], fates: &[Fate]) -> Vec<Change<'
     changes
 }
 
-/// Where the entries of a text stand.
+/// Where the entries are in a text.
 struct Places<'p, 't> {
     text: &'t str,
     agents: Range<usize>,
     slots: &'p [Slot<'t>],
-    /// How many entries of the same id stand before, by position, where there are any.
+    /// How many entries with the same id are before an entry, by position, if there are any.
     copies: HashMap<usize, usize>,
 }
 

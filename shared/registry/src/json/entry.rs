@@ -54,11 +54,11 @@ impl<'t> Entry<'t> {
     /// The entry that begins at `start` of a text.
     ///
     /// # Errors
-    /// [`Corrupt`] when it is no object, or has an escape that means no character.
+    /// [`Corrupt`] when it is not an object, or has an invalid escape.
     pub(super) fn read(text: &'t str, start: usize, scope: Scope) -> Result<Entry<'t>, Corrupt> {
         let (key, value) = match scope {
             Scope::Global => key(text, start).map(|(key, value)| (Some(key), value))?,
-            Scope::Task => (None, start),
+            Scope::Task | Scope::State => (None, start),
         };
         if text.as_bytes().get(value) != Some(&b'{') {
             let expected = format!("expected {WHAT}");
@@ -114,7 +114,7 @@ impl<'de> Visitor<'de> for FieldsVisitor {
                     continue;
                 }
             };
-            // As it stands there: a number may be one that no type of ours can hold.
+            // Verbatim: a number may not fit into any type of ours.
             let value = map.next_value::<&'de RawValue>()?;
             let text = value.get().starts_with('"').then(|| meaning(value));
             *field = text.transpose().map_err(A::Error::custom)?;

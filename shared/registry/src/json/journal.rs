@@ -100,16 +100,16 @@ pub(super) fn bytes(registry: &Place, owner: u32, max_size: u64) -> io::Result<O
 
 /// The old and the new content.
 pub(super) fn contents(bytes: &[u8]) -> Result<(&[u8], &[u8]), String> {
-    let line = bytes.iter().position(|&byte| byte == b'\n').ok_or("it has no first line")?;
+    let line = bytes.iter().position(|&byte| byte == b'\n').ok_or("its first line is missing")?;
     let head: Head = serde_json::from_slice(&bytes[..line]).map_err(|error| error.to_string())?;
     let contents = &bytes[line + 1..];
     let length = head.old_bytes.checked_add(head.new_bytes);
     if head.format != FORMAT || length != Some(contents.len()) {
-        return Err("it is not of a format that is known".to_owned());
+        return Err("its format is unknown".to_owned());
     }
     let (old, new) = contents.split_at(head.old_bytes);
     if digest(old) != head.old_sha256 || digest(new) != head.new_sha256 {
-        return Err("its contents do not have the digests that it says".to_owned());
+        return Err("its contents do not match its digests".to_owned());
     }
     Ok((old, new))
 }

@@ -1,5 +1,5 @@
-//! Where things stand in a registry text. One pass over it finds that out and keeps
-//! nothing of an entry but where it begins: a registry may hold hundreds of thousands.
+//! Where the parts of a registry text are. One pass finds them and keeps only the beginning of
+//! each entry: a registry may hold hundreds of thousands.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use super::entry::Entry;
 use super::members::Members;
 use super::text::key;
 
-/// Where the parts of a registry stand.
+/// Where the parts of a registry are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// The kind of registry.
@@ -42,11 +42,11 @@ impl Layout {
             return Err(Corrupt::at(text, 0, "byte order mark before the JSON text"));
         }
         if text.trim_ascii().is_empty() {
-            return Err(Corrupt::at(text, 0, "it is empty"));
+            return Err(Corrupt::at(text, 0, "the file is empty"));
         }
         let (members, agents) = Members::of_registry(text)?;
         let agents = agents.ok_or_else(|| {
-            Corrupt::at(text, text.trim_end().len().saturating_sub(1), "there is no \"agents\"")
+            Corrupt::at(text, text.trim_end().len().saturating_sub(1), "\"agents\" is missing")
         })?;
         // Of several, only the last counts; what is wrong with the others does not matter.
         let scope = agents.check(text)?;
@@ -65,12 +65,12 @@ impl Layout {
         })
     }
 
-    /// The ids under which several entries of a global registry stand, and how many.
+    /// The ids that several entries of a global registry have, and how many.
     ///
     /// # Panics
     /// As [`Layout::entries`].
     pub fn doubles<'t>(&self, text: &'t str) -> BTreeMap<Cow<'t, str>, usize> {
-        // Of most ids only the hash is kept. Two ids of one hash are sorted out afterwards.
+        // Only the hash of most ids is kept; two ids with one hash are told apart afterwards.
         let (hasher, mut seen) = (RandomState::default(), HashSet::default());
         seen.reserve(self.starts.len());
         let suspects = self.keys(text).filter(|key| !seen.insert(hasher.hash_one(key)));
@@ -142,14 +142,14 @@ mod tests {
     #[test]
     fn errors_say_where() {
         for (text, line, column, reason) in [
-            ("", 1, 1, "it is empty"),
-            (" \n", 1, 1, "it is empty"),
+            ("", 1, 1, "the file is empty"),
+            (" \n", 1, 1, "the file is empty"),
             ("{\"agents\": {\n  \"a\": {\"x\": 1,}}}", 2, 16, "key must be a string"),
             ("{\"agents\": {}} x", 1, 16, "trailing characters"),
             ("\u{feff}{\"agents\": {}}", 1, 1, "byte order mark"),
             ("{\n\"agents\": null}", 2, 11, "\"agents\" is null"),
             ("{\"agents\": 5}", 1, 12, "\"agents\" is 5"),
-            ("{\"a\": {}}\n", 1, 9, "there is no \"agents\""),
+            ("{\"a\": {}}\n", 1, 9, "\"agents\" is missing"),
             ("{\"agents\": {\n\n\"a\": 5}}", 3, 6, "an agent (an object)"),
             ("{\"agents\": [{}, 5]}", 1, 17, "an agent (an object)"),
             ("{\"agents\": [{}, 1e400]}", 1, 17, "expected an agent (an object)"),

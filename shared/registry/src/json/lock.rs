@@ -32,7 +32,7 @@ pub(super) struct FileContent {
     pub facts: RegistryFile,
     /// Its text.
     pub text: String,
-    /// What stands where in it.
+    /// Where its parts are.
     pub layout: Layout,
 }
 
@@ -87,8 +87,8 @@ impl Lock {
     /// Takes the exclusive lock, for an edit.
     ///
     /// # Errors
-    /// [`RegistryError`] when the file is not a regular one of the user of this run, may not
-    /// be written, or is locked by somebody until `wait` is used up.
+    /// [`RegistryError`] when the file is not a regular one of the user of this run, may not be
+    /// written, or stays locked until `wait` is used up.
     pub fn exclusive(
         place: &Rc<Place>,
         max_size: u64,
@@ -114,7 +114,7 @@ impl Lock {
                         let facts = registry_file(&file, place.path()).map_err(|e| error(&e))?;
                         return Ok(Lock { place: place.clone(), facts, max_size, file });
                     }
-                    // Somebody put another file in its place while this one was locked.
+                    // Another file was put in its place while this one was being locked.
                     if !wait.pause() {
                         return Err(error(&"another file was put in its place; try again"));
                     }
@@ -152,8 +152,8 @@ impl Lock {
         })
     }
 
-    /// Reads the whole text and what stands where in it. A corrupt one is given a second:
-    /// somebody may be writing without the lock.
+    /// Reads the whole text and finds its parts. A corrupt one is given a second: another
+    /// program may be writing without the lock.
     ///
     /// # Errors
     /// [`RegistryError`] when it cannot be read, is not UTF-8, or is still corrupt.

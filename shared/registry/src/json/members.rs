@@ -16,8 +16,7 @@ use super::text::{meaning, skip_space, span_of};
 pub struct Members {
     /// Name and span of the value, in the order of the text.
     named: Vec<(String, Range<usize>)>,
-    /// What stands before the last member: a comma, unless it is the only one, and white
-    /// space.
+    /// The text before the last member: a comma, unless it is the only one, and white space.
     separator: Range<usize>,
     /// The end of the last member.
     end: usize,
@@ -32,7 +31,7 @@ impl Members {
         Members::read_each(text, start, None)
     }
 
-    /// The same for the registry itself; where the entries of `agents` begin comes along,
+    /// Reads the members of the registry itself, and where the entries of `agents` begin,
     /// unless there is no `agents`.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ use crate::error::RegistryError;
 /// What was done about an interrupted write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Recovered {
-    /// It had not begun: the registry is as it was before.
+    /// It had changed nothing: the registry is as it was before.
     NotBegun,
     /// It could not be completed, for lack of room perhaps: the registry is again as it
     /// was before.
@@ -25,26 +25,27 @@ pub(super) enum Recovered {
     Completed,
     /// Somebody has written the registry since; that was kept.
     KeptLater,
-    /// The registry was torn; the old content is back, the torn bytes are in this file.
+    /// The registry was torn; the old content was restored, the torn one is in this file.
     Restored(PathBuf),
 }
 
 impl fmt::Display for Recovered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Recovered::NotBegun => "an interrupted write had not begun",
+            Recovered::NotBegun => "the interrupted write had changed nothing",
             Recovered::TakenBack => {
-                "an interrupted write cannot be completed: the content before it is back"
+                "the interrupted write could not be completed; the old content was restored"
             }
             Recovered::Completed => "an interrupted write was completed",
             Recovered::KeptLater => {
-                "a write was interrupted, but somebody has written since: that was kept"
+                "a write was interrupted, but another program has written since; \
+                 its content was kept"
             }
             Recovered::Restored(torn) => {
                 return write!(
                     f,
-                    "it was torn; the content before the interrupted write is back, \
-                     the torn bytes are in {}",
+                    "the interrupted write left a torn file; the old content was restored, \
+                     the torn one is in {}",
                     torn.display()
                 );
             }
@@ -53,8 +54,8 @@ impl fmt::Display for Recovered {
 }
 
 impl Lock {
-    /// Puts right what an interrupted write has left. None if there is no journal. To be
-    /// called on an exclusive lock, before anything else.
+    /// Repairs what an interrupted write has left. None if there is no journal. To be called on
+    /// an exclusive lock, before anything else.
     ///
     /// # Errors
     /// [`RegistryError`] when the journal or the registry cannot be read or written; then
@@ -74,7 +75,7 @@ impl Lock {
         let failed = |error: io::Error| RegistryError::new(place.path(), error);
         let mut judgement = judge(&self.bytes().map_err(failed)?, old, new);
         if judgement == WriteState::Torn {
-            // Perhaps somebody is writing without the lock, at this moment.
+            // Another program may be writing without the lock right now.
             thread::sleep(HALF_WRITTEN);
             judgement = judge(&self.bytes().map_err(failed)?, old, new);
         }

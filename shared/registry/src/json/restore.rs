@@ -1,5 +1,5 @@
-//! Putting entries back that an edit took out or marked, byte for byte where they were;
-//! and, where somebody has written since, among what is there now.
+//! Putting entries back that an edit took out or marked, byte for byte where they were; and, if
+//! another program has written since, among what is there now.
 
 use std::collections::BTreeMap;
 
@@ -53,13 +53,13 @@ pub fn restore(
                 *body = &entry.text;
                 Ok(())
             }
-            (Some(_), Some(_)) => Err("the entry was changed since".to_owned()),
+            (Some(_), Some(_)) => Err("the entry has changed since".to_owned()),
             (None, Some(_)) => Err("the entry is gone".to_owned()),
             (None, None) if !standing.contains_key(&(&*entry.id, 0)) => {
                 back.insert(key, (at, &entry.text));
                 Ok(())
             }
-            (_, None) => Err("an entry of this id is there".to_owned()),
+            (_, None) => Err("an entry with this id exists".to_owned()),
         });
     }
     results.reverse();
@@ -73,7 +73,7 @@ pub fn restore(
     Ok(RestoredText { text: recount(apply(text, vec![change]), counters)?, results })
 }
 
-/// An id, and how many entries of that id stand before.
+/// An id, and how many entries with that id are before it.
 type Key<'i> = (&'i str, usize);
 
 /// One entry in its place.
@@ -100,7 +100,7 @@ impl<'i> Item<'i> {
     }
 }
 
-/// What stands between the brackets of `agents`.
+/// What is between the brackets of `agents`.
 struct Inside<'i> {
     items: Vec<Item<'i>>,
     tail: &'i str,
@@ -256,7 +256,7 @@ mod tests {
             restored.text,
             "{\"agents\": {\"new\": {}, \"c\": {\"y\": 1}, \"b\": {}}, \"active_agents\": 3}"
         );
-        assert_eq!(restored.results, [Ok(()), Err("an entry of this id is there".to_owned())]);
+        assert_eq!(restored.results, [Ok(()), Err("an entry with this id exists".to_owned())]);
         let empty = restore("{\"agents\": {}}", &removed, &BTreeMap::new()).unwrap();
         assert_eq!(empty.text, "{\"agents\": { \"b\": {}, \"c\": {}}}");
     }

@@ -1,5 +1,5 @@
-//! Where each entry stands and what it counts for: little, because a registry may hold
-//! hundreds of thousands.
+//! Where each entry is and how it counts; nothing more, because a registry may hold hundreds of
+//! thousands.
 
 use std::borrow::Cow;
 use std::ops::Range;

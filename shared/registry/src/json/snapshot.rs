@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use model::record::{Agent, Counter, Registry, Scope, Text};
+use model::record::{Agent, Counter, Format, Registry, Scope, Text};
 
 use super::counters::Tally;
 use super::entry::Entry;
@@ -42,6 +42,7 @@ impl JsonSnapshot {
         Registry {
             scan: scan.to_owned(),
             path: self.path.clone(),
+            format: Format::Json,
             scope: layout.scope,
             file: facts.clone(),
             agents: tally.entries() as u64,
@@ -52,7 +53,7 @@ impl JsonSnapshot {
 
 impl Snapshot for JsonSnapshot {
     fn notes(&self) -> Vec<String> {
-        let note = |id| format!("more than one entry {id:?}: the last one counts");
+        let note = |id| format!("more than one entry {id:?}; the last one counts");
         self.doubles.keys().map(note).collect()
     }
 
@@ -72,14 +73,19 @@ impl Snapshot for JsonSnapshot {
                     continue;
                 }
             }
-            tally.add(layout.scope, entry.fields.status.as_deref());
-            each(&agent(entry, layout.scope, scan, &self.path))?;
+            let active = tally.add(layout.scope, entry.fields.status.as_deref());
+            each(&agent(entry, (layout.scope, active), scan, &self.path))?;
         }
         ControlFlow::Continue(self.record(scan, tally))
     }
 }
 
-fn agent<'a>(entry: Entry<'a>, scope: Scope, scan: &'a str, path: &'a str) -> Agent<'a> {
+fn agent<'a>(
+    entry: Entry<'a>,
+    (scope, active): (Scope, bool),
+    scan: &'a str,
+    path: &'a str,
+) -> Agent<'a> {
     let fields = entry.fields;
     let read = |time: &Option<Cow<'_, str>>| time.as_deref().and_then(instant);
     let started = read(&fields.started_at);
@@ -102,6 +108,9 @@ fn agent<'a>(entry: Entry<'a>, scope: Scope, scan: &'a str, path: &'a str) -> Ag
         started_at: fields.started_at.map(Text),
         last_update: fields.last_update.map(Text),
         completed_at: fields.completed_at.map(Text),
+        active,
+        progress_bytes: None,
+        format: Format::Json,
         scope,
         registry: path.into(),
     }

@@ -1,4 +1,4 @@
-//! Parts of a JSON text that say where in it they stand.
+//! Parts of a JSON text, with their positions in it.
 //!
 //! serde_json passes over a value as a [`RawValue`], which borrows the text: where it begins
 //! tells the span. Measured on 147 MB with 400,000 entries: 0.22 s to find and read all of
@@ -13,13 +13,13 @@ use serde_json::value::RawValue;
 
 use super::corrupt::Corrupt;
 
-/// Where a part of a text stands that was borrowed from it.
+/// The span of a part that was borrowed from a text.
 pub(super) fn span_of(text: &str, part: &str) -> Range<usize> {
     let start = part.as_ptr().addr() - text.as_ptr().addr();
     start..start + part.len()
 }
 
-/// What a string means.
+/// The value of a string.
 ///
 /// # Errors
 /// What serde_json says of an escape that means no character.

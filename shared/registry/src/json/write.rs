@@ -21,19 +21,19 @@ use crate::signals::SignalsWait;
 /// [`super::write_state::judge`] looks for what an interruption has left.
 const CHUNK: usize = 1 << 16;
 
-/// Whether the old content is kept beside the registry.
+/// Whether a backup of the old content is made beside the registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kept {
     /// As `<registry>.bak-<UTC time>`, and of such files this many.
     Backups(usize),
-    /// No entry went, so nothing is kept.
+    /// No entry was removed, so no backup is kept.
     Nothing,
 }
 
-/// What an edit left behind.
+/// The files that an edit left beside the registry.
 #[derive(Debug)]
 pub struct Written {
-    /// The old content.
+    /// The backup of the old content.
     pub backup: Option<PathBuf>,
     /// Why the journal, or an older backup, could not be removed.
     pub left: Option<io::Error>,
@@ -56,8 +56,8 @@ impl Lock {
     /// over.
     ///
     /// # Errors
-    /// [`RegistryError`] when writing fails, or when somebody was seen to write without
-    /// the lock: then their bytes stay, as long as they are a registry.
+    /// [`RegistryError`] when writing fails, or when another program was seen to write without
+    /// the lock: then its bytes stay, if they are a registry.
     pub fn replace(
         &self,
         old: &str,
@@ -65,9 +65,11 @@ impl Lock {
         kept: Kept,
         now: Timestamp,
     ) -> Result<Written, RegistryError> {
-        // Whatever went wrong before: what is no registry is not written.
+        // A text that is not a registry is never written, whatever went wrong before.
         Layout::of(new).map_err(|corrupt| {
-            let reason = format!("refused to write what is not a registry: {corrupt}");
+            let reason = format!(
+                "the new content would not be a registry, so it was not written: {corrupt}"
+            );
             self.error(reason)
         })?;
         let _waiting = SignalsWait::begin();
@@ -102,16 +104,16 @@ impl Lock {
             }
             Err(Interrupted::Before(error)) => return Err(unchanged(error)),
             Err(Interrupted::Foreign(what)) => {
-                format!("somebody wrote to it without taking its lock; {what}")
+                format!("another program wrote to it without taking its lock; {what}")
             }
             Err(Interrupted::Replaced) => {
-                "somebody put another file in its place meanwhile; that was kept, and nothing \
-                 was changed in it; find again"
+                "another file was put in its place meanwhile; that file was left unchanged; \
+                 list the registry again"
                     .to_owned()
             }
             Err(Interrupted::Torn(error)) => format!(
                 "{error} in the middle of writing; \
-                 the next run puts it right, or agentprune --recover"
+                 the next run repairs it, or agentprune --recover"
             ),
         };
         Err(self.error(reason))
@@ -122,14 +124,14 @@ impl Lock {
         let before = self.written_at().map_err(Interrupted::Before)?;
         let is_ours = self.holds(old, 0).map_err(Interrupted::Before)?;
         if !is_ours || self.written_at().map_err(Interrupted::Before)? != before {
-            return Err(Interrupted::Foreign("that was kept, nothing was changed"));
+            return Err(Interrupted::Foreign("its content was kept, nothing was changed"));
         }
         if !self.place.leads_to(&self.file).map_err(Interrupted::Before)? {
             return Err(Interrupted::Replaced);
         }
         match self.put(old, new) {
-            // Whoever replaces the file takes no lock: what was written is in a file that
-            // nobody finds any more.
+            // A program that replaces the file takes no lock: what was written is in a file
+            // that no path leads to any more.
             Ok(true) => match self.place.leads_to(&self.file) {
                 Ok(true) => Ok(()),
                 _ => Err(Interrupted::Replaced),
@@ -188,11 +190,11 @@ impl Lock {
                 if end < bytes.len() {
                     self.file.set_len(end as u64)?;
                 }
-                return Err(Interrupted::Foreign("that was kept"));
+                return Err(Interrupted::Foreign("its content was kept"));
             }
             if Instant::now() >= deadline {
                 self.overwrite(new)?;
-                return Err(Interrupted::Foreign("what they wrote was not whole and is lost"));
+                return Err(Interrupted::Foreign("its content was not whole and is lost"));
             }
             thread::sleep(RETRY);
         }
@@ -242,11 +244,11 @@ impl Lock {
 
 /// Why a write did not come to its end.
 enum Interrupted {
-    /// It could not be done; the old content is there.
+    /// It failed; the file has its old content.
     Before(io::Error),
-    /// Somebody wrote without the lock; what became of that.
+    /// Another program wrote without the lock; what happened to its content.
     Foreign(&'static str),
-    /// Somebody put another file in its place.
+    /// Another file was put in its place.
     Replaced,
     /// The file may be neither old nor new.
     Torn(io::Error),

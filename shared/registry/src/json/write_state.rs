@@ -15,9 +15,9 @@ pub enum WriteState {
     Old,
     /// The new content, perhaps not all of it yet: the rest is old.
     Mixed,
-    /// Neither, but whole JSON: somebody wrote later.
+    /// Neither, but whole JSON: another program wrote later.
     Later,
-    /// Nothing that anybody can have meant.
+    /// Anything else: the content is torn.
     Torn,
 }
 
@@ -37,7 +37,7 @@ pub fn judge(found: &[u8], old: &[u8], new: &[u8]) -> WriteState {
     }
 }
 
-/// Whether every block is that of the old or that of the padded new content.
+/// Whether every block is from the old or from the padded new content.
 fn is_mixture(found: &[u8], old: &[u8], new: &[u8]) -> bool {
     let padded = new.len().max(old.len());
     if !(old.len()..=padded).contains(&found.len()) {

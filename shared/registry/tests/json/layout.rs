@@ -50,7 +50,7 @@ proptest! {
                     let body = &text[entry.span.clone()];
                     let keyed = match layout.scope {
                         Scope::Global => format!("{{{body}}}"),
-                        Scope::Task => format!("{{{:?}:{body}}}", ""),
+                        Scope::Task | Scope::State => format!("{{{:?}:{body}}}", ""),
                     };
                     let read: HashMap<String, HashMap<String, &RawValue>> =
                         serde_json::from_str(&keyed).unwrap();
@@ -61,7 +61,7 @@ proptest! {
                     };
                     let id = match layout.scope {
                         Scope::Global => key,
-                        Scope::Task => field("id").unwrap_or_default(),
+                        Scope::Task | Scope::State => field("id").unwrap_or_default(),
                     };
                     prop_assert_eq!(id, entry.id);
                     for (name, found) in [

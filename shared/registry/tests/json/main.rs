@@ -254,7 +254,7 @@ proptest! {
         let restored = restore(&now, &removed, &BTreeMap::new()).unwrap();
         let wrap = |entry: &JsonEntry<'_>| match written.scope {
             Scope::Global => format!("{{{}}}", entry.text),
-            Scope::Task => format!("{{{}:{}}}", json!(entry.id), entry.text),
+            Scope::Task | Scope::State => format!("{{{}:{}}}", json!(entry.id), entry.text),
         };
         for (entry, result) in removed.iter().zip(&restored.results) {
             if result.is_ok() {

@@ -145,7 +145,7 @@ fn write(scope: Scope, entries: Vec<Agent>, top: Top, space: &mut Space, around:
     }
     let agents = match scope {
         Scope::Global => Node::Object(nodes),
-        Scope::Task => Node::List(nodes.into_iter().map(|(_, node)| node).collect()),
+        Scope::Task | Scope::State => Node::List(nodes.into_iter().map(|(_, node)| node).collect()),
     };
     let mut members = top.before;
     members.extend(top.decoy.map(|decoy| (plain("agents"), decoy)));

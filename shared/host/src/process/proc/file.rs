@@ -13,8 +13,8 @@ pub fn path(pid: i32, file: &str) -> PathBuf {
 }
 
 /// Reads one of the files that hold one record or one block of memory: `stat`, `status`,
-/// `cgroup`, `cmdline`, `environ`. The kernel gives as much of them as there is room for, so
-/// that what does not fill the room is the end; no second read has to confirm it.
+/// `cgroup`, `cmdline`, `environ`. The kernel fills the buffer as far as the file goes, so a
+/// buffer that is not full has the whole file; no second read has to confirm it.
 ///
 /// # Errors
 /// When it cannot be opened or read, as when the process has ended.

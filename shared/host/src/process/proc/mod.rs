@@ -56,7 +56,7 @@ struct Proc {
 /// kernel.
 ///
 /// # Errors
-/// When `/proc` cannot be listed, or shows not even the process that asks.
+/// When `/proc` cannot be listed, or does not show even this process.
 pub fn read() -> io::Result<(Box<dyn Source>, ProcessMap)> {
     let mut pids = Vec::new();
     for entry in fs::read_dir("/proc")? {
@@ -110,7 +110,7 @@ impl Proc {
         }
     }
 
-    /// When a process started, by the clock of now.
+    /// When a process started, by the current clock.
     fn started(&self, stat: &Stat) -> Timestamp {
         let milliseconds = stat.start_ticks * 1000 / self.ticks_per_second;
         let after_boot = SignedDuration::from_millis(milliseconds as i64);
@@ -132,12 +132,10 @@ impl Source for Proc {
         tmux_server::is_tmux_server(pid, &stat.name)
     }
 
-    fn named_tmux_servers(&self, all: &ProcessMap) -> HashSet<i32> {
+    fn named_tmux_servers(&self, pids: &[i32]) -> HashSet<i32> {
         let own = user::uid();
         let is_own = |pid: &i32| fs::metadata(file::path(*pid, "")).is_ok_and(|m| m.uid() == own);
-        let mut named = tmux_server::named(all.keys().copied().filter(is_own));
-        named.retain(|pid| all.get(pid).is_some_and(|stat| !stat.is_dead()));
-        named
+        tmux_server::named(pids.iter().copied().filter(is_own))
     }
 
     fn now(&self, pid: i32) -> io::Result<Option<ProcessStat>> {
@@ -209,8 +207,8 @@ pub fn owner(pid: i32) -> Owner {
 /// is neither Claude nor a tmux server. Empty where the kernel has no such file (proc(5),
 /// `CONFIG_PROC_CHILDREN`), or pid 2 is something else, as in a container.
 ///
-/// To be asked after the pids were listed: a pid that is in both is that of a thread, or
-/// what had it before has ended.
+/// To be read after the pids were listed: then a pid in both lists is a thread's, or the
+/// process that had it has ended.
 fn kernel_threads(buffer: &mut Vec<u8>) -> HashSet<i32> {
     const KTHREADD: i32 = 2;
     let is_kthreadd = |stat: &Stat| stat.kernel_thread && stat.ppid == 0;
@@ -224,10 +222,10 @@ fn kernel_threads(buffer: &mut Vec<u8>) -> HashSet<i32> {
 fn configured(variable: SysconfVar) -> io::Result<u64> {
     sysconf(variable)?
         .map(|value| value as u64)
-        .ok_or_else(|| io::Error::other("sysconf says nothing"))
+        .ok_or_else(|| io::Error::other(format!("sysconf(3) does not know {variable:?}")))
 }
 
-/// None when the process has ended; that it could not be asked about is an error.
+/// `None` when the process has ended; an error when it could not be asked about.
 fn read_stat(pid: i32, buffer: &mut Vec<u8>) -> io::Result<Option<Stat>> {
     match file::read(pid, "stat", buffer) {
         Ok(text) => Ok(parse::proc::stat(text)),

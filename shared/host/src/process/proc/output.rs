@@ -12,7 +12,7 @@ use super::file::{link, path};
 pub fn output(pid: i32) -> Option<Stdout> {
     let link = match link(pid, "fd/1") {
         Ok(link) => link,
-        // The directory could be read, there is no such descriptor: it is closed.
+        // The directory could be read and lacks this descriptor: it is closed.
         Err(error)
             if error.kind() == io::ErrorKind::NotFound && fs::read_dir(path(pid, "fd")).is_ok() =>
         {

@@ -14,6 +14,9 @@ use model::parse;
 
 use super::file::{link, path, read};
 
+/// How many bytes the kernel keeps of a name (`TASK_COMM_LEN` without the NUL).
+const NAME_LEN: usize = 15;
+
 /// Whether a living process of this short name is a tmux server.
 pub fn is_tmux_server(pid: i32, name: &str) -> bool {
     if name == "tmux: server" {
@@ -21,7 +24,11 @@ pub fn is_tmux_server(pid: i32, name: &str) -> bool {
     }
     let is_titled = name.ends_with(": server");
     let is_cut_title = name.ends_with(':');
+    // A name that fills the 15 bytes has no room for a title.
     let has_executable = || {
+        if name.len() < NAME_LEN && !name.starts_with("tmux") {
+            return false;
+        }
         let exe = link(pid, "exe").unwrap_or_default();
         base_name(exe.strip_suffix(" (deleted)").unwrap_or(&exe)).starts_with("tmux")
     };
@@ -30,7 +37,7 @@ pub fn is_tmux_server(pid: i32, name: &str) -> bool {
     }
     match listening_sockets(pid) {
         Some(sockets) => !sockets.is_empty(),
-        // Of another user's process, the name is all there is.
+        // Only the name of another user's process is known.
         None => is_titled || is_cut_title && name.starts_with("tmux"),
     }
 }

@@ -1,0 +1,174 @@
+//! Opening a database file, for its owner only.
+//!
+//! Whoever reads a database in WAL mode makes files beside it. Those of another user would
+//! keep the owner from writing it, so nobody but the owner opens it, not even root.
+//!
+//! The file is checked through a handle that cannot read it (`O_PATH`): closing an ordinary
+//! descriptor would drop every lock that this process holds on the file (fcntl(2), "Advisory
+//! record locking"), also those of SQLite.
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use model::record::RegistryFile;
+use nix::unistd::geteuid;
+use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
+use rusqlite::{Connection, OpenFlags};
+
+use super::error::failed;
+use crate::error::RegistryError;
+
+/// The longest text that is read or written, in bytes.
+const LONGEST_TEXT: i32 = 1 << 20;
+/// What SQLite keeps beside a database.
+const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// One short read.
+    Read,
+    /// Changes.
+    Write,
+}
+
+/// A database file that may be opened.
+#[derive(Debug)]
+pub struct DatabaseFile {
+    /// Absolute path, symbolic links resolved.
+    pub path: PathBuf,
+    /// What the kernel says of the file. It belongs to the user that this process runs as.
+    pub facts: RegistryFile,
+    identity: (u64, u64),
+    /// Keeps the inode from being used again for another file.
+    _handle: Handle,
+}
+
+impl DatabaseFile {
+    /// Checks the file at this path.
+    ///
+    /// # Errors
+    /// [`RegistryError`] when it is not a regular file, is empty, belongs to another user, or
+    /// has a file beside it that is not SQLite's of the same user.
+    pub fn at(path: &Path) -> Result<DatabaseFile, RegistryError> {
+        let error = |reason: &dyn std::fmt::Display| RegistryError::new(path, reason);
+        let resolved = fs::canonicalize(path).map_err(|reason| error(&reason))?;
+        let (handle, metadata) = handle(&resolved).map_err(|reason| error(&reason))?;
+        let own = geteuid().as_raw();
+        check(&metadata, own).map_err(|reason| RegistryError::new(&resolved, reason))?;
+        if metadata.len() == 0 {
+            let reason = "empty (0 bytes): it is no database yet, or no longer";
+            return Err(RegistryError::new(&resolved, reason));
+        }
+        for ending in BESIDE {
+            let beside = beside(&resolved, ending);
+            match fs::symlink_metadata(&beside) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(RegistryError::new(&beside, error)),
+                Ok(metadata) => {
+                    check(&metadata, own).map_err(|reason| RegistryError::new(&beside, reason))?;
+                }
+            }
+        }
+        let identity = (metadata.dev(), metadata.ino());
+        let facts = facts(&handle, &metadata, &resolved);
+        let facts = facts.map_err(|error| RegistryError::new(&resolved, error))?;
+        Ok(DatabaseFile { path: resolved, facts, identity, _handle: handle })
+    }
+
+    /// Opens it. `busy`: how long to wait for somebody who has it locked.
+    ///
+    /// # Errors
+    /// [`RegistryError`] when SQLite cannot, or when the path leads to another file now.
+    pub fn connect(&self, access: Access, busy: Duration) -> Result<Connection, RegistryError> {
+        // Neither a URI nor a file that is made here.
+        let mode = match access {
+            Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
+            Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        };
+        let flags = mode
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX
+            | OpenFlags::SQLITE_OPEN_NOFOLLOW
+            | OpenFlags::SQLITE_OPEN_EXRESCODE;
+        let sqlite = |error| failed(&self.path, &error);
+        let connection = Connection::open_with_flags(&self.path, flags).map_err(sqlite)?;
+        connection.busy_timeout(busy).map_err(sqlite)?;
+        connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_TEXT).map_err(sqlite)?;
+        // What stands in the file calls no functions but SQLite's harmless ones.
+        connection
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)
+            .map_err(sqlite)?;
+        if access == Access::Write {
+            connection.pragma_update(None, "foreign_keys", true).map_err(sqlite)?;
+            // As the orchestrator has it: in WAL mode a commit does not wait for the disk.
+            connection.pragma_update(None, "synchronous", "NORMAL").map_err(sqlite)?;
+        }
+        let named = fs::symlink_metadata(&self.path);
+        if !named.is_ok_and(|named| (named.dev(), named.ino()) == self.identity) {
+            let reason = "another file was put in its place; run again";
+            return Err(RegistryError::new(&self.path, reason));
+        }
+        Ok(connection)
+    }
+
+    /// Whether SQLite has its files beside it.
+    pub fn has_wal(&self) -> bool {
+        beside(&self.path, "-wal").symlink_metadata().is_ok()
+    }
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut beside = OsString::from(path);
+    beside.push(ending);
+    PathBuf::from(beside)
+}
+
+fn check(metadata: &fs::Metadata, own: u32) -> Result<(), String> {
+    if metadata.is_dir() {
+        return Err("a directory, not a database".to_owned());
+    }
+    if !metadata.is_file() {
+        return Err("not a regular file".to_owned());
+    }
+    match metadata.uid() {
+        uid if uid == own => Ok(()),
+        uid => Err(format!("it belongs to uid {uid}, this runs as uid {own}: run as its owner")),
+    }
+}
+
+#[cfg(target_os = "linux")]
+type Handle = std::fs::File;
+#[cfg(not(target_os = "linux"))]
+type Handle = ();
+
+#[cfg(target_os = "linux")]
+fn handle(path: &Path) -> std::io::Result<(Handle, fs::Metadata)> {
+    use std::os::unix::fs::OpenOptionsExt;
+
+    use nix::fcntl::OFlag;
+
+    let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW;
+    let file = fs::OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
+    let metadata = file.metadata()?;
+    Ok((file, metadata))
+}
+
+#[cfg(target_os = "linux")]
+fn facts(handle: &Handle, _: &fs::Metadata, path: &Path) -> std::io::Result<RegistryFile> {
+    crate::registry_file::registry_file(handle, path)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn facts(_: &Handle, metadata: &fs::Metadata, _: &Path) -> std::io::Result<RegistryFile> {
+    let (owner_uid, gid, mode) = (metadata.uid(), metadata.gid(), metadata.mode() & 0o7777);
+    Ok(RegistryFile { owner_uid, gid, mode, device: None, device_path: None })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn handle(path: &Path) -> std::io::Result<(Handle, fs::Metadata)> {
+    Ok(((), fs::symlink_metadata(path)?))
+}

@@ -1,0 +1,55 @@
+//! The rows that bear our mark.
+
+use model::record::is_over;
+use rusqlite::Connection;
+
+use super::schema::{LATEST, MARK, columns};
+
+/// A row that we ended, and that nobody has written to since.
+#[derive(Debug)]
+pub struct MarkedRow {
+    /// `agent_id`
+    pub id: String,
+    /// `task_id`
+    pub task_id: String,
+    /// What we wrote as `status`.
+    pub status: String,
+    /// And as `last_update`.
+    pub last_update: String,
+    /// How far the agent was.
+    pub progress: i64,
+    /// The message, which has the mark.
+    pub message: String,
+}
+
+/// The rows that we ended. None where the database has no place for the mark.
+///
+/// # Errors
+/// Those of SQLite.
+pub fn marked(connection: &Connection) -> rusqlite::Result<Vec<MarkedRow>> {
+    let (table, names) = LATEST;
+    let there = columns(connection, table)?;
+    if !names.iter().all(|name| there.contains(*name)) {
+        return Ok(Vec::new());
+    }
+    let mut statement = connection.prepare(
+        "SELECT a.agent_id, a.task_id, a.status, a.last_update, p.progress, p.message \
+         FROM agent_progress_latest p JOIN agents a \
+         ON a.agent_id = p.agent_id AND a.task_id = p.task_id \
+         WHERE substr(p.message, 1, ?1) = ?2 AND a.status = p.status \
+         AND a.last_update = p.timestamp",
+    )?;
+    let row = |row: &rusqlite::Row<'_>| {
+        Ok(MarkedRow {
+            id: row.get(0)?,
+            task_id: row.get(1)?,
+            status: row.get(2)?,
+            last_update: row.get(3)?,
+            progress: row.get::<_, Option<i64>>(4)?.unwrap_or(0),
+            message: row.get(5)?,
+        })
+    };
+    let rows = statement.query_map(rusqlite::params![MARK.len() as i64, MARK], row)?;
+    let rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(rows.into_iter().filter(|row| is_over(Some(&row.status))).collect())
+}
