@@ -1,5 +1,7 @@
 //! The fields of processes.
 
+use model::record::HOWS;
+
 use super::common::SCAN;
 use crate::field::{Field, Unit};
 use crate::word::Tone::{Bad, Plain, Warn};
@@ -33,26 +35,18 @@ const STDOUT: Unit = Unit::Word(&[
     Word::plain("other", "anything else: it is closed, a terminal that no longer exists, a device"),
 ]);
 
-/// As `model::record::HOWS` has them.
-const HOW: Unit = Unit::Word(&[
-    Word::plain("self", "it runs this command"),
-    Word::plain("pane", "it is in a tmux pane or was started from one that lives"),
-    Word::plain("server", "its tmux server lives and did not answer"),
-    Word::plain("background", "Claude's own background service runs it"),
-    Word::plain("namespace", "it is in another pid namespace, or its parent is"),
-    Word::plain("parent", "a living parent that does more than wait for it"),
-    Word::plain("init_command", "pid 1 or the init of a container may have started it"),
-    Word::plain("terminal", "a terminal that exists"),
-    Word::plain("device", "its input or output is a device"),
-    Word::plain("reader", "a process reads its output"),
-    Word::plain("writer", "a process writes to its input"),
-    Word::plain("peer", "a process has the other end of its socket"),
-    Word::plain("log", "its output goes to a file that somebody can read"),
-    Word::plain("service", "a service unit"),
-    Word::plain("scope", "a container, or a scope of systemd-run"),
-    Word::plain("tracer", "a process traces it"),
-    Word::plain("watcher", "a process waits for its end by pidfd"),
-]);
+/// The ways of the model's table.
+const HOW_WORDS: [Word; HOWS.len()] = {
+    let mut words = [Word::plain("", ""); HOWS.len()];
+    let mut at = 0;
+    while at < HOWS.len() {
+        words[at] = Word::plain(HOWS[at].word, HOWS[at].meaning);
+        at += 1;
+    }
+    words
+};
+
+const HOW: Unit = Unit::Word(&HOW_WORDS);
 
 const HOLDER: &[Field] = &[
     Field::new("how", HOW, "In which way, as log or reader", "In which way it holds."),
@@ -221,10 +215,11 @@ pub const PROCESS: &[Field] = &[
     Field::new(
         "orphaned",
         Unit::Flag(Warn),
-        "Its parent is process 1, a reaper or tmux",
-        "Its parent is process 1, another process known to take in orphans (systemd, tini and \
-         containerd-shim are some), or a tmux server; and it is not in the session of that \
-         parent, in the sense of setsid(2).",
+        "Its parent is gone: who takes in orphans has it",
+        "Its parent is gone. Its parent now is a program that takes in orphans and did not start \
+         it: an init system, the init of a container, `systemd --user`, a shell or a program that \
+         only waits as process 1, or a tmux server. By ps(1): process 1 or one named `systemd` or \
+         `launchd`, in another session in the sense of setsid(2).",
     ),
     Field::new(
         "tmux",
