@@ -86,6 +86,7 @@ pub fn hold<'p, 'a>(
 fn item<'a>(of: &PlanItem<'a, Process>, process: &Process) -> PlanItem<'a, Process> {
     let ancestor = of.subject.pid;
     let action = PlannedAction {
+        found: of.action.found,
         kind: ActionKind::KillProcess,
         target: format!("process {} {}, a descendant of {ancestor}", process.pid, process.name)
             .into(),

@@ -20,7 +20,8 @@ pub struct Recheck {
     pub tmux: Scan,
     /// The processes that are Claude.
     pub processes: Vec<Process>,
-    /// How to judge. The age is not checked again: what was old enough still is.
+    /// How to judge processes and sessions. Their age is not checked again: what was old enough
+    /// still is.
     pub options: Options,
 }
 
@@ -87,6 +88,7 @@ impl Recheck {
         let options = Options {
             prefix: evidence.prefix.clone(),
             min_age: SignedDuration::ZERO,
+            entry_age: SignedDuration::ZERO,
             outside_tmux: evidence.outside_tmux,
             busy: evidence.busy,
             ignore_unasked: evidence.ignore_unasked,

@@ -144,10 +144,19 @@ pub const END: &[Field] = &[
     )
     .absent(),
     Field::new(
+        "unjudged",
+        Unit::Any("object"),
+        "How many records could not be judged",
+        "Findings only: about how many records nothing was concluded: *agents*, *sessions*, \
+         *processes*, and *registries* for their counters. Those that are too young are among \
+         them; sessions and processes of other users are not. A subject without any is missing.",
+    )
+    .absent(),
+    Field::new(
         "too_young",
         Unit::Number,
         "How many were too young",
-        "Findings only: how many processes and sessions were too young to be judged.",
+        "Findings only: how many processes, sessions and entries were too young to be judged.",
     )
     .absent(),
 ];

@@ -17,8 +17,9 @@ mod session;
 mod summary;
 mod table;
 mod unasked;
+mod young;
 
-pub use agent::{AgentVerdict, Entry, agent_verdict};
+pub use agent::{AgentVerdict, Entry, EntryAge, agent_verdict};
 pub use agent_sessions::{AgentSessions, NameLost, Sessions};
 pub use machine_state::{MachineState, machine_states};
 pub use options::Options;

@@ -6,10 +6,10 @@ use itertools::Itertools;
 use jiff::SignedDuration;
 
 use super::context::{FindingBuilder, RuleContext};
-use super::count::{by_reason, counted};
+use super::count::{by_reason, counted, kept};
 use super::options::Options;
 use super::panes::with_claude;
-use crate::record::{End, Kind, Of, Scope, Session};
+use crate::record::{End, Kind, Of, Scope, Session, Subject};
 use crate::stream::Sourced;
 
 /// Programs that may be left in a session in which nothing works: shells, programs that
@@ -109,7 +109,7 @@ pub(super) fn judge(context: &mut RuleContext<'_, '_>) {
         .partition(|(session, _)| session.record.uid == state.uid);
     let gaps = others.iter().filter_map(|(session, _)| state.owner_gap(session.record.uid));
     for (gap, count) in by_reason(gaps) {
-        context.withhold(&counted(count, "agent session", "agent sessions"), &gap);
+        context.note(&counted(count, "agent session", "agent sessions"), &gap);
     }
     if sessions.is_empty() {
         return;
@@ -117,8 +117,9 @@ pub(super) fn judge(context: &mut RuleContext<'_, '_>) {
     match state.gap(Of::Processes) {
         None => without_claude(context, &sessions),
         Some(gap) => {
-            let what = counted(sessions.len(), "agent session", "agent sessions");
-            context.withhold(&what, &gap);
+            let count = sessions.len();
+            let what = counted(count, "agent session", "agent sessions");
+            context.withhold(Subject::Sessions, count, &what, &gap);
         }
     }
     without_entry(context, &sessions);
@@ -139,15 +140,22 @@ fn without_claude<'c>(context: &mut RuleContext<'c, '_>, sessions: &[Seen<'c, '_
         let key = (record.server_pid, record.id.as_str());
         let has_claude = with_claude.contains(&key);
         match session_verdict(record, has_claude, context.state.uid, context.options) {
-            SessionVerdict::Foreign | SessionVerdict::Live => {}
+            SessionVerdict::Foreign => continue,
+            SessionVerdict::Live => {}
             SessionVerdict::Busy(reason) => report(context, Kind::BusySession, session, reason),
             SessionVerdict::Zombie(reason) => {
-                if !context.too_young(record.created, end, Of::Processes) {
+                let target = format!("session {}", record.name);
+                if let Some(line) = &session.kept_by {
+                    report(context, Kind::BusySession, session, kept(line));
+                } else if context.too_young(&target, record.created, end, Of::Processes) {
+                    continue;
+                } else {
                     context.zombies.insert(key);
                     report(context, Kind::ZombieSession, session, reason);
                 }
             }
         }
+        context.summary.judged += 1;
     }
 }
 
@@ -164,20 +172,20 @@ fn without_entry<'c>(context: &mut RuleContext<'c, '_>, sessions: &[Seen<'c, '_>
     }
     if let Some(gap) = context.state.gap(Of::Agents) {
         let what = counted(orphans.len(), "agent session", "agent sessions");
-        context.withhold(&format!("{what} that no entry names"), &gap);
+        context.note(&format!("{what} that no entry names"), &gap);
         return;
     }
     let has_database =
         context.state.registries.iter().any(|(registry, _)| registry.record.scope == Scope::State);
     let is_young = |(session, end): &&&Seen<'_, '_>| {
         let born = session.record.created;
-        has_database && context.is_younger(born, end, Of::Agents, ROW_COMES)
+        has_database && context.age(born, end, Of::Agents) < ROW_COMES
     };
     let (young, orphans): (Vec<_>, Vec<_>) = orphans.into_iter().partition(|seen| is_young(&seen));
     if !young.is_empty() {
         let what = counted(young.len(), "agent session", "agent sessions");
         let why = "the orchestrator writes the row some seconds after it makes the session";
-        context.withhold(&format!("{what} that no entry names yet"), why);
+        context.note(&format!("{what} that no entry names yet"), why);
     }
     for (session, _) in orphans {
         report(context, Kind::OrphanSession, session, "no registry entry names it".to_owned());
