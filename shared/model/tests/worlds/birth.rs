@@ -55,6 +55,7 @@ fn options() -> impl Strategy<Value = Options> {
         |(prefix, outside_tmux, busy, ignore_unasked)| Options {
             prefix: prefix.to_owned(),
             min_age: SignedDuration::from_secs(2),
+            entry_age: SignedDuration::from_mins(1),
             outside_tmux,
             busy,
             ignore_unasked,
@@ -149,14 +150,24 @@ fn entry(
         json!(r"a\b:$1"),
         json!("agent_#{pid}"),
     ];
-    (some(statuses.into()), some(names.into())).prop_map(move |(status, name)| {
-        let mut agent = common::agent(id);
-        agent["status"] = status;
-        agent["tmux_session"] = name;
-        agent["scope"] = json!(scope);
-        agent["registry"] = json!(path);
-        agent
-    })
+    (some(statuses.into()), some(names.into()), written(), written()).prop_map(
+        move |(status, name, started, updated)| {
+            let mut agent = common::agent(id);
+            agent["started"] = started;
+            agent["updated"] = updated;
+            agent["status"] = status;
+            agent["tmux_session"] = name;
+            agent["scope"] = json!(scope);
+            agent["registry"] = json!(path);
+            agent
+        },
+    )
+}
+
+/// A time of an entry: none, long ago, just now, or after every scan.
+pub fn written() -> impl Strategy<Value = Value> + Clone {
+    let times = [-6000, -6000, -600, -600, -66, -55, -40, 0, 600].map(|age| json!(at(age)));
+    some([vec![json!(null); 3], times.to_vec()].concat())
 }
 
 fn sessions(taken_at: &[i64]) -> impl Strategy<Value = Scan> {
