@@ -5,7 +5,7 @@
 set -u
 
 prog=cleanup_leaked_agents.sh
-yes='' dry_run='' workspace='' all_workspaces='' outside_tmux='' busy='' socket='' name='' source='' user='' min_age='' entry_age=''
+yes='' dry_run='' workspace='' all_workspaces='' outside_tmux='' busy='' ignore_unasked='' socket='' name='' source='' user='' min_age='' entry_age=''
 
 usage() {
     cat <<'TEXT'
@@ -21,6 +21,8 @@ Show what the orchestrator has leaked, ask, and clean it up.
       --outside-tmux     end every Claude outside tmux, even if something
                          holds it
       --busy             end agent sessions without Claude, even busy ones
+      --ignore-unasked   assume that tmux servers of other users have no session
+                         of this registry
   -S, --socket PATH      ask only the tmux server on this socket
       --name NAME        count processes of this name, and no others, as Claude
       --min-age TIME     do not judge processes and sessions younger than this
@@ -52,6 +54,7 @@ while [ $# -gt 0 ]; do
         --dry-run | -n) dry_run=1 ;;
         --outside-tmux) outside_tmux=--outside-tmux ;;
         --busy) busy=--busy ;;
+        --ignore-unasked) ignore_unasked=--ignore-unasked ;;
         --workspace) value "$1" $# "${2-}"; workspace=$2; shift ;;
         --workspace=?*) workspace=${1#*=} ;;
         --all-workspaces) all_workspaces=--all-workspaces ;;
@@ -146,7 +149,7 @@ scan() {
 judge() { # agentdiff's further arguments
     # shellcheck disable=SC2086 # each is one word or none
     agentdiff ${user:+"--user=$user"} ${min_age:+"--min-age=$min_age"} ${entry_age:+"--entry-age=$entry_age"} \
-        $outside_tmux $busy "$@" <"$scratch/scan"
+        $outside_tmux $busy $ignore_unasked "$@" <"$scratch/scan"
 }
 
 find_all() { # judges everything that was scanned

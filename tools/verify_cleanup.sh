@@ -3,7 +3,7 @@
 set -u
 
 prog=verify_cleanup.sh
-workspace='' all_workspaces='' outside_tmux='' busy='' socket='' name='' source='' user='' min_age='' entry_age=''
+workspace='' all_workspaces='' outside_tmux='' busy='' ignore_unasked='' socket='' name='' source='' user='' min_age='' entry_age=''
 
 usage() {
     cat <<'TEXT'
@@ -16,6 +16,8 @@ Show whether registry, tmux sessions and Claude processes agree.
       --all-workspaces   every workspace that the orchestrator knows of
       --outside-tmux     count every Claude outside tmux as leaked
       --busy             count agent sessions without Claude as zombies
+      --ignore-unasked   assume that tmux servers of other users have no session
+                         of this registry
   -S, --socket PATH      ask only the tmux server on this socket
       --name NAME        count processes of this name, and no others, as Claude
       --min-age TIME     do not judge processes and sessions younger than this
@@ -45,6 +47,7 @@ while [ $# -gt 0 ]; do
     case $1 in
         --outside-tmux) outside_tmux=--outside-tmux ;;
         --busy) busy=--busy ;;
+        --ignore-unasked) ignore_unasked=--ignore-unasked ;;
         --workspace) value "$1" $# "${2-}"; workspace=$2; shift ;;
         --workspace=?*) workspace=${1#*=} ;;
         --all-workspaces) all_workspaces=--all-workspaces ;;
@@ -150,7 +153,7 @@ scan() { # sets unread: the subjects that were not read completely
 judge() { # sets end: the end of the findings
     # shellcheck disable=SC2086 # each is one word or none
     agentdiff ${user:+"--user=$user"} ${min_age:+"--min-age=$min_age"} ${entry_age:+"--entry-age=$entry_age"} \
-        $outside_tmux $busy <"$scratch/scan" >"$scratch/findings" 2>"$scratch/notes"
+        $outside_tmux $busy $ignore_unasked <"$scratch/scan" >"$scratch/findings" 2>"$scratch/notes"
     end=$(grep '^{"type":"end"' "$scratch/findings") || { cat "$scratch/notes" >&2; fail "could not judge"; }
     case $end in
         *'"complete":true'*) ;;

@@ -122,6 +122,14 @@ pub const END: &[Field] = &[
     )
     .absent(),
     Field::new(
+        "hides_others",
+        Unit::Flag(Plain),
+        "Whether there may be more of them",
+        "Sessions only: whether there may be more such servers, because the system hides the \
+         processes of other users (`hidepid` of proc(5)).",
+    )
+    .absent(),
+    Field::new(
         "proc_source",
         SOURCE,
         "Where processes were seen",

@@ -116,6 +116,10 @@ pub struct End {
     /// Sessions: living servers of other users and other pid namespaces.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unasked: Option<Vec<UnaskedServer>>,
+    /// Sessions: whether there may be more such servers, because processes of other users are
+    /// hidden.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hides_others: Option<bool>,
     /// Sessions and processes: where the process table was read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proc_source: Option<ProcSource>,
@@ -154,6 +158,7 @@ impl End {
             sockets: None,
             server_pids: None,
             unasked: None,
+            hides_others: None,
             proc_source: None,
             names: None,
             findings: None,

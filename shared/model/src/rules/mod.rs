@@ -29,4 +29,4 @@ pub use registry::miscounted;
 pub use session::{SessionVerdict, is_agent_session, session_verdict};
 pub use summary::Summary;
 pub use table::judge;
-pub use unasked::{ServersWithClaude, possible_host, unasked_host};
+pub use unasked::{HIDDEN, ServersWithClaude, possible_host, unasked_host};

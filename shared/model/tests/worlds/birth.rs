@@ -178,11 +178,13 @@ fn sessions(taken_at: &[i64]) -> impl Strategy<Value = Scan> {
     let records = records.prop_map(|records| records.into_iter().flatten().collect());
     let unasked = proptest::collection::vec(unasked(), 0..2);
     let servers = some(vec![json!("all"), json!("all"), json!("named")]);
-    (closed("sessions", taken_at, 0.015, records), unasked, servers).prop_map(
-        |(mut scan, unasked, servers)| {
+    let hidden = proptest::bool::weighted(0.05);
+    (closed("sessions", taken_at, 0.015, records), unasked, servers, hidden).prop_map(
+        |(mut scan, unasked, servers, hidden)| {
             let pids: Vec<Value> = scan.records.iter().map(|s| s["server_pid"].clone()).collect();
             scan.end["unasked"] = json!(unasked);
             scan.end["servers"] = servers;
+            scan.end["hides_others"] = json!(hidden);
             scan.end["server_pids"] = json!(pids);
             scan
         },

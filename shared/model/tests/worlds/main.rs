@@ -179,6 +179,16 @@ proptest! {
     }
 
     #[test]
+    fn hidden_processes_add_nothing(world in worlds()) {
+        let before = acts(&world);
+        let mut hidden = world;
+        for scan in hidden.scans.iter_mut().filter(|scan| scan.end["of"] == "sessions") {
+            scan.end["hides_others"] = json!(true);
+        }
+        prop_assert!(acts(&hidden).is_subset(&before));
+    }
+
+    #[test]
     fn one_more_pane_adds_nothing(world in worlds(), added in pane(), at in any::<Index>()) {
         let before = acts(&world);
         let mut more = world;

@@ -294,6 +294,9 @@ impl<'w> World<'w> {
             return false;
         }
         for scan in self.scans("sessions") {
+            if scan["hides_others"] == true && !self.options.ignore_unasked {
+                return false;
+            }
             for server in array(&scan["unasked"]) {
                 let hosts = self.may_have_claude(&server["pid"])
                     && may_see(server, registry, false)
