@@ -101,10 +101,9 @@ fn prune(world: &World, scale: Scale, original: &str, what: &str) -> Vec<Row> {
 /// A file with what agentdiff finds.
 fn findings(world: &World) -> std::path::PathBuf {
     let line = format!(
-        "{{ lsagents --workspace .; lssessions -S '{}'; lsclaude --name {}; }} | \
-         agentdiff --min-age 0s >findings",
-        world.socket().display(),
-        world.name()
+        "{{ lsagents --workspace .; lssessions -S '{}'; }} | \
+         agentdiff --min-age 0s --ignore-unasked >findings",
+        world.socket().display()
     );
     run(world.command(program("sh")).args(["-c", &line]), "").expect(&[1]);
     world.path().join("findings")

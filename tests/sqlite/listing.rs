@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 
 use serde_json::json;
 
-use super::{database, found, ghosts, lsagents, python, world, world_of};
+use super::{database, found, ghosts, judged, lsagents, python, world, world_of};
 use crate::world::run;
 
 /// Seven agents: three ghosts, one with a session, two that are over, one of a status that
@@ -58,8 +58,7 @@ agent(c, 'd', tmux_session='')
     for name in ["agent_a", "agent_d"] {
         world.session(name, "sleep 3600");
     }
-    let scan = lsagents(&world).ok().out + &world.sessions_and_processes();
-    let ran = world.diff(&scan, &[]);
+    let ran = judged(&world);
     // By its id, a's session is there all the same, under another name.
     assert_eq!(ghosts(&ran.out), Vec::<String>::new(), "{}", ran.out);
     assert!(ran.err.contains("does not know the names of their sessions"), "{}", ran.err);
@@ -144,7 +143,7 @@ fn the_orchestrators_own_workspace_is_the_last_that_is_looked_for() {
 fn h65_a_new_session_without_a_row_is_no_orphan_yet() {
     let world = world("agent(c, 'a')");
     world.session("agent_new", "sleep 3600");
-    let scan = lsagents(&world).ok().out + &world.sessions_and_processes();
+    let scan = lsagents(&world).ok().out + &run(&mut world.lssessions(), "").ok().out;
     let ran = world.diff(&scan, &[]);
     assert!(!ran.out.contains("orphan_session"), "{}", ran.out);
     assert!(ran.err.contains("no entry names yet"), "{}", ran.err);

@@ -134,16 +134,7 @@ impl World {
     /// # Panics
     /// When one of them reports trouble.
     pub fn scan(&self) -> String {
-        run(&mut self.lsagents(), "").ok().out + &self.sessions_and_processes()
-    }
-
-    /// What `lssessions` and `lsclaude` print. The processes belong to it where ghosts are
-    /// judged: without them a tmux server in another test's pid namespace might hold any.
-    ///
-    /// # Panics
-    /// When one of them reports trouble.
-    pub fn sessions_and_processes(&self) -> String {
-        [self.lssessions(), self.lsclaude()]
+        [self.lsagents(), self.lssessions(), self.lsclaude()]
             .map(|mut lister| run(&mut lister, "").ok().out)
             .concat()
     }

@@ -119,9 +119,9 @@ pub fn restore(
     notes
 }
 
-/// How JSON files are looked into.
+/// How JSON files are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
+pub enum ReadMode {
     /// They are only read.
     Read,
     /// What an interrupted write has left of them is repaired first.
@@ -133,7 +133,7 @@ pub enum Look {
 pub fn active(
     workspace: &Workspace,
     agents: &[(&str, &str)],
-    look: Look,
+    mode: ReadMode,
     wait: &mut WaitBudget,
     notes: &mut Vec<String>,
 ) -> HashSet<String> {
@@ -144,8 +144,8 @@ pub fn active(
     let mut active = HashSet::default();
     let tasks = tasks.into_iter().map(|task| format!("{task}/AGENT_REGISTRY.json"));
     for relative in tasks.chain(["registry/GLOBAL_REGISTRY.json".to_owned()]) {
-        let looked = active_in(workspace, Path::new(&relative), &ids, look, wait);
-        match looked {
+        let found = active_in(workspace, Path::new(&relative), &ids, mode, wait);
+        match found {
             Ok(found) => active.extend(found),
             Err(error) => notes.push(error.to_string()),
         }
@@ -157,11 +157,11 @@ fn active_in(
     workspace: &Workspace,
     relative: &Path,
     ids: &[&str],
-    look: Look,
+    mode: ReadMode,
     wait: &mut WaitBudget,
 ) -> Result<Vec<String>, RegistryError> {
     let Some(registry) = find(workspace, relative)? else { return Ok(Vec::new()) };
-    if look == Look::Repair {
+    if mode == ReadMode::Repair {
         let locked = registry.lock(wait, &mut |_| {})?;
         let states = locked.entries(ids)?;
         let active = ids.iter().zip(&states).filter(|(_, state)| is_active(state));

@@ -14,7 +14,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use super::error::failed;
 use super::file::DatabaseFile;
 use super::marked::marked;
-use super::places::{self, Look};
+use super::places::{self, ReadMode};
 use super::read::rows;
 use super::repair::{finish, unfinished};
 use super::restore;
@@ -73,7 +73,8 @@ impl DatabaseRegistry {
         wait.spend(began.elapsed());
         transaction.and_then(|transaction| transaction.rollback()).map_err(sqlite)?;
         step(Step::Locked);
-        let left = unfinished(marked(&connection).map_err(sqlite)?, &workspace, Look::Repair, wait);
+        let left =
+            unfinished(marked(&connection).map_err(sqlite)?, &workspace, ReadMode::Repair, wait);
         let (count, notes) = finish(&left, &workspace, wait);
         if count > 0 {
             let agents = if count == 1 { "1 agent" } else { &format!("{count} agents") };
@@ -99,7 +100,7 @@ impl Registry for DatabaseRegistry {
         let (file, workspace) = self.open()?;
         let mut packed = Rows::default();
         let marked = rows(&file, wait, &mut |row| packed.push(row))?;
-        let unfinished = unfinished(marked, &workspace, Look::Read, wait);
+        let unfinished = unfinished(marked, &workspace, ReadMode::Read, wait);
         Ok(Box::new(DatabaseSnapshot {
             path: file.path.to_string_lossy().into_owned(),
             facts: file.facts,

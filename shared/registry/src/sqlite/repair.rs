@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::marked::MarkedRow;
-use super::places::{self, Look};
+use super::places::{self, ReadMode};
 use super::progress::{Appended, Line, ProgressFile, below, last_line};
 use super::tasks::Tasks;
 use super::workspace::Workspace;
@@ -55,7 +55,7 @@ impl Unfinished {
 pub fn unfinished(
     rows: Vec<MarkedRow>,
     workspace: &Workspace,
-    look: Look,
+    mode: ReadMode,
     wait: &mut WaitBudget,
 ) -> Unfinished {
     let mut unfinished = Unfinished::default();
@@ -75,7 +75,7 @@ pub fn unfinished(
         });
     }
     let agents: Vec<(&str, &str)> = rows.iter().map(|row| (&*row.id, &*row.task_id)).collect();
-    let active = places::active(workspace, &agents, look, wait, &mut unfinished.notes);
+    let active = places::active(workspace, &agents, mode, wait, &mut unfinished.notes);
     unfinished.active = rows.iter().map(|row| active.contains(&row.id)).collect();
     unfinished.rows = rows;
     unfinished

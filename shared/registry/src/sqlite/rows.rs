@@ -17,15 +17,7 @@ impl Columns {
         "parent",
     ];
     /// Those without which nothing can be said. They were there in every version.
-    pub const NEEDED: [&str; 7] = [
-        "agent_id",
-        "task_id",
-        "tmux_session",
-        "status",
-        "started_at",
-        "completed_at",
-        "last_update",
-    ];
+    pub const NEEDED: &[&str] = Columns::ALL.split_at(7).0;
 }
 
 /// One agent, as its row says.
