@@ -5,6 +5,11 @@ mod birth;
 mod change;
 mod corrupt;
 mod cut;
+mod entries;
+mod keep;
 mod malformed;
+mod twice;
 mod unasked;
 mod users;
+
+pub use twice::earlier;

@@ -233,7 +233,7 @@ check() { # COUNT SUBJECTS WHAT_IS_WELL WHAT_IS_WRONG
     for subject in $2; do
         number=$(unjudged "$subject")
         missing=$((missing + ${number:-0}))
-        case " $unread " in *" $subject "*) why='not all could be read' ;; esac
+        case " $unread " in *" $subject "*) why='not all could be judged' ;; esac
     done
     [ "$missing" -eq 0 ] || why="${why:-not judged: $missing}"
     if [ "$1" -gt 0 ]; then
@@ -274,7 +274,9 @@ done <"$scratch/notes"
 [ "$status" -eq 0 ] || printf '\nRun cleanup_leaked_agents.sh to clean up.\n'
 # What is too young is unknown too, but it does not hide what is surely wrong.
 young=$(printf '%s\n' "$end" | sed -n 's/.*"too_young":\([0-9]*\).*/\1/p')
-if [ -n "$unread" ] || [ "$all_unjudged" -gt "${young:-0}" ] || [ "$status" -eq 0 ] && [ "$all_unjudged" -gt 0 ]; then
+if [ -n "$unread" ] || [ "$all_unjudged" -gt "${young:-0}" ]; then
+    status=2
+elif [ "$status" -eq 0 ] && [ "$all_unjudged" -gt 0 ]; then
     status=2
 fi
 exec >&3
