@@ -28,8 +28,8 @@ Show whether registry, tmux sessions and Claude processes agree.
                          runs as the owner of the workspace
   -h, --help             show this text
 
-Exit status: 0 synchronised; 1 something to clean; 2 the scan failed, or something
-could not be judged.
+Exit status: 0 synchronised; 1 something to clean; 2 the scan failed, or not
+everything could be judged.
 TEXT
 }
 

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use crate::world::{
-    AGENTS, Entry, Registry, User, World, of_kind, privately_with_users, records, run,
+    AGENTS, Entry, Registry, User, World, alive, of_kind, privately_with_users, records, run,
+    wait_until,
 };
 
 /// Writes the keep file of the world's user.
@@ -73,6 +74,33 @@ fn what_a_line_matches_is_held_and_the_reason_names_the_line() {
     }
     fs::remove_file(path).unwrap();
     assert_eq!(world.prune(&sample.findings, &["--yes"]).ok().records().len(), 4);
+}
+
+#[test]
+fn a_descendant_that_a_line_matches_is_left_by_tree() {
+    let world = World::new();
+    world.write_global(&Registry::new([]));
+    world.session("work", "exec sleep 3600");
+    let file = world.path().join("child");
+    let child = format!(
+        "sleep 600 </dev/null >/dev/null 2>&1 & echo $! >'{0}.new'; mv '{0}.new' '{0}'",
+        file.display()
+    );
+    for (text, ends) in [
+        (".type == \"process\" and (.args | any(. == \"600\"))\n", false),
+        (".type == \"process\" and .name == \"sleep\" and (.pid | error)\n", false),
+        (".type == \"process\" and (.args | any(. == \"601\"))\n", true),
+    ] {
+        let _ = fs::remove_file(&file);
+        let leaked = world.leaked(&[("STANDIN_REAPS", &child)]).pid;
+        wait_until(|| "the child", || file.exists());
+        let pid: i32 = fs::read_to_string(&file).unwrap().trim().parse().unwrap();
+        keep(&world, text);
+        let findings = world.findings(&["-Q", &format!(".target == \"process {leaked}\"")]);
+        let ran = world.prune(&findings, &["--yes", "--tree"]).ok();
+        assert_eq!((alive(leaked), alive(pid)), (false, !ends), "{text}: {}{}", ran.out, ran.err);
+        assert_eq!(ran.err.contains("keep"), !ends, "{}", ran.err);
+    }
 }
 
 #[test]

@@ -125,8 +125,8 @@ pub const END: &[Field] = &[
         "hides_others",
         Unit::Flag(Plain),
         "Whether there may be more of them",
-        "Sessions only: whether there may be more such servers, because the system hides the \
-         processes of other users (`hidepid` of proc(5)).",
+        "Sessions only: whether there may be more such servers, because the option `hidepid` of \
+         proc(5) hides the processes of other users.",
     )
     .absent(),
     Field::new(
