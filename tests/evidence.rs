@@ -8,8 +8,10 @@ mod cut;
 mod entries;
 mod keep;
 mod malformed;
+mod reborn;
 mod twice;
 mod unasked;
+mod unnamed;
 mod users;
 
 pub use twice::earlier;

@@ -5,7 +5,7 @@
 set -u
 
 prog=cleanup_leaked_agents.sh
-yes='' dry_run='' workspace='' all_workspaces='' outside_tmux='' busy='' ignore_unasked='' socket='' name='' source='' user='' min_age='' entry_age=''
+yes='' dry_run='' workspace='' all_workspaces='' outside_tmux='' busy='' ignore_unasked='' unregistered='' socket='' name='' source='' user='' min_age='' entry_age=''
 
 usage() {
     cat <<'TEXT'
@@ -23,6 +23,8 @@ Show what the orchestrator has leaked, ask, and clean it up.
       --busy             end agent sessions without Claude, even busy ones
       --ignore-unasked   assume that tmux servers of other users have no session
                          of this registry
+      --unregistered     end idle agent sessions that no entry names at once,
+                         not only after ten minutes
   -S, --socket PATH      ask only the tmux server on this socket
       --name NAME        count processes of this name, and no others, as Claude
       --min-age TIME     do not judge processes and sessions younger than this
@@ -55,6 +57,7 @@ while [ $# -gt 0 ]; do
         --outside-tmux) outside_tmux=--outside-tmux ;;
         --busy) busy=--busy ;;
         --ignore-unasked) ignore_unasked=--ignore-unasked ;;
+        --unregistered) unregistered=--unregistered ;;
         --workspace) value "$1" $# "${2-}"; workspace=$2; shift ;;
         --workspace=?*) workspace=${1#*=} ;;
         --all-workspaces) all_workspaces=--all-workspaces ;;
@@ -149,7 +152,7 @@ scan() {
 judge() { # agentdiff's further arguments
     # shellcheck disable=SC2086 # each is one word or none
     agentdiff ${user:+"--user=$user"} ${min_age:+"--min-age=$min_age"} ${entry_age:+"--entry-age=$entry_age"} \
-        $outside_tmux $busy $ignore_unasked "$@" <"$scratch/scan"
+        $outside_tmux $busy $unregistered $ignore_unasked "$@" <"$scratch/scan"
 }
 
 find_all() { # judges everything that was scanned
@@ -265,7 +268,7 @@ printf '  Registry agents: %s\n\n' "$agents"
 printf 'What will be cleaned:\n'
 show action kill_process kill_session remove_entry terminate_entry set_counters
 printf '\nLeft alone:\n'
-show kind untracked_process busy_session kept_agent orphan_session defunct_process
+show kind untracked_process busy_session recent_session kept_agent orphan_session defunct_process
 if [ -s "$scratch/notes" ]; then
     printf '\nNot judged:\n'
     sed 's/^agentdiff: /  /' "$scratch/notes"
@@ -280,6 +283,8 @@ if ! grep -q '"action":"' "$scratch/findings"; then
         exit 2
     elif [ "${young:-0}" -gt 0 ]; then
         echo 'Nothing to clean up yet: some are too young to judge.'
+    elif grep -q '^{"type":"finding","kind":"recent_session"' "$scratch/findings"; then
+        echo 'Nothing to clean up yet: some sessions were active until just now.'
     else
         echo 'Nothing to clean up.'
     fi

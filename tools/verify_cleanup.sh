@@ -3,7 +3,7 @@
 set -u
 
 prog=verify_cleanup.sh
-workspace='' all_workspaces='' outside_tmux='' busy='' ignore_unasked='' socket='' name='' source='' user='' min_age='' entry_age=''
+workspace='' all_workspaces='' outside_tmux='' busy='' ignore_unasked='' unregistered='' socket='' name='' source='' user='' min_age='' entry_age=''
 
 usage() {
     cat <<'TEXT'
@@ -18,6 +18,8 @@ Show whether registry, tmux sessions and Claude processes agree.
       --busy             count agent sessions without Claude as zombies
       --ignore-unasked   assume that tmux servers of other users have no session
                          of this registry
+      --unregistered     count idle agent sessions that no entry names as
+                         zombies at once, not only after ten minutes
   -S, --socket PATH      ask only the tmux server on this socket
       --name NAME        count processes of this name, and no others, as Claude
       --min-age TIME     do not judge processes and sessions younger than this
@@ -48,6 +50,7 @@ while [ $# -gt 0 ]; do
         --outside-tmux) outside_tmux=--outside-tmux ;;
         --busy) busy=--busy ;;
         --ignore-unasked) ignore_unasked=--ignore-unasked ;;
+        --unregistered) unregistered=--unregistered ;;
         --workspace) value "$1" $# "${2-}"; workspace=$2; shift ;;
         --workspace=?*) workspace=${1#*=} ;;
         --all-workspaces) all_workspaces=--all-workspaces ;;
@@ -150,10 +153,14 @@ scan() { # sets unread: the subjects that were not read completely
     [ -z "$unread" ] || grep -q '^{"type":"registry"' "$scratch/scan" || fail "the scan failed"
 }
 
-judge() { # sets end: the end of the findings
+judge() { # agentdiff's further arguments
     # shellcheck disable=SC2086 # each is one word or none
     agentdiff ${user:+"--user=$user"} ${min_age:+"--min-age=$min_age"} ${entry_age:+"--entry-age=$entry_age"} \
-        $outside_tmux $busy $ignore_unasked <"$scratch/scan" >"$scratch/findings" 2>"$scratch/notes"
+        $outside_tmux $busy $unregistered $ignore_unasked "$@" <"$scratch/scan"
+}
+
+find_all() { # judges everything that was scanned; sets end: the end of the findings
+    judge >"$scratch/findings" 2>"$scratch/notes"
     end=$(grep '^{"type":"end"' "$scratch/findings") || { cat "$scratch/notes" >&2; fail "could not judge"; }
     case $end in
         *'"complete":true'*) ;;
@@ -162,12 +169,12 @@ judge() { # sets end: the end of the findings
 }
 
 scan
-judge
+find_all
 if grep -q 'see --min-age' "$scratch/notes"; then
     # Processes and sessions grow old enough in a moment.
     sleep 2
     scan
-    judge
+    find_all
 fi
 
 unjudged() { # SUBJECT: how many of them were not judged
@@ -235,6 +242,8 @@ check() { # COUNT SUBJECTS WHAT_IS_WELL WHAT_IS_WRONG
         missing=$((missing + ${number:-0}))
         case " $unread " in *" $subject "*) why='not all could be judged' ;; esac
     done
+    # Those that were active until just now may become zombies.
+    case " $2 " in *' sessions '*) missing=$((missing + recent)) ;; esac
     [ "$missing" -eq 0 ] || why="${why:-not judged: $missing}"
     if [ "$1" -gt 0 ]; then
         printf '  %s✗ FAIL%s: %s\n' "$red" "$plain" "$4"
@@ -246,6 +255,7 @@ check() { # COUNT SUBJECTS WHAT_IS_WELL WHAT_IS_WRONG
     fi
 }
 ghosts=$(found ghost_agent) zombies=$(found zombie_session) leaks=$(found leaked_process)
+recent=$(found recent_session)
 check "$((ghosts + zombies))" 'agents sessions' 'Registry and tmux sessions synchronized' \
     "Registry and tmux sessions differ"
 check "$ghosts" agents 'No ghost agents in registry' "Ghost agents in registry: $ghosts"
@@ -253,6 +263,9 @@ check "$(found count_mismatch)" registries 'Active agent count matches reality' 
     'Registry counts differ from its entries'
 check "$leaks" processes 'No leaked Claude processes' "Leaked Claude processes: $leaks"
 check "$zombies" sessions 'No zombie sessions' "Zombie sessions: $zombies"
+if [ "$recent" -gt 0 ]; then
+    judge -T --no-headings -o target,reason -Q '.kind == "recent_session"' 2>/dev/null | sed 's/^/    /'
+fi
 all_unjudged=0
 for subject in agents registries sessions processes; do
     number=$(unjudged "$subject")
@@ -276,7 +289,7 @@ done <"$scratch/notes"
 young=$(printf '%s\n' "$end" | sed -n 's/.*"too_young":\([0-9]*\).*/\1/p')
 if [ -n "$unread" ] || [ "$all_unjudged" -gt "${young:-0}" ]; then
     status=2
-elif [ "$status" -eq 0 ] && [ "$all_unjudged" -gt 0 ]; then
+elif [ "$status" -eq 0 ] && [ "$((all_unjudged + recent))" -gt 0 ]; then
     status=2
 fi
 exec >&3

@@ -15,7 +15,7 @@ pub mod undo;
 
 pub use confirm::CONFIRMS_AFTER;
 pub use identity::Identity;
-pub use item::{Ghost, PlanItem, PlannedAction, RegistryItems};
+pub use item::{Ghost, PlanItem, PlannedAction, RegistryItems, Zombie};
 pub use origin::{Origin, Run};
 pub use plan::{Left, Plan};
 pub use read::read;

@@ -95,6 +95,7 @@ impl<'c, 'a> RuleContext<'c, 'a> {
             entry_age_seconds: whole_seconds(options.entry_age),
             outside_tmux: options.outside_tmux,
             busy: options.busy,
+            unregistered: options.unregistered,
             ignore_unasked: options.ignore_unasked,
         };
         let agent_sessions = AgentSessions::new(state.sessions.iter().map(|(s, _)| &s.record));
@@ -224,9 +225,13 @@ impl<'c, 'a> RuleContext<'c, 'a> {
 
     /// How old something was at the scan that came first: its own, or one of the other kind.
     pub fn age(&self, born: Timestamp, own: &End, other: Of) -> SignedDuration {
+        self.seen_at(own, other).duration_since(born)
+    }
+
+    /// The instant of the earliest of the scan `own` and the scans of the `other` kind.
+    pub fn seen_at(&self, own: &End, other: Of) -> Timestamp {
         let others = self.state.scans(other).map(|end| end.taken_at);
-        let seen = others.chain([own.taken_at]).min().unwrap_or(own.taken_at);
-        seen.duration_since(born)
+        others.chain([own.taken_at]).min().unwrap_or(own.taken_at)
     }
 
     fn count_young(&mut self) {

@@ -17,6 +17,8 @@ pub struct Options {
     pub outside_tmux: bool,
     /// An agent session without Claude is a zombie, even if something works in it.
     pub busy: bool,
+    /// An agent session that no entry names is a zombie even if it was just active.
+    pub unregistered: bool,
     /// Servers that were not asked have no session of these registries.
     pub ignore_unasked: bool,
     /// Task registries in which everything is over for longer than this are stale; `None`:
@@ -32,6 +34,7 @@ impl Default for Options {
             entry_age: SignedDuration::from_mins(1),
             outside_tmux: false,
             busy: false,
+            unregistered: false,
             ignore_unasked: false,
             stale_after: None,
         }
