@@ -6,5 +6,7 @@ mod change;
 mod corrupt;
 mod cut;
 mod malformed;
+mod reborn;
 mod unasked;
+mod unnamed;
 mod users;

@@ -5,7 +5,7 @@
 set -u
 
 prog=cleanup_leaked_agents.sh
-yes='' dry_run='' workspace='' all_workspaces='' outside_tmux='' busy='' socket='' name='' source='' user=''
+yes='' dry_run='' workspace='' all_workspaces='' outside_tmux='' busy='' unregistered='' socket='' name='' source='' user=''
 
 usage() {
     cat <<'TEXT'
@@ -21,6 +21,8 @@ Show what the orchestrator has leaked, ask, and clean it up.
       --outside-tmux     end every Claude outside tmux, even if something
                          holds it
       --busy             end agent sessions without Claude, even busy ones
+      --unregistered     end idle agent sessions that no entry names at once,
+                         not only after ten minutes
   -S, --socket PATH      ask only the tmux server on this socket
       --name NAME        count processes of this name, and no others, as Claude
       --proc-source SOURCE
@@ -50,6 +52,7 @@ while [ $# -gt 0 ]; do
         --dry-run | -n) dry_run=1 ;;
         --outside-tmux) outside_tmux=--outside-tmux ;;
         --busy) busy=--busy ;;
+        --unregistered) unregistered=--unregistered ;;
         --workspace) value "$1" $# "${2-}"; workspace=$2; shift ;;
         --workspace=?*) workspace=${1#*=} ;;
         --all-workspaces) all_workspaces=--all-workspaces ;;
@@ -139,7 +142,7 @@ scan() {
 
 judge() { # agentdiff's further arguments
     # shellcheck disable=SC2086 # each is one word or none
-    agentdiff ${user:+"--user=$user"} $outside_tmux $busy "$@" <"$scratch/scan"
+    agentdiff ${user:+"--user=$user"} $outside_tmux $busy $unregistered "$@" <"$scratch/scan"
 }
 
 count() { # TYPE
@@ -240,13 +243,17 @@ printf '  Registry agents: %s\n\n' "$agents"
 printf 'What will be cleaned:\n'
 show action kill_process kill_session remove_entry terminate_entry set_counters
 printf '\nLeft alone:\n'
-show kind untracked_process busy_session orphan_session defunct_process
+show kind untracked_process busy_session recent_session orphan_session defunct_process
 echo
 shown
 exec >&3 3>&-
 
 if ! grep -q '"action":"' "$scratch/findings"; then
-    echo 'Nothing to clean up.'
+    if grep -q '^{"type":"finding","kind":"recent_session"' "$scratch/findings"; then
+        echo 'Nothing to clean up yet: some sessions were active until just now.'
+    else
+        echo 'Nothing to clean up.'
+    fi
     exit 0
 fi
 if [ -n "$dry_run" ]; then

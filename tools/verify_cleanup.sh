@@ -3,7 +3,7 @@
 set -u
 
 prog=verify_cleanup.sh
-workspace='' all_workspaces='' outside_tmux='' busy='' socket='' name='' source='' user=''
+workspace='' all_workspaces='' outside_tmux='' busy='' unregistered='' socket='' name='' source='' user=''
 
 usage() {
     cat <<'TEXT'
@@ -16,6 +16,8 @@ Show whether registry, tmux sessions and Claude processes agree.
       --all-workspaces   every workspace that the orchestrator knows of
       --outside-tmux     count every Claude outside tmux as leaked
       --busy             count agent sessions without Claude as zombies
+      --unregistered     count idle agent sessions that no entry names as
+                         zombies at once, not only after ten minutes
   -S, --socket PATH      ask only the tmux server on this socket
       --name NAME        count processes of this name, and no others, as Claude
       --proc-source SOURCE
@@ -24,7 +26,8 @@ Show whether registry, tmux sessions and Claude processes agree.
                          runs as the owner of the workspace
   -h, --help             show this text
 
-Exit status: 0 synchronised; 1 something to clean; 2 the scan failed.
+Exit status: 0 synchronised; 1 something to clean; 2 the scan failed, or it is
+not known yet whether a session is to be cleaned.
 TEXT
 }
 
@@ -42,6 +45,7 @@ while [ $# -gt 0 ]; do
     case $1 in
         --outside-tmux) outside_tmux=--outside-tmux ;;
         --busy) busy=--busy ;;
+        --unregistered) unregistered=--unregistered ;;
         --workspace) value "$1" $# "${2-}"; workspace=$2; shift ;;
         --workspace=?*) workspace=${1#*=} ;;
         --all-workspaces) all_workspaces=--all-workspaces ;;
@@ -133,8 +137,12 @@ list_agents() { # lsagents' further arguments
         lssessions ${user:+"--user=$user"} ${socket:+"--socket=$socket"} ${source:+"--proc-source=$source"} &&
         lsclaude ${user:+"--user=$user"} ${name:+"--name=$name"} ${source:+"--proc-source=$source"}
 } >"$scratch/scan" || fail "the scan failed"
-# shellcheck disable=SC2086 # each is one word or none
-agentdiff ${user:+"--user=$user"} $outside_tmux $busy <"$scratch/scan" >"$scratch/findings" 2>"$scratch/notes"
+judge() { # agentdiff's further arguments
+    # shellcheck disable=SC2086 # each is one word or none
+    agentdiff ${user:+"--user=$user"} $outside_tmux $busy $unregistered "$@" <"$scratch/scan"
+}
+
+judge >"$scratch/findings" 2>"$scratch/notes"
 [ $? -le 1 ] || { cat "$scratch/notes" >&2; fail "could not judge"; }
 
 count() { # TYPE
@@ -190,22 +198,28 @@ printf '\nConsistency Check:\n'
 status=0
 pass() { printf '  %s✓ PASS%s: %s\n' "$green" "$plain" "$1"; }
 warn() { printf '  %s⚠ WARNING%s: %s\n' "$yellow" "$plain" "$1"; }
-check() { # COUNT WHAT_IS_WELL WHAT_IS_WRONG
-    if [ "$1" -eq 0 ]; then
-        pass "$2"
-    else
+check() { # COUNT WHAT_IS_WELL WHAT_IS_WRONG [UNKNOWN]: how many may be wrong
+    if [ "$1" -gt 0 ]; then
         printf '  %s✗ FAIL%s: %s\n' "$red" "$plain" "$3"
         status=1
+    elif [ "${4:-0}" -gt 0 ]; then
+        printf '  %s? UNKNOWN%s: %s (not known yet: %s)\n' "$yellow" "$plain" "$2" "$4"
+    else
+        pass "$2"
     fi
 }
 ghosts=$(found ghost_agent) zombies=$(found zombie_session) leaks=$(found leaked_process)
+recent=$(found recent_session)
 check "$((ghosts + zombies))" 'Registry and tmux sessions synchronized' \
-    "Registry and tmux sessions differ"
+    "Registry and tmux sessions differ" "$recent"
 check "$ghosts" 'No ghost agents in registry' "Ghost agents in registry: $ghosts"
 check "$(found count_mismatch)" 'Active agent count matches reality' \
     'Registry counts differ from its entries'
 check "$leaks" 'No leaked Claude processes' "Leaked Claude processes: $leaks"
-check "$zombies" 'No zombie sessions' "Zombie sessions: $zombies"
+check "$zombies" 'No zombie sessions' "Zombie sessions: $zombies" "$recent"
+if [ "$recent" -gt 0 ]; then
+    judge -T --no-headings -o target,reason -Q '.kind == "recent_session"' 2>/dev/null | sed 's/^/    /'
+fi
 while read -r kind what; do
     number=$(found "$kind")
     [ "$number" -eq 0 ] || warn "$what: $number"
@@ -219,6 +233,7 @@ while read -r note; do
     warn "${note#agentdiff: }"
 done <"$scratch/notes"
 [ "$status" -eq 0 ] || printf '\nRun cleanup_leaked_agents.sh to clean up.\n'
+[ "$status" -ne 0 ] || [ "$recent" -eq 0 ] || status=2
 exec >&3
 cat "$scratch/shown" 2>"$scratch/notes"
 case $? in

@@ -42,6 +42,11 @@ pub struct Arguments {
     #[arg(long)]
     pub busy: bool,
 
+    /// Count idle agent sessions as zombies at once, even if no registry entry names them; without
+    /// this option, such a session must have been idle for ten minutes
+    #[arg(long)]
+    pub unregistered: bool,
+
     /// Assume that tmux servers that were not asked belong to other registries, even if they
     /// have Claude and may write this one
     #[arg(long)]
@@ -79,6 +84,7 @@ impl Arguments {
             min_age: signed(self.min_age),
             outside_tmux: self.outside_tmux,
             busy: self.busy,
+            unregistered: self.unregistered,
             ignore_unasked: self.ignore_unasked,
             stale_after: self.stale_after.map(signed),
         }

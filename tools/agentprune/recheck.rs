@@ -6,7 +6,7 @@ use std::time::Duration;
 use cli::Failure;
 use host::environment::var;
 use host::tmux::{Choice, Scan, scan};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use model::claude::NameRule;
 use model::plan::Identity;
 use model::record::{
@@ -20,6 +20,8 @@ pub struct Recheck {
     pub tmux: Scan,
     /// The processes that are Claude.
     pub processes: Vec<Process>,
+    /// When the scan began.
+    pub scanned_at: Timestamp,
     /// How to judge. The age is not checked again: what was old enough still is.
     pub options: Options,
 }
@@ -82,6 +84,7 @@ impl Recheck {
     /// # Errors
     /// When one of them cannot be asked.
     pub fn scan(evidence: &Evidence, limit: Duration) -> Result<Recheck, Failure> {
+        let scanned_at = host::clock::now();
         let tmux = sessions(evidence, limit)?;
         let processes = claude(evidence, &tmux)?;
         let options = Options {
@@ -89,10 +92,11 @@ impl Recheck {
             min_age: SignedDuration::ZERO,
             outside_tmux: evidence.outside_tmux,
             busy: evidence.busy,
+            unregistered: evidence.unregistered,
             ignore_unasked: evidence.ignore_unasked,
             stale_after: None,
         };
-        Ok(Recheck { tmux, processes, options })
+        Ok(Recheck { tmux, processes, scanned_at, options })
     }
 
     /// The panes that were seen.
@@ -105,7 +109,7 @@ impl Recheck {
         find(&self.tmux.sessions, of)
     }
 
-    /// Whether a living Claude is in a session.
+    /// Whether a living Claude is in a session, or was started in it.
     pub fn has_claude(&self, session: &Session) -> bool {
         let with_claude = with_claude(&self.panes(), &self.processes);
         with_claude.contains(&(session.server_pid, session.id.as_str()))

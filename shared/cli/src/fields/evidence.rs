@@ -67,6 +67,12 @@ pub const EVIDENCE: &[Field] = &[
         "Whether agentdiff(1) was given `--busy`.",
     ),
     Field::new(
+        "unregistered",
+        Unit::Flag(Warn),
+        "Whether --unregistered was given",
+        "Whether agentdiff(1) was given `--unregistered`.",
+    ),
+    Field::new(
         "ignore_unasked",
         Unit::Flag(Warn),
         "Whether --ignore-unasked was given",

@@ -21,6 +21,8 @@ pub struct Stat {
     pub sid: i32,
     /// Device number of the controlling terminal; 0 is none.
     pub tty_nr: u64,
+    /// The foreground process group of that terminal; -1 without one.
+    pub tpgid: i32,
     /// Processor time in user and in system mode, in clock ticks.
     pub cpu_ticks: u64,
     /// Start, in clock ticks since the boot.
@@ -62,6 +64,7 @@ pub fn stat(text: &[u8]) -> Option<Stat> {
         pgid: number(5)? as i32,
         sid: number(6)? as i32,
         tty_nr: number(7)? as u64,
+        tpgid: number(8)? as i32,
         kernel_thread: number(9)? as u64 & PF_KTHREAD != 0,
         cpu_ticks: number(14)? as u64 + number(15)? as u64,
         start_ticks: number(22)? as u64,
@@ -116,6 +119,14 @@ pub fn has_capabilities(text: &str) -> Option<bool> {
         any |= u64::from_str_radix(value.trim(), 16).ok()? != 0;
     }
     Some(any)
+}
+
+/// Whether a process blocks a signal, from the line `SigBlk:` of `/proc/PID/status`: the lowest
+/// bit of the mask is signal 1. None where the line is missing.
+pub fn blocks(text: &str, signal: i32) -> Option<bool> {
+    let mask = text.lines().find_map(|line| line.strip_prefix("SigBlk:"))?;
+    let mask = u64::from_str_radix(mask.trim(), 16).ok()?;
+    Some(mask >> (signal - 1) & 1 == 1)
 }
 
 /// The mounts in `/proc/PID/mountinfo`.
@@ -210,15 +221,19 @@ pub fn service_unit(path: &str) -> Option<&str> {
     })
 }
 
-/// The name of a terminal device, as ps(1) writes it. Numbers are encoded as in
-/// stat(2): minor in bits 31–20 and 7–0, major in bits 15–8; majors 136 to 143 are
-/// the pseudo-terminals, 4 the consoles and serial lines.
+/// The major and minor number of a terminal device in `/proc/PID/stat`: the minor in bits 31–20
+/// and 7–0, the major in bits 15–8 (proc(5)).
+pub fn device(tty_nr: u64) -> (u64, u64) {
+    ((tty_nr >> 8) & 0xff, (tty_nr & 0xff) | ((tty_nr >> 12) & 0xf_ff00))
+}
+
+/// The name of a terminal device, as ps(1) writes it. Majors 136 to 143 are the
+/// pseudo-terminals, 4 the consoles and serial lines.
 pub fn tty_name(tty_nr: u64) -> Option<String> {
     if tty_nr == 0 {
         return None;
     }
-    let major = (tty_nr >> 8) & 0xff;
-    let minor = (tty_nr & 0xff) | ((tty_nr >> 12) & 0xf_ff00);
+    let (major, minor) = device(tty_nr);
     Some(match (major, minor) {
         (136..=143, _) => format!("pts/{}", (major - 136) * 256 + minor),
         (4, 0..=63) => format!("tty{minor}"),
@@ -325,6 +340,16 @@ mod tests {
         assert_eq!(groups("Gid:\t7\t5\t8\t9\nGroups:\t \n"), Some(vec![5]));
         assert_eq!(groups("Groups:\t1\n"), None);
         assert_eq!(groups("Gid:\t7\t5\t8\t9\n"), None);
+    }
+
+    #[test]
+    fn blocked_signals_are_bits_of_a_mask() {
+        let text = "SigPnd:\t0000000000010000\nSigBlk:\t0000000000010000\n";
+        assert_eq!(
+            (blocks(text, 17), blocks(text, 16), blocks(text, 64)),
+            (Some(true), Some(false), Some(false))
+        );
+        assert_eq!(blocks("SigPnd:\t0000000000010000\n", 17), None);
     }
 
     #[test]

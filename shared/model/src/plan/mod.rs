@@ -13,7 +13,7 @@ mod read;
 pub mod undo;
 
 pub use identity::Identity;
-pub use item::{Ghost, PlanItem, PlannedAction, RegistryItems};
+pub use item::{Ghost, PlanItem, PlannedAction, RegistryItems, Zombie};
 pub use origin::{Origin, Run};
 pub use plan::{Left, Plan};
 pub use read::read;

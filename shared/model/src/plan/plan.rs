@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use foldhash::HashSet;
 
 use super::identity::Identity;
-use super::item::{PlanItem, PlannedAction, RegistryItems};
+use super::item::{PlanItem, PlannedAction, RegistryItems, Zombie};
 use super::origin::Run;
-use crate::record::{End, Outcome, Process, Session};
+use crate::record::{End, Outcome, Process};
 
 /// Findings in the order of acting.
 #[derive(Debug, Default)]
@@ -15,7 +15,7 @@ pub struct Plan<'a> {
     /// Processes to end.
     pub processes: Vec<PlanItem<'a, Process>>,
     /// Sessions to end.
-    pub sessions: Vec<PlanItem<'a, Session>>,
+    pub sessions: Vec<PlanItem<'a, Zombie<'a>>>,
     /// Registries to edit, by path.
     pub registries: BTreeMap<String, RegistryItems<'a>>,
     /// Number of findings, including those without an action.

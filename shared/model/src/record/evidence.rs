@@ -33,6 +33,8 @@ pub struct Evidence {
     pub outside_tmux: bool,
     /// Whether `--busy` was given.
     pub busy: bool,
+    /// Whether `--unregistered` was given.
+    pub unregistered: bool,
     /// Whether `--ignore-unasked` was given.
     pub ignore_unasked: bool,
 }

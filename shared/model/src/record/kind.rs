@@ -65,6 +65,8 @@ kinds! {
         "An agent session without Claude and without attached clients, in which nothing works."
     BusySession "busy_session" [] Notice
         "An agent session without Claude in which something works, to which a client is attached, or of which a pane could not be seen."
+    RecentSession "recent_session" [] Notice
+        "An agent session without Claude in which nothing works, but which no entry names and which was active in the last ten minutes."
     GhostAgent "ghost_agent" [RemoveEntry TerminateEntry] Bad
         "An entry that has no session, or only zombie sessions."
     OrphanSession "orphan_session" [] Notice

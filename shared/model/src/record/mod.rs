@@ -35,7 +35,7 @@ pub use process::{Namespace, Process, Stdout, TmuxOrigin};
 pub use record::Record;
 pub use registry::{Counter, Registry, RegistryFile};
 pub use removed_entry::{JsonEntry, JsonPlace, RemovedEntry, RowState, SqliteEntry};
-pub use session::{Pane, Session};
+pub use session::{Pane, Session, Shell, ShellState};
 pub use status::{is_active, is_over};
 pub use text::Text;
 pub use unasked::{Mount, Mounts, SameNamespace, UnaskedServer, WhyUnasked};

@@ -89,6 +89,7 @@ impl<'c, 'a> RuleContext<'c, 'a> {
             prefix: options.prefix.clone(),
             outside_tmux: options.outside_tmux,
             busy: options.busy,
+            unregistered: options.unregistered,
             ignore_unasked: options.ignore_unasked,
         };
         let agent_sessions = AgentSessions::new(state.sessions.iter().map(|(s, _)| &s.record));
@@ -196,9 +197,13 @@ impl<'c, 'a> RuleContext<'c, 'a> {
     /// Whether something was younger than this at the scan that came first: its own, or one
     /// of the other kind.
     pub fn is_younger(&self, born: Timestamp, own: &End, other: Of, age: SignedDuration) -> bool {
+        self.seen_at(own, other).duration_since(born) < age
+    }
+
+    /// The instant of the earliest of the scan `own` and the scans of the `other` kind.
+    pub fn seen_at(&self, own: &End, other: Of) -> Timestamp {
         let others = self.state.scans(other).map(|end| end.taken_at);
-        let seen = others.chain([own.taken_at]).min().unwrap_or(own.taken_at);
-        seen.duration_since(born) < age
+        others.chain([own.taken_at]).min().unwrap_or(own.taken_at)
     }
 }
 

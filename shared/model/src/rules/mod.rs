@@ -25,7 +25,7 @@ pub use options::Options;
 pub use panes::{Panes, with_claude};
 pub use process::{ProcessVerdict, process_verdict};
 pub use registry::miscounted;
-pub use session::{SessionVerdict, is_agent_session, session_verdict};
+pub use session::{SessionEvidence, SessionVerdict, is_agent_session, session_verdict};
 pub use summary::Summary;
 pub use table::judge;
 pub use unasked::{ServersWithClaude, possible_host, unasked_host};

@@ -15,6 +15,8 @@ pub struct Options {
     pub outside_tmux: bool,
     /// An agent session without Claude is a zombie, even if something works in it.
     pub busy: bool,
+    /// An agent session that no entry names is a zombie even if it was just active.
+    pub unregistered: bool,
     /// Servers that were not asked have no session of these registries.
     pub ignore_unasked: bool,
     /// Task registries in which everything is over for longer than this are stale; `None`:
@@ -29,6 +31,7 @@ impl Default for Options {
             min_age: SignedDuration::from_secs(2),
             outside_tmux: false,
             busy: false,
+            unregistered: false,
             ignore_unasked: false,
             stale_after: None,
         }

@@ -64,20 +64,29 @@ pub fn registry(path: &str, scope: &str) -> Value {
     })
 }
 
-/// A session of server 801, ten minutes old, attached to by nobody.
+/// A session of server 801, twenty minutes old and idle since, attached to by nobody.
 pub fn session(id: &str, name: &str, panes: Vec<Value>) -> Value {
     json!({
         "type": "session", "name": name, "id": id, "uid": 1000, "server_pid": 801,
-        "socket": "/tmp/tmux-1000/default", "created": at(-600), "activity": at(-60),
+        "socket": "/tmp/tmux-1000/default", "created": at(-1200), "activity": at(-1200),
         "attached": 0, "windows": 1, "agent": name.strip_prefix("agent_"), "panes": panes,
     })
 }
 
-/// A pane that runs what is named.
+/// A pane that runs what is named; its shells are at their prompts and have no children.
 pub fn pane(id: &str, pid: i32, tty: &str, running: &[&str]) -> Value {
+    let shells = ["sh", "bash", "dash", "zsh", "ksh", "fish"];
+    let shells = running.iter().filter(|name| shells.contains(name));
+    let shells: Vec<Value> = shells.map(|name| shell(pid, name, "prompt", &[])).collect();
     json!({
         "id": id, "pid": pid, "tty": tty, "dead": false, "start_command": "", "running": running,
+        "shells": shells,
     })
+}
+
+/// A shell of a pane.
+pub fn shell(pid: i32, name: &str, state: &str, children: &[&str]) -> Value {
+    json!({"pid": pid, "name": name, "state": state, "children": children})
 }
 
 /// A Claude ten minutes old that nothing holds.

@@ -51,12 +51,13 @@ pub fn worlds() -> impl Strategy<Value = World> {
 
 fn options() -> impl Strategy<Value = Options> {
     let prefix = select(vec!["agent_", "agent_", "agent_", "agent_a"]);
-    (prefix, rarely(), rarely(), rarely()).prop_map(
-        |(prefix, outside_tmux, busy, ignore_unasked)| Options {
+    (prefix, rarely(), rarely(), rarely(), rarely()).prop_map(
+        |(prefix, outside_tmux, busy, unregistered, ignore_unasked)| Options {
             prefix: prefix.to_owned(),
             min_age: SignedDuration::from_secs(2),
             outside_tmux,
             busy,
+            unregistered,
             ignore_unasked,
             stale_after: None,
         },
@@ -218,9 +219,12 @@ pub fn session(server: i32, id: &'static str, age: i64) -> impl Strategy<Value =
     let agents = [json!(null), json!(null), json!("a"), json!("b"), json!("c"), json!("#x")];
     let attached = select(vec![0, 0, 0, 0, 0, 1]);
     let panes = proptest::collection::vec(pane(), 1..3);
-    (select(names), some(agents.into()), attached, panes).prop_map(
-        move |(name, agent, attached, panes)| {
+    // Ten minutes before the instants at which most scans are taken, and other times.
+    let active = select(vec![-1200, -605, -600, -599, -60, -60, 30]);
+    (select(names), some(agents.into()), attached, active, panes).prop_map(
+        move |(name, agent, attached, active, panes)| {
             let mut session = common::session(id, name, panes);
+            session["activity"] = json!(at(active));
             session["agent"] = agent;
             session["attached"] = json!(attached);
             session["server_pid"] = json!(server);
@@ -239,10 +243,28 @@ pub fn pane() -> impl Strategy<Value = Value> {
     let ids = select(vec!["%1", "%2", "%3", "%4"]);
     let pids = select(vec![21, 22, 23, 24, 25, 11, 12]);
     let ttys = select(vec!["pts/1", "pts/2", "pts/3", "pts/4"]);
-    (ids, pids, ttys, running, rarely()).prop_map(|(id, pid, tty, running, dead)| {
-        let mut pane = common::pane(id, pid, tty, if dead { &[] } else { &running });
-        pane["dead"] = json!(dead);
-        pane
+    let shells = proptest::option::weighted(0.2, proptest::collection::vec(shell(), 0..3));
+    (ids, pids, ttys, running, rarely(), shells).prop_map(
+        |(id, pid, tty, running, dead, shells)| {
+            let mut pane = common::pane(id, pid, tty, if dead { &[] } else { &running });
+            if let Some(shells) = shells {
+                pane["shells"] = json!(shells);
+            }
+            pane["dead"] = json!(dead);
+            pane
+        },
+    )
+}
+
+/// A shell of any pane.
+pub fn shell() -> impl Strategy<Value = Value> {
+    let states = some(vec![json!("prompt"), json!("waits"), json!("work"), json!(null)]);
+    let children: [&[&str]; 5] =
+        [&[], &["tee"], &["busybox", "cat"], &["sleep"], &["sleep", "tee"]];
+    (states, select(children.map(<[&str]>::to_vec).to_vec())).prop_map(|(state, children)| {
+        let mut shell = common::shell(31, "bash", "prompt", &children);
+        shell["state"] = state;
+        shell
     })
 }
 

@@ -10,7 +10,7 @@ mod oracle;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use birth::{World, holder, pane, session, unasked, worlds};
+use birth::{World, holder, pane, session, shell, unasked, worlds};
 use common::lines;
 use jiff::{SignedDuration, Timestamp};
 use oracle::Row;
@@ -94,10 +94,10 @@ proptest! {
 
     #[test]
     fn findings_come_once_and_in_the_order_of_the_rules(world in worlds()) {
-        const ORDER: [&str; 10] = [
-            "leaked_process", "untracked_process", "zombie_session", "busy_session", "ghost_agent",
-            "orphan_session", "count_mismatch", "defunct_process", "status_mismatch",
-            "missing_in_global",
+        const ORDER: [&str; 11] = [
+            "leaked_process", "untracked_process", "zombie_session", "busy_session", "recent_session",
+            "ghost_agent", "orphan_session", "count_mismatch", "defunct_process",
+            "status_mismatch", "missing_in_global",
         ];
         if let Ok(outcome) = common::judge(&lines(&world.scans).join("\n"), &world.options) {
             let lines: BTreeSet<&str> = outcome.text.lines().collect();
@@ -190,6 +190,35 @@ proptest! {
     }
 
     #[test]
+    fn one_more_shell_adds_nothing(
+        world in worlds(), added in shell(), at in any::<Index>(),
+    ) {
+        let before = acts(&world);
+        let mut more = world;
+        let sessions = records(&mut more, "session").into_iter();
+        let panes = sessions.flat_map(|session| session["panes"].as_array_mut().unwrap());
+        let shells = panes.map(|pane| pane["shells"].as_array_mut().unwrap());
+        // A pane of which no shell is described is busy, or has none.
+        let mut shells: Vec<_> = shells.filter(|shells| !shells.is_empty()).collect();
+        prop_assume!(!shells.is_empty());
+        let at = at.index(shells.len());
+        shells[at].push(added);
+        prop_assert!(acts(&more).is_subset(&before));
+    }
+
+    #[test]
+    fn later_activity_adds_nothing(world in worlds(), at in any::<Index>(), by in 1..2000i64) {
+        let before = acts(&world);
+        let mut later = world;
+        let mut sessions = records(&mut later, "session");
+        prop_assume!(!sessions.is_empty());
+        let at = at.index(sessions.len());
+        let active: Timestamp = sessions[at]["activity"].as_str().unwrap().parse().unwrap();
+        sessions[at]["activity"] = json!(active + SignedDuration::from_secs(by));
+        prop_assert!(acts(&later).is_subset(&before));
+    }
+
+    #[test]
     fn one_more_unasked_server_adds_nothing(
         world in worlds(), added in unasked(), at in any::<Index>(),
     ) {
@@ -241,6 +270,7 @@ fn every_kind_of_finding_is_frequent() {
         "untracked_process -",
         "zombie_session kill_session",
         "busy_session -",
+        "recent_session -",
         "ghost_agent remove_entry",
         "ghost_agent terminate_entry",
         "orphan_session -",
