@@ -12,7 +12,8 @@ use model::rules::Options;
 ///
 /// Reads the records of lsagents, lssessions and lsclaude, in any order, from the files given
 /// or from standard input, and writes findings, one JSON object a line. It reads nothing but
-/// its input and concludes only what that proves; standard error says what it could not judge.
+/// its input and the keep file, and concludes only what these prove; standard error says what it
+/// could not judge.
 #[derive(Debug, Parser)]
 #[command(
     name = "agentdiff",
@@ -33,6 +34,10 @@ pub struct Arguments {
     /// seconds)
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = seconds)]
     pub min_age: std::time::Duration,
+
+    /// Do not judge registry entries younger than this, by their own times
+    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = seconds)]
+    pub entry_age: std::time::Duration,
 
     /// Count every Claude outside tmux as a leak, even if something holds it
     #[arg(long)]
@@ -82,6 +87,7 @@ impl Arguments {
         Options {
             prefix: self.prefix.clone(),
             min_age: signed(self.min_age),
+            entry_age: signed(self.entry_age),
             outside_tmux: self.outside_tmux,
             busy: self.busy,
             unregistered: self.unregistered,

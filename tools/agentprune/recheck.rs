@@ -12,7 +12,7 @@ use model::plan::Identity;
 use model::record::{
     DefaultRule, Evidence, Names, ProcSource, Process, RegistryFile, Servers, Session,
 };
-use model::rules::{Options, Panes, ServersWithClaude, possible_host, with_claude};
+use model::rules::{HIDDEN, Options, Panes, ServersWithClaude, possible_host, with_claude};
 
 /// A new scan, made in the way that the evidence of a finding names.
 pub struct Recheck {
@@ -22,7 +22,8 @@ pub struct Recheck {
     pub processes: Vec<Process>,
     /// When the scan began.
     pub scanned_at: Timestamp,
-    /// How to judge. The age is not checked again: what was old enough still is.
+    /// How to judge processes and sessions. Their age is not checked again: what was old enough
+    /// still is.
     pub options: Options,
 }
 
@@ -70,7 +71,13 @@ pub fn unasked_host(
     tmux: &Scan,
     file: &RegistryFile,
 ) -> Result<Option<String>, Failure> {
-    if evidence.ignore_unasked || tmux.unasked.is_empty() {
+    if evidence.ignore_unasked {
+        return Ok(None);
+    }
+    if tmux.hides_others {
+        return Ok(Some(HIDDEN.to_owned()));
+    }
+    if tmux.unasked.is_empty() {
         return Ok(None);
     }
     let with_claude = ServersWithClaude::of(&claude(evidence, tmux)?);
@@ -90,6 +97,7 @@ impl Recheck {
         let options = Options {
             prefix: evidence.prefix.clone(),
             min_age: SignedDuration::ZERO,
+            entry_age: SignedDuration::ZERO,
             outside_tmux: evidence.outside_tmux,
             busy: evidence.busy,
             unregistered: evidence.unregistered,

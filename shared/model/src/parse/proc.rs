@@ -134,6 +134,16 @@ pub fn mounts(text: &str) -> Option<Vec<Mount>> {
     text.lines().map(|line| mount(line).map(|(_, mount, _)| mount)).collect()
 }
 
+/// Whose processes `/proc` hides, by the text of `/proc/self/mountinfo`: the group that sees all
+/// processes although others do not (`hidepid` and `gid` of proc(5)). `None`: nobody's.
+pub fn hidden_from_all_but(text: &str) -> Option<u32> {
+    let proc = text.lines().rfind(|line| line.split(' ').nth(4) == Some("/proc"))?;
+    let options = proc.rsplit(' ').next()?;
+    let value = |name| options.split(',').find_map(|option| option.strip_prefix(name));
+    let hides = value("hidepid=").is_some_and(|how| !matches!(how, "0" | "off"));
+    hides.then(|| value("gid=").and_then(|gid| gid.parse().ok()).unwrap_or_default())
+}
+
 /// The device, `major:minor`, and the path on its file system of a file that was opened
 /// through the mount with this id, by the text of `/proc/self/mountinfo` and its absolute
 /// path.
@@ -299,6 +309,26 @@ mod tests {
         assert_eq!(cmdline(b"a\0\0b\0"), [&b"a"[..], b"", b"b"]);
         assert_eq!(cmdline(b"title only"), [&b"title only"[..]]);
         assert!(cmdline(b"").is_empty());
+    }
+
+    #[test]
+    fn whose_processes_are_hidden() {
+        let other = "25 1 0:9 / /mnt rw - proc proc rw,hidepid=invisible\n";
+        for (options, group) in [
+            ("rw", None),
+            ("rw,hidepid=0", None),
+            ("rw,hidepid=off", None),
+            ("rw,hidepid=2", Some(0)),
+            ("rw,gid=7,hidepid=invisible", Some(7)),
+            ("rw,hidepid=ptraceable,subset=pid", Some(0)),
+        ] {
+            let text = format!("24 1 0:5 / /proc rw,relatime - proc proc {options}\n{other}");
+            assert_eq!(hidden_from_all_but(&text), group, "{options}");
+        }
+        // The mount on top counts.
+        let text =
+            "24 1 0:5 / /proc rw - proc proc rw,hidepid=2\n26 1 0:6 / /proc rw - proc proc rw\n";
+        assert_eq!(hidden_from_all_but(text), None);
     }
 
     #[test]

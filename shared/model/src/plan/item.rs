@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::origin::Origin;
-use crate::record::{ActionKind, Agent, Registry, Scope, Session, Text};
+use crate::record::{ActionKind, Agent, Kind, Registry, Scope, Session, Text};
 
 /// What is to be done about a finding. There may be hundreds of thousands, so what they share
 /// is stored once, and the finding itself only as it was read.
@@ -11,6 +11,8 @@ use crate::record::{ActionKind, Agent, Registry, Scope, Session, Text};
 pub struct PlannedAction<'a> {
     /// What to do.
     pub kind: ActionKind,
+    /// What was found.
+    pub found: Kind,
     /// What it is about, for people.
     pub target: Text<'a>,
     /// The reason of the finding, for people.

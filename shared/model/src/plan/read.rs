@@ -79,7 +79,7 @@ fn add<'a>(plan: &mut Plan<'a>, line: &'a str, origins: &mut Origins<'a>) -> Res
     if !kind.allows(what) {
         return Err(no_match());
     }
-    let action = PlannedAction { kind: what, target, reason, origin, raw: line };
+    let action = PlannedAction { kind: what, found: kind, target, reason, origin, raw: line };
     match what {
         ActionKind::KillProcess => {
             let subject: Process = subject(process, "process")?;

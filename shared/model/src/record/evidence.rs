@@ -29,6 +29,8 @@ pub struct Evidence {
     pub proc_source: Option<ProcSource>,
     /// How the names of agent sessions start.
     pub prefix: String,
+    /// Seconds: entries younger than this were not judged.
+    pub entry_age_seconds: u64,
     /// Whether `--outside-tmux` was given.
     pub outside_tmux: bool,
     /// Whether `--busy` was given.

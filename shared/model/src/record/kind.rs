@@ -69,6 +69,8 @@ kinds! {
         "An agent session without Claude in which nothing works, but which no entry names and which was active in the last ten minutes."
     GhostAgent "ghost_agent" [RemoveEntry TerminateEntry] Bad
         "An entry that has no session, or only zombie sessions."
+    KeptAgent "kept_agent" [] Notice
+        "An entry that would be a ghost, but that the keep file says to keep."
     OrphanSession "orphan_session" [] Notice
         "An agent session that no registry entry names."
     CountMismatch "count_mismatch" [SetCounters] Bad

@@ -25,7 +25,7 @@ mod unasked;
 pub use action::{Action, Outcome};
 pub use action_kind::ActionKind;
 pub use agent::{Agent, Format, Scope};
-pub use end::{DefaultRule, End, Machine, Names, Of, Servers};
+pub use end::{DefaultRule, End, Machine, Names, Of, Servers, Subject};
 pub use evidence::Evidence;
 pub use finding::Finding;
 pub use kind::{Facts, Kind, Severity};

@@ -17,8 +17,9 @@ mod session;
 mod summary;
 mod table;
 mod unasked;
+mod young;
 
-pub use agent::{AgentVerdict, Entry, agent_verdict};
+pub use agent::{AgentVerdict, Entry, EntryAge, agent_verdict};
 pub use agent_sessions::{AgentSessions, NameLost, Sessions};
 pub use machine_state::{MachineState, machine_states};
 pub use options::Options;
@@ -28,4 +29,4 @@ pub use registry::miscounted;
 pub use session::{SessionEvidence, SessionVerdict, is_agent_session, session_verdict};
 pub use summary::Summary;
 pub use table::judge;
-pub use unasked::{ServersWithClaude, possible_host, unasked_host};
+pub use unasked::{HIDDEN, ServersWithClaude, possible_host, unasked_host};

@@ -11,6 +11,8 @@ pub struct Options {
     pub prefix: String,
     /// Processes and sessions younger than this, by their own scan, are not judged.
     pub min_age: SignedDuration,
+    /// Entries younger than this, by their own times, are not judged.
+    pub entry_age: SignedDuration,
     /// A Claude in no pane is a leak, even if something holds it.
     pub outside_tmux: bool,
     /// An agent session without Claude is a zombie, even if something works in it.
@@ -29,6 +31,7 @@ impl Default for Options {
         Options {
             prefix: AGENT_PREFIX.to_owned(),
             min_age: SignedDuration::from_secs(2),
+            entry_age: SignedDuration::from_mins(1),
             outside_tmux: false,
             busy: false,
             unregistered: false,

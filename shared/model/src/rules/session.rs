@@ -7,10 +7,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::value::RawValue;
 
 use super::context::{FindingBuilder, RuleContext};
-use super::count::{by_reason, counted};
+use super::count::{by_reason, counted, kept};
 use super::options::Options;
 use super::panes::with_claude;
-use crate::record::{Agent, End, Kind, Of, Pane, Scope, Session, Shell, ShellState};
+use crate::record::{Agent, End, Kind, Of, Pane, Scope, Session, Shell, ShellState, Subject};
 use crate::shell::is_shell;
 use crate::stream::Sourced;
 
@@ -150,7 +150,7 @@ pub(super) fn judge(context: &mut RuleContext<'_, '_>) {
         .partition(|(session, _)| session.record.uid == state.uid);
     let gaps = others.iter().filter_map(|(session, _)| state.owner_gap(session.record.uid));
     for (gap, count) in by_reason(gaps) {
-        context.withhold(&counted(count, "agent session", "agent sessions"), &gap);
+        context.note(&counted(count, "agent session", "agent sessions"), &gap);
     }
     if sessions.is_empty() {
         return;
@@ -158,8 +158,9 @@ pub(super) fn judge(context: &mut RuleContext<'_, '_>) {
     match state.gap(Of::Processes) {
         None => without_claude(context, &sessions),
         Some(gap) => {
-            let what = counted(sessions.len(), "agent session", "agent sessions");
-            context.withhold(&what, &gap);
+            let count = sessions.len();
+            let what = counted(count, "agent session", "agent sessions");
+            context.withhold(Subject::Sessions, count, &what, &gap);
         }
     }
     without_entry(context, &sessions);
@@ -187,19 +188,29 @@ fn without_claude<'c>(context: &mut RuleContext<'c, '_>, sessions: &[Seen<'c, '_
         };
         let verdict = session_verdict(record, evidence, context.state.uid, context.options);
         let (kind, reason) = match verdict {
-            SessionVerdict::Foreign | SessionVerdict::Live => continue,
+            SessionVerdict::Foreign => continue,
+            SessionVerdict::Live => {
+                context.summary.judged += 1;
+                continue;
+            }
             SessionVerdict::Busy(reason) => (Kind::BusySession, reason),
             SessionVerdict::Recent(reason) => (Kind::RecentSession, reason),
             SessionVerdict::Zombie(reason) => (Kind::ZombieSession, reason),
         };
+        let (kind, reason) = match &session.kept_by {
+            Some(line) if kind != Kind::BusySession => (Kind::BusySession, kept(line)),
+            _ => (kind, reason),
+        };
         if kind == Kind::ZombieSession {
-            if context.too_young(record.created, end, Of::Processes) {
+            let target = format!("session {}", record.name);
+            if context.too_young(&target, record.created, end, Of::Processes) {
                 continue;
             }
             context.zombies.insert(key);
         }
         let agent = namer.filter(|_| kind == Kind::ZombieSession).map(Sourced::raw);
         report(context, kind, session, reason, agent);
+        context.summary.judged += 1;
     }
 }
 
@@ -242,20 +253,20 @@ fn without_entry<'c>(context: &mut RuleContext<'c, '_>, sessions: &[Seen<'c, '_>
     }
     if let Some(gap) = context.state.gap(Of::Agents) {
         let what = counted(orphans.len(), "agent session", "agent sessions");
-        context.withhold(&format!("{what} that no entry names"), &gap);
+        context.note(&format!("{what} that no entry names"), &gap);
         return;
     }
     let has_database =
         context.state.registries.iter().any(|(registry, _)| registry.record.scope == Scope::State);
     let is_young = |(session, end): &&&Seen<'_, '_>| {
         let born = session.record.created;
-        has_database && context.is_younger(born, end, Of::Agents, ROW_COMES)
+        has_database && context.age(born, end, Of::Agents) < ROW_COMES
     };
     let (young, orphans): (Vec<_>, Vec<_>) = orphans.into_iter().partition(|seen| is_young(&seen));
     if !young.is_empty() {
         let what = counted(young.len(), "agent session", "agent sessions");
         let why = "the orchestrator writes the row some seconds after it makes the session";
-        context.withhold(&format!("{what} that no entry names yet"), why);
+        context.note(&format!("{what} that no entry names yet"), why);
     }
     for (session, _) in orphans {
         let reason = "no registry entry names it".to_owned();

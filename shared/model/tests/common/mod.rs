@@ -1,6 +1,8 @@
 //! Worlds as the listers would write them, and what the rules make of them. Everything
 //! goes through JSON text, so that reading it is tested too.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use model::rules::Options;
 use serde_json::{Value, json};
@@ -139,6 +141,10 @@ pub struct Outcome {
     pub actionable: u64,
     /// Processes and sessions too young to judge.
     pub too_young: u64,
+    /// How many records of each subject were not judged.
+    pub unjudged: BTreeMap<String, u64>,
+    /// Whether nothing could be judged, by the last summary.
+    pub is_blind: bool,
     /// What was withheld and why.
     pub notes: String,
 }
@@ -148,13 +154,33 @@ pub struct Outcome {
 /// # Errors
 /// Why the stream carries no conclusion at all.
 pub fn judge(text: &str, options: &Options) -> Result<Outcome, String> {
-    let scans = model::stream::read(text).map_err(|error| error.to_string())?;
+    judge_keeping(text, options, &|_| false)
+}
+
+/// The same for a user who keeps the records with these lines.
+///
+/// # Errors
+/// As [`judge`].
+pub fn judge_keeping(
+    text: &str,
+    options: &Options,
+    keeps: &dyn Fn(&str) -> bool,
+) -> Result<Outcome, String> {
+    let mut scans = model::stream::read(text).map_err(|error| error.to_string())?;
+    for scan in &mut scans {
+        let kept_by = |line: &str| keeps(line).then(|| "line 7 of keep".into());
+        scan.agents.iter_mut().for_each(|agent| agent.kept_by = kept_by(agent.line));
+        scan.sessions.iter_mut().for_each(|session| session.kept_by = kept_by(session.line));
+        scan.processes.iter_mut().for_each(|process| process.kept_by = kept_by(process.line));
+    }
     let machine_states = model::rules::machine_states(&scans).map_err(|error| error.to_string())?;
     let mut outcome = Outcome {
         text: String::new(),
         findings: Vec::new(),
         actionable: 0,
         too_young: 0,
+        unjudged: BTreeMap::new(),
+        is_blind: false,
         notes: String::new(),
     };
     for state in &machine_states {
@@ -164,6 +190,11 @@ pub fn judge(text: &str, options: &Options) -> Result<Outcome, String> {
         });
         outcome.actionable += summary.actionable;
         outcome.too_young += summary.too_young;
+        outcome.is_blind = summary.is_blind();
+        for (subject, count) in &summary.unjudged {
+            let name = serde_json::to_value(subject).unwrap();
+            *outcome.unjudged.entry(name.as_str().unwrap().to_owned()).or_default() += count;
+        }
         outcome.notes.extend(summary.notes.iter().flat_map(|note| [note.as_str(), "\n"]));
     }
     outcome.findings =

@@ -55,6 +55,7 @@ fn options() -> impl Strategy<Value = Options> {
         |(prefix, outside_tmux, busy, unregistered, ignore_unasked)| Options {
             prefix: prefix.to_owned(),
             min_age: SignedDuration::from_secs(2),
+            entry_age: SignedDuration::from_mins(1),
             outside_tmux,
             busy,
             unregistered,
@@ -127,7 +128,7 @@ fn entries(path: &'static str, scope: &'static str) -> impl Strategy<Value = Vec
             registry
         });
     let registry = proptest::option::weighted(0.9, registry);
-    proptest::option::weighted(0.7, (registry, entries)).prop_map(|found| {
+    proptest::option::weighted(0.8, (registry, entries)).prop_map(|found| {
         let (registry, entries) = found.unwrap_or_default();
         registry.into_iter().chain(entries.into_iter().flatten()).collect()
     })
@@ -150,14 +151,24 @@ fn entry(
         json!(r"a\b:$1"),
         json!("agent_#{pid}"),
     ];
-    (some(statuses.into()), some(names.into())).prop_map(move |(status, name)| {
-        let mut agent = common::agent(id);
-        agent["status"] = status;
-        agent["tmux_session"] = name;
-        agent["scope"] = json!(scope);
-        agent["registry"] = json!(path);
-        agent
-    })
+    (some(statuses.into()), some(names.into()), written(), written()).prop_map(
+        move |(status, name, started, updated)| {
+            let mut agent = common::agent(id);
+            agent["started"] = started;
+            agent["updated"] = updated;
+            agent["status"] = status;
+            agent["tmux_session"] = name;
+            agent["scope"] = json!(scope);
+            agent["registry"] = json!(path);
+            agent
+        },
+    )
+}
+
+/// A time of an entry: none, long ago, just now, or after every scan.
+pub fn written() -> impl Strategy<Value = Value> + Clone {
+    let times = [-6000, -6000, -600, -600, -66, -55, -40, 0, 600].map(|age| json!(at(age)));
+    some([vec![json!(null); 3], times.to_vec()].concat())
 }
 
 fn sessions(taken_at: &[i64]) -> impl Strategy<Value = Scan> {
@@ -168,11 +179,13 @@ fn sessions(taken_at: &[i64]) -> impl Strategy<Value = Scan> {
     let records = records.prop_map(|records| records.into_iter().flatten().collect());
     let unasked = proptest::collection::vec(unasked(), 0..2);
     let servers = some(vec![json!("all"), json!("all"), json!("named")]);
-    (closed("sessions", taken_at, 0.015, records), unasked, servers).prop_map(
-        |(mut scan, unasked, servers)| {
+    let hidden = proptest::bool::weighted(0.05);
+    (closed("sessions", taken_at, 0.015, records), unasked, servers, hidden).prop_map(
+        |(mut scan, unasked, servers, hidden)| {
             let pids: Vec<Value> = scan.records.iter().map(|s| s["server_pid"].clone()).collect();
             scan.end["unasked"] = json!(unasked);
             scan.end["servers"] = servers;
+            scan.end["hides_others"] = json!(hidden);
             scan.end["server_pids"] = json!(pids);
             scan
         },

@@ -300,7 +300,11 @@ impl<'w> World<'w> {
                     .scans("sessions")
                     .iter()
                     .all(|scan| time(&scan["taken_at"]) >= time(&end["taken_at"]));
-            if known && !lives && !wanted(agent).contains('#') {
+            let written = [&agent["started"], &agent["updated"]];
+            let old = written.into_iter().filter(|time| !time.is_null()).all(|written| {
+                time(&end["taken_at"]) - time(written) >= self.options.entry_age.as_secs()
+            });
+            if known && !lives && old && !wanted(agent).contains('#') {
                 let action = if task { "terminate_entry" } else { "remove_entry" };
                 rows.push([
                     "ghost_agent".to_owned(),
@@ -318,6 +322,9 @@ impl<'w> World<'w> {
             return false;
         }
         for scan in self.scans("sessions") {
+            if scan["hides_others"] == true && !self.options.ignore_unasked {
+                return false;
+            }
             for server in array(&scan["unasked"]) {
                 let hosts = self.may_have_claude(&server["pid"])
                     && may_see(server, registry, false)
