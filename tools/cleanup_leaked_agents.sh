@@ -5,7 +5,7 @@
 set -u
 
 prog=cleanup_leaked_agents.sh
-yes='' dry_run='' workspace='' all_workspaces='' outside_tmux='' busy='' ignore_unasked='' unregistered='' socket='' name='' source='' user='' min_age='' entry_age=''
+yes='' dry_run='' workspace='' all_workspaces='' outside_tmux='' busy='' unregistered='' ignore_unasked='' socket='' name='' source='' user='' min_age='' entry_age=''
 
 usage() {
     cat <<'TEXT'
@@ -21,10 +21,10 @@ Show what the orchestrator has leaked, ask, and clean it up.
       --outside-tmux     end every Claude outside tmux, even if something
                          holds it
       --busy             end agent sessions without Claude, even busy ones
-      --ignore-unasked   assume that tmux servers of other users have no session
-                         of this registry
       --unregistered     end idle agent sessions that no entry names at once,
                          not only after ten minutes
+      --ignore-unasked   assume that tmux servers of other users have no session
+                         of this registry
   -S, --socket PATH      ask only the tmux server on this socket
       --name NAME        count processes of this name, and no others, as Claude
       --min-age TIME     do not judge processes and sessions younger than this
@@ -56,8 +56,8 @@ while [ $# -gt 0 ]; do
         --dry-run | -n) dry_run=1 ;;
         --outside-tmux) outside_tmux=--outside-tmux ;;
         --busy) busy=--busy ;;
-        --ignore-unasked) ignore_unasked=--ignore-unasked ;;
         --unregistered) unregistered=--unregistered ;;
+        --ignore-unasked) ignore_unasked=--ignore-unasked ;;
         --workspace) value "$1" $# "${2-}"; workspace=$2; shift ;;
         --workspace=?*) workspace=${1#*=} ;;
         --all-workspaces) all_workspaces=--all-workspaces ;;

@@ -3,7 +3,7 @@
 set -u
 
 prog=verify_cleanup.sh
-workspace='' all_workspaces='' outside_tmux='' busy='' ignore_unasked='' unregistered='' socket='' name='' source='' user='' min_age='' entry_age=''
+workspace='' all_workspaces='' outside_tmux='' busy='' unregistered='' ignore_unasked='' socket='' name='' source='' user='' min_age='' entry_age=''
 
 usage() {
     cat <<'TEXT'
@@ -16,10 +16,10 @@ Show whether registry, tmux sessions and Claude processes agree.
       --all-workspaces   every workspace that the orchestrator knows of
       --outside-tmux     count every Claude outside tmux as leaked
       --busy             count agent sessions without Claude as zombies
-      --ignore-unasked   assume that tmux servers of other users have no session
-                         of this registry
       --unregistered     count idle agent sessions that no entry names as
                          zombies at once, not only after ten minutes
+      --ignore-unasked   assume that tmux servers of other users have no session
+                         of this registry
   -S, --socket PATH      ask only the tmux server on this socket
       --name NAME        count processes of this name, and no others, as Claude
       --min-age TIME     do not judge processes and sessions younger than this
@@ -49,8 +49,8 @@ while [ $# -gt 0 ]; do
     case $1 in
         --outside-tmux) outside_tmux=--outside-tmux ;;
         --busy) busy=--busy ;;
-        --ignore-unasked) ignore_unasked=--ignore-unasked ;;
         --unregistered) unregistered=--unregistered ;;
+        --ignore-unasked) ignore_unasked=--ignore-unasked ;;
         --workspace) value "$1" $# "${2-}"; workspace=$2; shift ;;
         --workspace=?*) workspace=${1#*=} ;;
         --all-workspaces) all_workspaces=--all-workspaces ;;
@@ -153,14 +153,14 @@ scan() { # sets unread: the subjects that were not read completely
     [ -z "$unread" ] || grep -q '^{"type":"registry"' "$scratch/scan" || fail "the scan failed"
 }
 
-judge() { # agentdiff's further arguments
+compare() { # agentdiff's further arguments
     # shellcheck disable=SC2086 # each is one word or none
     agentdiff ${user:+"--user=$user"} ${min_age:+"--min-age=$min_age"} ${entry_age:+"--entry-age=$entry_age"} \
         $outside_tmux $busy $unregistered $ignore_unasked "$@" <"$scratch/scan"
 }
 
-find_all() { # judges everything that was scanned; sets end: the end of the findings
-    judge >"$scratch/findings" 2>"$scratch/notes"
+judge() { # sets end: the end of the findings
+    compare >"$scratch/findings" 2>"$scratch/notes"
     end=$(grep '^{"type":"end"' "$scratch/findings") || { cat "$scratch/notes" >&2; fail "could not judge"; }
     case $end in
         *'"complete":true'*) ;;
@@ -169,12 +169,12 @@ find_all() { # judges everything that was scanned; sets end: the end of the find
 }
 
 scan
-find_all
+judge
 if grep -q 'see --min-age' "$scratch/notes"; then
     # Processes and sessions grow old enough in a moment.
     sleep 2
     scan
-    find_all
+    judge
 fi
 
 unjudged() { # SUBJECT: how many of them were not judged
@@ -235,6 +235,7 @@ printf '\nConsistency Check:\n'
 status=0
 pass() { printf '  %s✓ PASS%s: %s\n' "$green" "$plain" "$1"; }
 warn() { printf '  %s⚠ WARNING%s: %s\n' "$yellow" "$plain" "$1"; }
+recent=$(found recent_session)
 check() { # COUNT SUBJECTS WHAT_IS_WELL WHAT_IS_WRONG
     missing=0 why=''
     for subject in $2; do
@@ -242,9 +243,9 @@ check() { # COUNT SUBJECTS WHAT_IS_WELL WHAT_IS_WRONG
         missing=$((missing + ${number:-0}))
         case " $unread " in *" $subject "*) why='not all could be judged' ;; esac
     done
-    # Those that were active until just now may become zombies.
-    case " $2 " in *' sessions '*) missing=$((missing + recent)) ;; esac
     [ "$missing" -eq 0 ] || why="${why:-not judged: $missing}"
+    # Sessions that no entry names become zombies when they have been idle for long enough.
+    case " $2 " in *' sessions '*) [ "$recent" -eq 0 ] || why="${why:+$why; }not known yet: $recent" ;; esac
     if [ "$1" -gt 0 ]; then
         printf '  %s✗ FAIL%s: %s\n' "$red" "$plain" "$4"
         status=1
@@ -255,7 +256,6 @@ check() { # COUNT SUBJECTS WHAT_IS_WELL WHAT_IS_WRONG
     fi
 }
 ghosts=$(found ghost_agent) zombies=$(found zombie_session) leaks=$(found leaked_process)
-recent=$(found recent_session)
 check "$((ghosts + zombies))" 'agents sessions' 'Registry and tmux sessions synchronized' \
     "Registry and tmux sessions differ"
 check "$ghosts" agents 'No ghost agents in registry' "Ghost agents in registry: $ghosts"
@@ -263,9 +263,8 @@ check "$(found count_mismatch)" registries 'Active agent count matches reality' 
     'Registry counts differ from its entries'
 check "$leaks" processes 'No leaked Claude processes' "Leaked Claude processes: $leaks"
 check "$zombies" sessions 'No zombie sessions' "Zombie sessions: $zombies"
-if [ "$recent" -gt 0 ]; then
-    judge -T --no-headings -o target,reason -Q '.kind == "recent_session"' 2>/dev/null | sed 's/^/    /'
-fi
+[ "$recent" -eq 0 ] ||
+    compare -T --no-headings -o target,reason -Q '.kind == "recent_session"' 2>/dev/null | sed 's/^/    /'
 all_unjudged=0
 for subject in agents registries sessions processes; do
     number=$(unjudged "$subject")

@@ -218,6 +218,12 @@ impl<'c, 'a> RuleContext<'c, 'a> {
         young
     }
 
+    /// The instant of the earliest of the scan `own` and the scans of the `other` kind.
+    pub fn seen_at(&self, own: &End, other: Of) -> Timestamp {
+        let others = self.state.scans(other).map(|end| end.taken_at);
+        others.chain([own.taken_at]).min().unwrap_or(own.taken_at)
+    }
+
     /// Counts and names an entry that is too young to be judged.
     pub fn entry_too_young(&mut self, id: &str, age: SignedDuration) {
         self.young_entries.add(Subject::Agents, &format!("agent {id}"), age);
@@ -226,12 +232,6 @@ impl<'c, 'a> RuleContext<'c, 'a> {
     /// How old something was at the scan that came first: its own, or one of the other kind.
     pub fn age(&self, born: Timestamp, own: &End, other: Of) -> SignedDuration {
         self.seen_at(own, other).duration_since(born)
-    }
-
-    /// The instant of the earliest of the scan `own` and the scans of the `other` kind.
-    pub fn seen_at(&self, own: &End, other: Of) -> Timestamp {
-        let others = self.state.scans(other).map(|end| end.taken_at);
-        others.chain([own.taken_at]).min().unwrap_or(own.taken_at)
     }
 
     fn count_young(&mut self) {

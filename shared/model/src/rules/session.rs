@@ -187,16 +187,19 @@ fn without_claude<'c>(context: &mut RuleContext<'c, '_>, sessions: &[Seen<'c, '_
             seen_at: context.seen_at(end, Of::Processes),
         };
         let verdict = session_verdict(record, evidence, context.state.uid, context.options);
-        let (kind, reason) = match (verdict, &session.kept_by) {
-            (SessionVerdict::Foreign, _) => continue,
-            (SessionVerdict::Live, _) => {
+        let (kind, reason) = match verdict {
+            SessionVerdict::Foreign => continue,
+            SessionVerdict::Live => {
                 context.summary.judged += 1;
                 continue;
             }
-            (SessionVerdict::Busy(reason), _) => (Kind::BusySession, reason),
-            (_, Some(line)) => (Kind::BusySession, kept(line)),
-            (SessionVerdict::Recent(reason), None) => (Kind::RecentSession, reason),
-            (SessionVerdict::Zombie(reason), None) => (Kind::ZombieSession, reason),
+            SessionVerdict::Busy(reason) => (Kind::BusySession, reason),
+            SessionVerdict::Recent(reason) => (Kind::RecentSession, reason),
+            SessionVerdict::Zombie(reason) => (Kind::ZombieSession, reason),
+        };
+        let (kind, reason) = match &session.kept_by {
+            Some(line) if kind != Kind::BusySession => (Kind::BusySession, kept(line)),
+            _ => (kind, reason),
         };
         if kind == Kind::ZombieSession {
             let target = format!("session {}", record.name);
@@ -205,9 +208,9 @@ fn without_claude<'c>(context: &mut RuleContext<'c, '_>, sessions: &[Seen<'c, '_
             }
             context.zombies.insert(key);
         }
-        context.summary.judged += 1;
         let agent = namer.filter(|_| kind == Kind::ZombieSession).map(Sourced::raw);
         report(context, kind, session, reason, agent);
+        context.summary.judged += 1;
     }
 }
 

@@ -174,7 +174,7 @@ pub fn written() -> impl Strategy<Value = Value> + Clone {
 fn sessions(taken_at: &[i64]) -> impl Strategy<Value = Scan> {
     let records: Vec<_> = SESSIONS
         .iter()
-        .map(|(server, id, age)| proptest::option::weighted(0.45, session(*server, id, *age)))
+        .map(|(server, id, age)| proptest::option::weighted(0.4, session(*server, id, *age)))
         .collect();
     let records = records.prop_map(|records| records.into_iter().flatten().collect());
     let unasked = proptest::collection::vec(unasked(), 0..2);
