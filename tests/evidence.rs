@@ -5,6 +5,13 @@ mod birth;
 mod change;
 mod corrupt;
 mod cut;
+mod entries;
+mod keep;
 mod malformed;
+mod reborn;
+mod twice;
 mod unasked;
+mod unnamed;
 mod users;
+
+pub use twice::earlier;

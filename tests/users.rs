@@ -8,6 +8,7 @@ mod liars;
 mod sockets;
 mod terminal;
 mod trace;
+mod unknown;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -38,7 +39,7 @@ fn by_root(world: &World, program: impl AsRef<Path>) -> Command {
 }
 
 /// A program run by root.
-fn tool(world: &World, name: &str) -> Command {
+pub fn tool(world: &World, name: &str) -> Command {
     by_root(world, built().join(name))
 }
 

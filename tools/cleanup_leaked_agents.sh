@@ -5,7 +5,7 @@
 set -u
 
 prog=cleanup_leaked_agents.sh
-yes='' dry_run='' workspace='' all_workspaces='' outside_tmux='' busy='' socket='' name='' source='' user=''
+yes='' dry_run='' workspace='' all_workspaces='' outside_tmux='' busy='' unregistered='' ignore_unasked='' socket='' name='' source='' user='' min_age='' entry_age=''
 
 usage() {
     cat <<'TEXT'
@@ -21,8 +21,14 @@ Show what the orchestrator has leaked, ask, and clean it up.
       --outside-tmux     end every Claude outside tmux, even if something
                          holds it
       --busy             end agent sessions without Claude, even busy ones
+      --unregistered     end idle agent sessions that no entry names at once,
+                         not only after ten minutes
+      --ignore-unasked   assume that tmux servers of other users have no session
+                         of this registry
   -S, --socket PATH      ask only the tmux server on this socket
       --name NAME        count processes of this name, and no others, as Claude
+      --min-age TIME     do not judge processes and sessions younger than this
+      --entry-age TIME   do not judge registry entries younger than this
       --proc-source SOURCE
                          read the process table from proc (/proc) or from ps
       --user USER        run as this user, by name or uid; without it, root
@@ -30,7 +36,7 @@ Show what the orchestrator has leaked, ask, and clean it up.
   -h, --help             show this text
 
 Exit status: 0 clean, or cleaned; 1 aborted, or something could not be cleaned;
-2 the scan failed, nothing was changed.
+2 the scan failed and nothing was changed, or something could not be judged.
 TEXT
 }
 
@@ -50,6 +56,8 @@ while [ $# -gt 0 ]; do
         --dry-run | -n) dry_run=1 ;;
         --outside-tmux) outside_tmux=--outside-tmux ;;
         --busy) busy=--busy ;;
+        --unregistered) unregistered=--unregistered ;;
+        --ignore-unasked) ignore_unasked=--ignore-unasked ;;
         --workspace) value "$1" $# "${2-}"; workspace=$2; shift ;;
         --workspace=?*) workspace=${1#*=} ;;
         --all-workspaces) all_workspaces=--all-workspaces ;;
@@ -57,6 +65,10 @@ while [ $# -gt 0 ]; do
         --socket=?*) socket=${1#*=} ;;
         --name) value "$1" $# "${2-}"; name=$2; shift ;;
         --name=?*) name=${1#*=} ;;
+        --min-age) value "$1" $# "${2-}"; min_age=$2; shift ;;
+        --min-age=?*) min_age=${1#*=} ;;
+        --entry-age) value "$1" $# "${2-}"; entry_age=$2; shift ;;
+        --entry-age=?*) entry_age=${1#*=} ;;
         --proc-source) value "$1" $# "${2-}"; source=$2; shift ;;
         --proc-source=?*) source=${1#*=} ;;
         --user) value "$1" $# "${2-}"; user=$2; shift ;;
@@ -139,7 +151,25 @@ scan() {
 
 judge() { # agentdiff's further arguments
     # shellcheck disable=SC2086 # each is one word or none
-    agentdiff ${user:+"--user=$user"} $outside_tmux $busy "$@" <"$scratch/scan"
+    agentdiff ${user:+"--user=$user"} ${min_age:+"--min-age=$min_age"} ${entry_age:+"--entry-age=$entry_age"} \
+        $outside_tmux $busy $unregistered $ignore_unasked "$@" <"$scratch/scan"
+}
+
+find_all() { # judges everything that was scanned
+    judge >"$scratch/findings" 2>"$scratch/notes" || [ $? -eq 1 ] || {
+        cat "$scratch/notes" >&2
+        fail "could not judge; nothing was changed"
+    }
+}
+
+unjudged() { # sets unjudged: how many records were not judged, less those that are too young
+    end=$(grep '^{"type":"end"' "$scratch/findings")
+    unjudged=0
+    for number in $(printf '%s\n' "$end" | sed -n 's/.*"unjudged":{\([^}]*\)}.*/\1/p' | tr -cs 0-9 ' '); do
+        unjudged=$((unjudged + number))
+    done
+    young=$(printf '%s\n' "$end" | sed -n 's/.*"too_young":\([0-9]*\).*/\1/p')
+    unjudged=$((unjudged - ${young:-0}))
 }
 
 count() { # TYPE
@@ -214,17 +244,15 @@ TEXT
 shown
 
 scan
-judge >"$scratch/findings" || [ $? -eq 1 ] || fail "could not judge; nothing was changed"
-case $(grep '^{"type":"end"' "$scratch/findings") in
-    *'"too_young":0'*) ;;
-    *)
-        echo 'Some are too young to judge; scanning again in 2 seconds.'
-        shown
-        sleep 2
-        scan
-        judge >"$scratch/findings" 2>/dev/null || [ $? -eq 1 ] || fail "could not judge; nothing was changed"
-        ;;
-esac
+find_all
+if grep -q 'see --min-age' "$scratch/notes"; then
+    echo 'Some are too young to judge; scanning again in 2 seconds.'
+    shown
+    sleep 2
+    scan
+    find_all
+fi
+unjudged
 # Each step acts on its own part of what is shown now.
 for part in process session; do
     judge -Q ".action == \"kill_$part\"" >"$scratch/$part" 2>/dev/null
@@ -240,13 +268,26 @@ printf '  Registry agents: %s\n\n' "$agents"
 printf 'What will be cleaned:\n'
 show action kill_process kill_session remove_entry terminate_entry set_counters
 printf '\nLeft alone:\n'
-show kind untracked_process busy_session orphan_session defunct_process
+show kind untracked_process busy_session recent_session kept_agent orphan_session defunct_process
+if [ -s "$scratch/notes" ]; then
+    printf '\nNot judged:\n'
+    sed 's/^agentdiff: /  /' "$scratch/notes"
+fi
 echo
 shown
 exec >&3 3>&-
 
 if ! grep -q '"action":"' "$scratch/findings"; then
-    echo 'Nothing to clean up.'
+    if [ "$unjudged" -gt 0 ]; then
+        echo 'Nothing was found to clean up, but not everything could be judged.'
+        exit 2
+    elif [ "${young:-0}" -gt 0 ]; then
+        echo 'Nothing to clean up yet: some are too young to judge.'
+    elif grep -q '^{"type":"finding","kind":"recent_session"' "$scratch/findings"; then
+        echo 'Nothing to clean up yet: some sessions were active until just now.'
+    else
+        echo 'Nothing to clean up.'
+    fi
     exit 0
 fi
 if [ -n "$dry_run" ]; then
@@ -321,6 +362,10 @@ printf '  Registry agents before: %s\n' "$agents_before"
 printf '  Registry agents after: %s\n' "$agents"
 printf '  Active agents count: %s\n' "$active"
 [ "$status" -eq 0 ] || printf '  Not everything could be cleaned: see the steps above.\n'
+[ "$unjudged" -le 0 ] || {
+    printf '  Not everything could be judged: see above.\n'
+    [ "$status" -ne 0 ] || status=2
+}
 printf '%s\nRun verify_cleanup.sh to check the result.\n' "$rule" ||
     fail "standard output cannot be written; the cleanup was done"
 exit "$status"

@@ -2,6 +2,7 @@
 
 pub mod agentdiff;
 pub mod agentprune;
+mod keep;
 pub mod lsagents;
 pub mod lsclaude;
 pub mod lssessions;

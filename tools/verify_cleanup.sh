@@ -3,7 +3,7 @@
 set -u
 
 prog=verify_cleanup.sh
-workspace='' all_workspaces='' outside_tmux='' busy='' socket='' name='' source='' user=''
+workspace='' all_workspaces='' outside_tmux='' busy='' unregistered='' ignore_unasked='' socket='' name='' source='' user='' min_age='' entry_age=''
 
 usage() {
     cat <<'TEXT'
@@ -16,15 +16,22 @@ Show whether registry, tmux sessions and Claude processes agree.
       --all-workspaces   every workspace that the orchestrator knows of
       --outside-tmux     count every Claude outside tmux as leaked
       --busy             count agent sessions without Claude as zombies
+      --unregistered     count idle agent sessions that no entry names as
+                         zombies at once, not only after ten minutes
+      --ignore-unasked   assume that tmux servers of other users have no session
+                         of this registry
   -S, --socket PATH      ask only the tmux server on this socket
       --name NAME        count processes of this name, and no others, as Claude
+      --min-age TIME     do not judge processes and sessions younger than this
+      --entry-age TIME   do not judge registry entries younger than this
       --proc-source SOURCE
                          read the process table from proc (/proc) or from ps
       --user USER        run as this user, by name or uid; without it, root
                          runs as the owner of the workspace
   -h, --help             show this text
 
-Exit status: 0 synchronised; 1 something to clean; 2 the scan failed.
+Exit status: 0 synchronised; 1 something to clean; 2 the scan failed, or not
+everything could be judged.
 TEXT
 }
 
@@ -42,6 +49,8 @@ while [ $# -gt 0 ]; do
     case $1 in
         --outside-tmux) outside_tmux=--outside-tmux ;;
         --busy) busy=--busy ;;
+        --unregistered) unregistered=--unregistered ;;
+        --ignore-unasked) ignore_unasked=--ignore-unasked ;;
         --workspace) value "$1" $# "${2-}"; workspace=$2; shift ;;
         --workspace=?*) workspace=${1#*=} ;;
         --all-workspaces) all_workspaces=--all-workspaces ;;
@@ -49,6 +58,10 @@ while [ $# -gt 0 ]; do
         --socket=?*) socket=${1#*=} ;;
         --name) value "$1" $# "${2-}"; name=$2; shift ;;
         --name=?*) name=${1#*=} ;;
+        --min-age) value "$1" $# "${2-}"; min_age=$2; shift ;;
+        --min-age=?*) min_age=${1#*=} ;;
+        --entry-age) value "$1" $# "${2-}"; entry_age=$2; shift ;;
+        --entry-age=?*) entry_age=${1#*=} ;;
         --proc-source) value "$1" $# "${2-}"; source=$2; shift ;;
         --proc-source=?*) source=${1#*=} ;;
         --user) value "$1" $# "${2-}"; user=$2; shift ;;
@@ -128,14 +141,46 @@ list_agents() { # lsagents' further arguments
     lsagents ${user:+"--user=$user"} ${workspace:+"--workspace=$workspace"} $all_workspaces "$@"
 }
 
-{
-    list_agents &&
-        lssessions ${user:+"--user=$user"} ${socket:+"--socket=$socket"} ${source:+"--proc-source=$source"} &&
-        lsclaude ${user:+"--user=$user"} ${name:+"--name=$name"} ${source:+"--proc-source=$source"}
-} >"$scratch/scan" || fail "the scan failed"
-# shellcheck disable=SC2086 # each is one word or none
-agentdiff ${user:+"--user=$user"} $outside_tmux $busy <"$scratch/scan" >"$scratch/findings" 2>"$scratch/notes"
-[ $? -le 1 ] || { cat "$scratch/notes" >&2; fail "could not judge"; }
+scan() { # sets unread: the subjects that were not read completely
+    unread=''
+    {
+        list_agents || unread="$unread agents registries"
+        lssessions ${user:+"--user=$user"} ${socket:+"--socket=$socket"} ${source:+"--proc-source=$source"} ||
+            unread="$unread sessions"
+        lsclaude ${user:+"--user=$user"} ${name:+"--name=$name"} ${source:+"--proc-source=$source"} ||
+            unread="$unread processes sessions"
+    } >"$scratch/scan"
+    [ -z "$unread" ] || grep -q '^{"type":"registry"' "$scratch/scan" || fail "the scan failed"
+}
+
+compare() { # agentdiff's further arguments
+    # shellcheck disable=SC2086 # each is one word or none
+    agentdiff ${user:+"--user=$user"} ${min_age:+"--min-age=$min_age"} ${entry_age:+"--entry-age=$entry_age"} \
+        $outside_tmux $busy $unregistered $ignore_unasked "$@" <"$scratch/scan"
+}
+
+judge() { # sets end: the end of the findings
+    compare >"$scratch/findings" 2>"$scratch/notes"
+    end=$(grep '^{"type":"end"' "$scratch/findings") || { cat "$scratch/notes" >&2; fail "could not judge"; }
+    case $end in
+        *'"complete":true'*) ;;
+        *) unread="agents registries sessions processes" ;;
+    esac
+}
+
+scan
+judge
+if grep -q 'see --min-age' "$scratch/notes"; then
+    # Processes and sessions grow old enough in a moment.
+    sleep 2
+    scan
+    judge
+fi
+
+unjudged() { # SUBJECT: how many of them were not judged
+    printf '%s\n' "$end" | sed -n 's/.*"unjudged":{\([^}]*\)}.*/,\1,/p' |
+        sed -n "s/.*,\"$1\":\([0-9]*\),.*/\1/p"
+}
 
 count() { # TYPE
     grep -c "^{\"type\":\"$1\"" "$scratch/scan"
@@ -150,8 +195,8 @@ with_status() { # STATUS
 }
 
 agents() { # FIELDS FILTER
-    list_agents -T --no-headings -o "$1" -Q "$2" ||
-        fail "could not read the registry"
+    list_agents -T --no-headings -o "$1" -Q "$2" 2>"$scratch/errors" || [ -n "$unread" ] ||
+        { cat "$scratch/errors" >&2; fail "could not read the registry"; }
 }
 
 exec 3>&1 >"$scratch/shown"
@@ -190,28 +235,48 @@ printf '\nConsistency Check:\n'
 status=0
 pass() { printf '  %s✓ PASS%s: %s\n' "$green" "$plain" "$1"; }
 warn() { printf '  %s⚠ WARNING%s: %s\n' "$yellow" "$plain" "$1"; }
-check() { # COUNT WHAT_IS_WELL WHAT_IS_WRONG
-    if [ "$1" -eq 0 ]; then
-        pass "$2"
-    else
-        printf '  %s✗ FAIL%s: %s\n' "$red" "$plain" "$3"
+recent=$(found recent_session)
+check() { # COUNT SUBJECTS WHAT_IS_WELL WHAT_IS_WRONG
+    missing=0 why=''
+    for subject in $2; do
+        number=$(unjudged "$subject")
+        missing=$((missing + ${number:-0}))
+        case " $unread " in *" $subject "*) why='not all could be judged' ;; esac
+    done
+    [ "$missing" -eq 0 ] || why="${why:-not judged: $missing}"
+    # Sessions that no entry names become zombies when they have been idle for long enough.
+    case " $2 " in *' sessions '*) [ "$recent" -eq 0 ] || why="${why:+$why; }not known yet: $recent" ;; esac
+    if [ "$1" -gt 0 ]; then
+        printf '  %s✗ FAIL%s: %s\n' "$red" "$plain" "$4"
         status=1
+    elif [ -n "$why" ]; then
+        printf '  %s? UNKNOWN%s: %s (%s)\n' "$yellow" "$plain" "$3" "$why"
+    else
+        pass "$3"
     fi
 }
 ghosts=$(found ghost_agent) zombies=$(found zombie_session) leaks=$(found leaked_process)
-check "$((ghosts + zombies))" 'Registry and tmux sessions synchronized' \
+check "$((ghosts + zombies))" 'agents sessions' 'Registry and tmux sessions synchronized' \
     "Registry and tmux sessions differ"
-check "$ghosts" 'No ghost agents in registry' "Ghost agents in registry: $ghosts"
-check "$(found count_mismatch)" 'Active agent count matches reality' \
+check "$ghosts" agents 'No ghost agents in registry' "Ghost agents in registry: $ghosts"
+check "$(found count_mismatch)" registries 'Active agent count matches reality' \
     'Registry counts differ from its entries'
-check "$leaks" 'No leaked Claude processes' "Leaked Claude processes: $leaks"
-check "$zombies" 'No zombie sessions' "Zombie sessions: $zombies"
+check "$leaks" processes 'No leaked Claude processes' "Leaked Claude processes: $leaks"
+check "$zombies" sessions 'No zombie sessions' "Zombie sessions: $zombies"
+[ "$recent" -eq 0 ] ||
+    compare -T --no-headings -o target,reason -Q '.kind == "recent_session"' 2>/dev/null | sed 's/^/    /'
+all_unjudged=0
+for subject in agents registries sessions processes; do
+    number=$(unjudged "$subject")
+    all_unjudged=$((all_unjudged + ${number:-0}))
+done
 while read -r kind what; do
     number=$(found "$kind")
     [ "$number" -eq 0 ] || warn "$what: $number"
 done <<'KINDS'
 untracked_process Claude processes outside tmux that something holds
 busy_session Agent sessions without Claude that are busy
+kept_agent Entries without a session that the keep file keeps
 orphan_session Agent sessions that no registry entry names
 defunct_process Dead Claude processes that their parents have not reaped
 KINDS
@@ -219,6 +284,13 @@ while read -r note; do
     warn "${note#agentdiff: }"
 done <"$scratch/notes"
 [ "$status" -eq 0 ] || printf '\nRun cleanup_leaked_agents.sh to clean up.\n'
+# What is too young is unknown too, but it does not hide what is surely wrong.
+young=$(printf '%s\n' "$end" | sed -n 's/.*"too_young":\([0-9]*\).*/\1/p')
+if [ -n "$unread" ] || [ "$all_unjudged" -gt "${young:-0}" ]; then
+    status=2
+elif [ "$status" -eq 0 ] && [ "$((all_unjudged + recent))" -gt 0 ]; then
+    status=2
+fi
 exec >&3
 cat "$scratch/shown" 2>"$scratch/notes"
 case $? in

@@ -8,8 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use model::record::Text;
 use model::record::{
     Agent, Counter, DefaultRule, End, Format, Holder, How, Machine, Names, Namespace, Of, Pane,
-    ProcSource, Process, Record, Registry, RegistryFile, Scope, Servers, Session, Stdout,
-    TmuxOrigin,
+    ProcSource, Process, Record, Registry, RegistryFile, Scope, Servers, Session, Shell,
+    ShellState, Stdout, TmuxOrigin,
 };
 
 use super::race::{Times, race, seconds, time};
@@ -169,6 +169,12 @@ fn session(number: usize, taken_at: Timestamp) -> Session {
         dead: false,
         start_command: format!("claude -p x | tee logs/{agent}_stream.jsonl"),
         running: ["claude", "sh", "tee"].map(str::to_owned).into(),
+        shells: vec![Shell {
+            pid: pane_pid(number),
+            name: "sh".to_owned(),
+            state: Some(ShellState::Work),
+            children: ["claude", "tee"].map(str::to_owned).into(),
+        }],
     };
     Session {
         scan: "sessions".to_owned(),

@@ -170,7 +170,7 @@ fn elsewhere_or_under_another_pid(world: World) {
                     finding[about][owner] = 4711.into();
                 }
             }
-            if finding["agent"].is_object() {
+            if finding["kind"] == "ghost_agent" {
                 finding["action"] = Value::Null;
             }
         }),

@@ -18,14 +18,15 @@ struct Judged {
     ghosts: usize,
     findings: String,
     notes: String,
+    code: i32,
 }
 
 fn judged(world: &World, options: &[&str]) -> Judged {
     let listers = [world.lsagents(), world.tool("lssessions"), world.lsclaude()];
     let scan = listers.map(|mut lister| run(&mut lister, "").ok().out).concat();
-    let ran = world.diff(&scan, options).expect(&[0, 1]);
+    let ran = world.diff(&scan, options);
     let ghosts = of_kind(&ran.out, "ghost_agent").len();
-    Judged { ghosts, findings: ran.out, notes: ran.err }
+    Judged { ghosts, findings: ran.out, notes: ran.err, code: ran.code }
 }
 
 /// That nothing is concluded about the ghosts, neither by a new scan nor at the moment of
@@ -34,6 +35,9 @@ fn assert_withheld(world: &World, earlier: &str, server: &str) {
     let registry = fs::read(world.global_path()).unwrap();
     let found = judged(world, &[]);
     assert_eq!(found.ghosts, 0, "{}", found.findings);
+    // "Could not ask" is never "nothing to do": 0 only if something else was judged.
+    let judges_others = found.findings.contains(r#""type":"finding""#);
+    assert_eq!(found.code, if judges_others { 0 } else { 2 }, "{}{}", found.findings, found.notes);
     let note = format!("{} agents not judged: tmux server {server} was not asked", IDS.len());
     assert!(found.notes.contains(&note), "{}", found.notes);
     assert!(found.notes.contains("--ignore-unasked"), "{}", found.notes);

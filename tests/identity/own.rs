@@ -136,6 +136,8 @@ fn own_session(start: &str, options: &str) {
     scripts(&world);
     let pane = world.session("agent_own-1-1", start);
     let other = world.session("agent_other-1-1", "exec sleep 3600");
+    // No entry names them.
+    let options = &format!("{options} --unregistered");
     let lives = Lives::of([pid_in(&world, "obeys.pid"), pane]);
     wait_until(|| "the other pane", || super::stat(other).is_some_and(|s| s.name == "sleep"));
     let (status, actions) = order(&world, &pipeline(&world, options));

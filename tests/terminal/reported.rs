@@ -30,7 +30,7 @@ fn leftovers(world: &World, ignored: &str) -> Leftovers {
     world.session("bystander", "sleep 3600");
     let zombies = ZOMBIES.map(|id| world.session(&format!("agent_{id}"), "sleep 3600"));
     let leaked = world.leaked(&[("STANDIN_IGNORE", ignored)]).pid;
-    let chosen = ["-Q", ".kind != \"count_mismatch\""];
+    let chosen = ["--unregistered", "-Q", ".kind != \"count_mismatch\""];
     let mut findings = String::new();
     // For a moment, what tmux starts is still tmux.
     wait_until(

@@ -234,7 +234,7 @@ fn only_the_exact_session_goes() {
 /// For tmux, `-t agent_x` is `agent_x y` once there is no `agent_x` any more.
 fn a_session_that_goes_by_itself_takes_nobody_along() {
     let world = World::new();
-    world.write_global(&Registry::default());
+    world.write_global(&Registry::new([Entry::new("x")]));
     // Of two, tmux would rather take none.
     let live = living(world.agent_session("x y", &[]).claude.pid).expect("an agent");
     let pane = world.session("agent_x", "sleep 3600");

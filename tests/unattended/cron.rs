@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use super::{agent, ids, installed, leak};
+use crate::evidence::earlier;
 use crate::manual_recipes::{recipe, sources};
 use crate::world::{Entry, Ran, Registry, World, alive, privately, records, run, wait_until};
 
@@ -164,15 +165,26 @@ fn the_crontab_of_the_manual_works_as_it_stands() {
             let log = fs::read_to_string(world.path().join("agentprune.log")).unwrap();
             records(&log).iter().filter(|action| action["result"] == result).count()
         };
+        // As if the run before had been ten minutes earlier.
+        let last = world.path().join("agentdiff.last");
+        let ten_minutes_pass =
+            || fs::write(&last, earlier(&fs::read_to_string(&last).unwrap(), 600)).unwrap();
         let live = agent(&world, AGENTS[1]);
         let leaked = leak(&world);
         let leaked_at = Instant::now();
         let ghosts = || (0..200).map(|number| Entry::new(&format!("ghost-{number}-abcdef")));
         let all = || Registry::new(ghosts().chain([Entry::new(AGENTS[1])]));
 
-        // What is young is judged by a later run, without a message.
+        // The first run only looks, and the second, a moment later, too: without a message. What
+        // is young is not even seen.
         world.write_global(&all());
-        silent(start().wait_with_output().unwrap(), "the first run");
+        for number in 1..=2 {
+            silent(start().wait_with_output().unwrap(), "a first run");
+            assert_eq!(ids(&world).len(), 201);
+            assert_eq!((of_result("done"), of_result("unconfirmed")), (0, 200 * number));
+        }
+        ten_minutes_pass();
+        silent(start().wait_with_output().unwrap(), "the next run");
         assert_eq!(ids(&world), [AGENTS[1]]);
         assert!(alive(leaked.pid) && notes().contains("too young to judge"), "{}", notes());
         assert_eq!(of_result("done"), 200);
@@ -180,6 +192,8 @@ fn the_crontab_of_the_manual_works_as_it_stands() {
         // Overlapping runs: each ghost is removed once, without a message.
         for round in 2..=6 {
             world.write_global(&all());
+            silent(start().wait_with_output().unwrap(), "a run that looks");
+            ten_minutes_pass();
             let runs = [(); 3].map(|()| start());
             runs.into_iter()
                 .for_each(|run| silent(run.wait_with_output().unwrap(), "one of three"));
@@ -193,6 +207,9 @@ fn the_crontab_of_the_manual_works_as_it_stands() {
         let set: Vec<String> = set.iter().map(|(n, v)| format!("export {n}='{v}'; ")).collect();
         fs::write(world.path().join("try"), set.concat() + &tried).unwrap();
         thread::sleep(Duration::from_secs(61).saturating_sub(leaked_at.elapsed()));
+        silent(start().wait_with_output().unwrap(), "the run that sees the leak");
+        assert!(alive(leaked.pid));
+        ten_minutes_pass();
         let pane = world.session("agent_trier", "sh ./try");
         let tried = world.path().join("tried");
         wait_until(|| "the line in a pane", || fs::metadata(&tried).is_ok_and(|f| f.len() > 0));
@@ -202,7 +219,13 @@ fn the_crontab_of_the_manual_works_as_it_stands() {
 
         // The next run does nothing: the new leak is too young.
         let newcomer = leak(&world);
+        ten_minutes_pass();
         silent(start().wait_with_output().unwrap(), "the last run");
+        let left = fs::read_dir(world.path()).unwrap().flatten();
+        let left = left.map(|file| file.file_name().into_string().unwrap());
+        let mut left: Vec<String> = left.filter(|name| name.starts_with("agentdiff.")).collect();
+        left.sort();
+        assert_eq!(left, ["agentdiff.last", "agentdiff.notes"]);
         assert!(alive(newcomer.pid) && notes().contains("too young"), "{}", notes());
     });
 }
@@ -226,6 +249,12 @@ fn a_crontab_line_mails_what_a_person_must_know_and_nothing_else() {
         || "tmux to have started the shell",
         || !world.findings(&[]).contains("busy_session"),
     );
+    let last = world.path().join("agentdiff.last");
+    let ten_minutes_pass =
+        || fs::write(&last, earlier(&fs::read_to_string(&last).unwrap(), 600)).unwrap();
+    silent(cron(&world, &listed, ""), "seen for the first time");
+    assert!(alive(leaked));
+    ten_minutes_pass();
     silent(cron(&world, &listed, ""), "cleaned");
     assert!(!alive(leaked));
     let cleaned = log();
@@ -242,6 +271,8 @@ fn a_crontab_line_mails_what_a_person_must_know_and_nothing_else() {
     world.write_global(&Registry::new(AGENTS.map(Entry::new)));
     let before = fs::read(world.global_path()).unwrap();
     let leaked = world.leaked(&[]).pid;
+    silent(cron(&world, &listed, ""), "seen for the first time");
+    ten_minutes_pass();
     // The orchestrator takes the registry's lock after the scan, and keeps it.
     let locked = format!(
         "STANDIN_WORLD='{}' flock -F '{registry}' sleep 60 >/dev/null 2>&1 & echo $! >locker; \

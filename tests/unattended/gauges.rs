@@ -82,6 +82,7 @@ fn gauges_are_zero_where_there_is_nothing_and_absent_where_nothing_is_known() {
         let (code, clean) = collected(&world, &recipe);
         assert_eq!(code, 0);
         assert_eq!((clean["agentutils_complete"], clean["agentutils_too_young"]), (1.0, 0.0));
+        assert_eq!(clean["agentutils_unjudged"], 0.0);
         let taken_at = clean["agentutils_taken_at_seconds"];
         assert!((began.floor()..=now()).contains(&taken_at), "{began} {taken_at}");
         // A count for each kind, except stale tasks: those need an option.
@@ -89,7 +90,7 @@ fn gauges_are_zero_where_there_is_nothing_and_absent_where_nothing_is_known() {
         let counted = clean.keys().filter(|name| name.contains('{')).cloned();
         let missing = kinds.difference(&counted.collect()).cloned().collect::<Vec<_>>();
         assert_eq!(missing, [count("stale_task")]);
-        assert_eq!(clean.len(), kinds.len() - 1 + 3);
+        assert_eq!(clean.len(), kinds.len() - 1 + 4);
         assert!(clean.iter().all(|(name, value)| !name.contains('{') || *value == 0.0));
 
         world.write_global(&Registry::new(AGENTS.map(Entry::new)).counters(9, 9));

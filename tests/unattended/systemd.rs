@@ -11,6 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::{agent, ids, installed, leak};
+use crate::evidence::earlier;
 use crate::identity::held::hierarchies;
 use crate::manual_recipes::recipes;
 use crate::world::{
@@ -174,6 +175,11 @@ fn the_service_cleans_up_and_holds_what_it_has_started() {
         assert_eq!(of_kind(&judged, "leaked_process").len(), 1, "{judged}");
 
         let others = [live.pane, live.claude.pid, leaked.pid, worker].map(living);
+        // The first run only looks; the second is ten minutes later.
+        manager.systemctl(&world, &["start", UNITS[0]]).ok();
+        assert_eq!(ids(&world), AGENTS);
+        let last = world.path().join("agentdiff.last");
+        fs::write(&last, earlier(&fs::read_to_string(&last).unwrap(), 600)).unwrap();
         manager.systemctl(&world, &["start", UNITS[0]]).ok();
         assert_eq!(ids(&world), [AGENTS[1]]);
         let log = fs::read_to_string(world.path().join("agentprune.log")).unwrap();

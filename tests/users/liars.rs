@@ -38,7 +38,7 @@ impl<'w> Liar<'w> {
     fn says(&self, server: &str) {
         let own = &self.own;
         let line = format!(
-            "{server}\t$0\t1700000000\t1700000000\t0\t\t1\t%0\t{own}\t0\t/dev/pts/99\tquiet\tsh"
+            "{server}\t$0\t1700000000\t1700000000\t0\t\t1\t1700000000\t%0\t{own}\t0\t/dev/pts/99\tquiet\tsh"
         );
         let alias = format!("list-panes=display-message -p \"{line}\" ; list-panes -f 0");
         self.tmux(&["set", "-s", "command-alias[50]", &alias]);

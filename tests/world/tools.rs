@@ -139,12 +139,14 @@ impl World {
             .concat()
     }
 
-    /// Gives records to `agentdiff`. Unless the arguments have a `--min-age`, it is 0:
-    /// everything in a world is young.
+    /// Gives records to `agentdiff`. Unless the arguments have a `--min-age` or an `--entry-age`,
+    /// it is 0: everything in a world is young.
     pub fn diff(&self, scan: &str, arguments: &[&str]) -> Ran {
         let mut command = self.tool("agentdiff");
-        if !arguments.iter().any(|argument| argument.starts_with("--min-age")) {
-            command.args(["--min-age", "0s"]);
+        for age in ["--min-age", "--entry-age"] {
+            if !arguments.iter().any(|argument| argument.starts_with(age)) {
+                command.args([age, "0s"]);
+            }
         }
         run(command.args(arguments), scan)
     }

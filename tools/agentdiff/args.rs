@@ -15,7 +15,8 @@ use model::rules::holding::Lifted;
 ///
 /// Reads the records of lsagents, lssessions and lsclaude, in any order, from the files given
 /// or from standard input, and writes findings, one JSON object a line. It reads nothing but
-/// its input and concludes only what that proves; standard error says what it could not judge.
+/// its input and the keep file, and concludes only what these prove; standard error says what it
+/// could not judge.
 #[derive(Debug, Parser)]
 #[command(
     name = "agentdiff",
@@ -37,6 +38,10 @@ pub struct Arguments {
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = seconds)]
     pub min_age: std::time::Duration,
 
+    /// Do not judge registry entries younger than this, by their own times
+    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = seconds)]
+    pub entry_age: std::time::Duration,
+
     /// Count every Claude outside tmux as a leak, even if something holds it
     #[arg(long)]
     pub outside_tmux: bool,
@@ -48,6 +53,11 @@ pub struct Arguments {
     /// Count agent sessions without Claude as zombies, even if something else runs in them
     #[arg(long)]
     pub busy: bool,
+
+    /// Count idle agent sessions as zombies at once, even if no registry entry names them; without
+    /// this option, such a session must have been idle for ten minutes
+    #[arg(long)]
+    pub unregistered: bool,
 
     /// Assume that tmux servers that were not asked belong to other registries, even if they
     /// have Claude and may write this one
@@ -84,9 +94,11 @@ impl Arguments {
         Options {
             prefix: self.prefix.clone(),
             min_age: signed(self.min_age),
+            entry_age: signed(self.entry_age),
             outside_tmux: self.outside_tmux,
             despite: self.despite.clone().unwrap_or_default(),
             busy: self.busy,
+            unregistered: self.unregistered,
             ignore_unasked: self.ignore_unasked,
             stale_after: self.stale_after.map(signed),
         }

@@ -1,19 +1,20 @@
 //! `agentdiff`: judges the records of the listers and writes findings, as JSON Lines.
 //!
-//! A pure function of its input: it knows neither the operating system nor the clock nor
-//! the time zone. The rules are those of `model::rules`.
+//! A function of its input and of what the keep file says: it knows neither the operating
+//! system nor the clock nor the time zone. The rules are those of `model::rules`.
 
 pub mod args;
 mod report;
 
 use std::process::ExitCode;
+use std::rc::Rc;
 
 use self::args::Arguments;
-use crate::start;
-use cli::{Failure, Input, Printer, Program};
+use crate::{keep, start};
+use cli::{Failure, Input, Keep, Printer, Program};
 use model::record::{End, Machine, Of, Record};
 use model::rules::{MachineState, Summary, judge, machine_states};
-use model::stream::{Malformed, read};
+use model::stream::{Malformed, Scan, read};
 
 const PROGRAM: Program = Program::new("agentdiff");
 
@@ -32,12 +33,13 @@ fn run(arguments: Arguments) -> Result<u8, Failure> {
         printer = printer.keeping();
     }
     let judged = text(&arguments).and_then(|text| {
-        let scans = read(&text).map_err(malformed)?;
+        let mut scans = read(&text).map_err(malformed)?;
         if scans.is_empty() {
             let reason = "no records: the listers wrote nothing; feed it with \
                           { lsagents; lssessions; lsclaude; } | agentdiff";
             return Err(Failure::Trouble(reason.to_owned()));
         }
+        mark_kept(&mut scans, &keep::read().map_err(no_keep_file)?)?;
         let machine_states = machine_states(&scans).map_err(malformed)?;
         findings(&machine_states, &arguments, &mut printer)
     });
@@ -70,6 +72,39 @@ fn text(arguments: &Arguments) -> Result<String, Failure> {
     input.text()
 }
 
+fn no_keep_file(failure: Failure) -> Failure {
+    match failure {
+        Failure::Trouble(reason) => Failure::Trouble(format!("{reason}; no conclusion is drawn")),
+        failure => failure,
+    }
+}
+
+/// Marks the records of this user that the keep file says to keep. All of them are asked for, so
+/// that a line that cannot be asked is noticed before it matters.
+fn mark_kept(scans: &mut [Scan<'_>], keep: &Keep) -> Result<(), Failure> {
+    if keep.is_empty() {
+        return Ok(());
+    }
+    let line_for = |line: &str| -> Result<Option<Rc<str>>, Failure> {
+        let record = serde_json::from_str(line).map_err(Failure::trouble)?;
+        let kept_by = keep.line_for(&record).map_err(Failure::Trouble).map_err(no_keep_file)?;
+        Ok(kept_by.map(Rc::from))
+    };
+    for scan in scans {
+        let uid = scan.end.uid;
+        for process in scan.processes.iter_mut().filter(|process| process.record.uid == uid) {
+            process.kept_by = line_for(process.line)?;
+        }
+        for session in scan.sessions.iter_mut().filter(|session| session.record.uid == uid) {
+            session.kept_by = line_for(session.line)?;
+        }
+        for agent in &mut scan.agents {
+            agent.kept_by = line_for(agent.line)?;
+        }
+    }
+    Ok(())
+}
+
 fn malformed(malformed: Malformed) -> Failure {
     Failure::Trouble(format!("input: {malformed}; no conclusion is drawn"))
 }
@@ -92,21 +127,18 @@ fn findings(
                 written = printer.record(&Record::Finding(finding));
             }
         });
-        say(machine_states.len() > 1, &state.machine, &summary, &options.min_age);
-        all.actionable += summary.actionable;
-        all.too_young += summary.too_young;
-        for (kind, count) in summary.counts {
-            *all.counts.entry(kind).or_default() += count;
-        }
+        say(machine_states.len() > 1, &state.machine, &summary);
+        all.add(summary);
     }
     written?;
-    let trouble = trouble(machine_states);
+    let trouble = trouble(machine_states, &all);
     if !arguments.quiet {
         let mut end = end_of(machine_states);
         end.filtered = printer.filters();
         end.count = printer.count();
         let words = all.counts.iter().map(|(kind, count)| (kind.word().to_owned(), *count));
         end.findings = Some(words.collect());
+        end.unjudged = Some(all.unjudged.clone());
         end.too_young = Some(all.too_young);
         end.complete = !judged_nothing(machine_states);
         end.error = trouble.clone();
@@ -121,7 +153,7 @@ fn findings(
     }
     Ok(match (trouble, all.actionable) {
         (Some(reason), _) => {
-            let rest = match judged_nothing(machine_states) {
+            let rest = match judged_nothing(machine_states) || all.is_blind() {
                 true => "",
                 false => "; the records that were read were judged",
             };
@@ -133,24 +165,23 @@ fn findings(
     })
 }
 
-fn say(several: bool, machine: &Machine, summary: &Summary, min_age: &jiff::SignedDuration) {
+fn say(several: bool, machine: &Machine, summary: &Summary) {
     let host = if several { format!("{}: ", machine.host) } else { String::new() };
     for note in &summary.notes {
         PROGRAM.say(&format!("{host}{note}"));
     }
-    if summary.too_young > 0 {
-        let (young, seconds) = (summary.too_young, min_age.as_secs_f64());
-        PROGRAM
-            .say(&format!("{host}{young} too young to judge (under {seconds} s; see --min-age)"));
-    }
 }
 
-/// What the listers could not read, and what belongs to other users entirely; `None` if there
-/// is neither.
-fn trouble(machine_states: &[MachineState<'_, '_>]) -> Option<String> {
+/// What the listers could not read, what belongs to other users entirely, and whether nothing
+/// could be judged; `None` if there is none of these.
+fn trouble(machine_states: &[MachineState<'_, '_>], all: &Summary) -> Option<String> {
     let ends = machine_states.iter().flat_map(|state| &state.ends).filter(|end| !end.complete);
     let unread = ends.map(|end| end.error.clone().unwrap_or("a scan is incomplete".to_owned()));
-    let reasons: Vec<String> = unread.chain(machine_states.iter().filter_map(of_others)).collect();
+    let mut reasons: Vec<String> =
+        unread.chain(machine_states.iter().filter_map(of_others)).collect();
+    if reasons.is_empty() && all.is_blind() {
+        reasons.push("nothing of what was listed could be judged; see the notes".to_owned());
+    }
     (!reasons.is_empty()).then(|| reasons.join("; "))
 }
 

@@ -22,7 +22,7 @@ pub fn report(findings: &[Value], end: &End, style: TableStyle) -> String {
         text += &section("To clean up", &wrong, style);
         text += &section("Left alone", &held, style);
     }
-    text + &filled(&(sums(findings, end.filtered) + unread(end)), &style) + "\n"
+    text + &filled(&(sums(findings, end.filtered || !is_whole(end)) + unread(end)), &style) + "\n"
 }
 
 fn is_actionable(finding: &Value) -> bool {
@@ -63,7 +63,8 @@ fn word(finding: &Value, field: &str) -> Cell {
 }
 
 /// The last line: how many findings of each kind there are, and the memory of their processes.
-fn sums(findings: &[Value], filtered: bool) -> String {
+/// `partial`: there may be others.
+fn sums(findings: &[Value], partial: bool) -> String {
     let counted = |wanted: bool| {
         let chosen = findings.iter().filter(|finding| is_actionable(finding) == wanted);
         // On several hosts a kind is found several times.
@@ -73,7 +74,7 @@ fn sums(findings: &[Value], filtered: bool) -> String {
     };
     match [&*counted(true), &*counted(false)] {
         ["", ""] => "No findings.".to_owned(),
-        ["", held] if filtered => format!("Left alone: {held}."),
+        ["", held] if partial => format!("Left alone: {held}."),
         ["", held] => format!("Nothing to clean up. Left alone: {held}."),
         [wrong, ""] => format!("To clean up: {wrong}."),
         [wrong, held] => format!("To clean up: {wrong}. Left alone: {held}."),
@@ -82,7 +83,12 @@ fn sums(findings: &[Value], filtered: bool) -> String {
 
 /// Says that findings may be missing.
 fn unread(end: &End) -> &'static str {
-    if end.error.is_some() { " Not everything could be judged." } else { "" }
+    if is_whole(end) { "" } else { " Not everything could be judged." }
+}
+
+/// Whether everything was judged.
+fn is_whole(end: &End) -> bool {
+    end.error.is_none() && end.unjudged.as_ref().is_none_or(|unjudged| unjudged.is_empty())
 }
 
 /// How many findings of a kind there are, and the memory of the processes among them.

@@ -58,6 +58,11 @@ pub struct Arguments {
     #[arg(short = 'i', long, group = "acting")]
     pub interactive: bool,
 
+    /// Act only on findings that this file of findings has too, made at least a minute before;
+    /// without such a file, on none
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["undo", "recover"])]
+    pub confirmed_by: Option<PathBuf>,
+
     /// How long to wait for all processes together after SIGTERM, before SIGKILL
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = seconds)]
     pub grace: Duration,

@@ -9,21 +9,21 @@ use std::collections::HashSet;
 use std::io;
 use std::time::Duration;
 
-use cli::Failure;
+use cli::{Failure, Keep};
 use host::process::Table;
 use host::process::of;
 use host::signal::{ProcessHandle, Terminator};
 use host::tmux::TMUX_LIMIT;
 use itertools::Itertools;
 use model::plan::{Identity, PlanItem, PlannedAction};
-use model::record::{ActionKind, Evidence};
-use model::record::{ProcSource, Process};
+use model::record::{ActionKind, Evidence, ProcSource, Process, Record};
 use model::rules::{Options, ProcessVerdict, process_verdict};
 
 use super::args::Arguments;
 use super::ending::{Target, end_held};
 use super::recheck::Recheck;
 use super::report::Report;
+use crate::keep;
 
 /// How long they may take to end by themselves, as most do once their ancestor is gone.
 const NOTICE: Duration = Duration::from_millis(500);
@@ -86,6 +86,7 @@ pub fn hold<'p, 'a>(
 fn item<'a>(of: &PlanItem<'a, Process>, process: &Process) -> PlanItem<'a, Process> {
     let ancestor = of.subject.pid;
     let action = PlannedAction {
+        found: of.action.found,
         kind: ActionKind::KillProcess,
         target: format!("process {} {}, a descendant of {ancestor}", process.pid, process.name)
             .into(),
@@ -121,6 +122,7 @@ pub fn end(
         );
         return Ok(());
     }
+    let keep = keep::read()?;
     while !living.is_empty() {
         report.deliver()?;
         let mut free = Vec::new();
@@ -131,7 +133,7 @@ pub fn end(
             let pids: Vec<i32> = group.iter().map(|left| left.item.subject.pid).collect();
             let now = of(&recheck.tmux.table, &pids).map_err(Failure::trouble)?;
             for left in group {
-                match holder(&left, &now, &recheck) {
+                match holder(&left, &now, &recheck, &keep) {
                     Standing::Gone => {}
                     Standing::Free => free.push(left),
                     Standing::Held(why) => others.push((left, why)),
@@ -165,7 +167,7 @@ enum Standing {
 }
 
 /// `now`: the descendants that still exist.
-fn holder(left: &Descendant<'_, '_>, now: &[Process], recheck: &Recheck) -> Standing {
+fn holder(left: &Descendant<'_, '_>, now: &[Process], recheck: &Recheck, keep: &Keep) -> Standing {
     let before = &left.item.subject;
     let Some(process) = now.iter().find(|process| process.key() == before.key()) else {
         return Standing::Gone;
@@ -182,10 +184,23 @@ fn holder(left: &Descendant<'_, '_>, now: &[Process], recheck: &Recheck) -> Stan
         Options { outside_tmux: false, despite: Default::default(), ..recheck.options.clone() };
     match process_verdict(process, &recheck.panes(), recheck.tmux.uid, &options) {
         ProcessVerdict::Foreign => Standing::Held(format!("it belongs to uid {}", process.uid)),
-        ProcessVerdict::Leaked(_) => Standing::Free,
+        ProcessVerdict::Leaked(_) => kept(process, keep),
         ProcessVerdict::Defunct => Standing::Gone,
         ProcessVerdict::InPane(session) => Standing::Held(format!("in a pane of {session}")),
         ProcessVerdict::Held(by) => Standing::Held(by),
+    }
+}
+
+/// Asks the keep file about a process that nothing else holds. What cannot be asked holds.
+fn kept(process: &Process, keep: &Keep) -> Standing {
+    if keep.is_empty() {
+        return Standing::Free;
+    }
+    let record = serde_json::to_value(Record::Process(process)).unwrap_or_default();
+    match keep.line_for(&record) {
+        Ok(None) => Standing::Free,
+        Ok(Some(line)) => Standing::Held(format!("kept by {line}")),
+        Err(error) => Standing::Held(error),
     }
 }
 

@@ -6,9 +6,10 @@ use std::time::Duration;
 use cli::Failure;
 use foldhash::HashSet;
 use host::tmux::Scan;
+use jiff::SignedDuration;
 use model::plan::{Ghost, Origin, PlanItem};
 use model::record::{ActionKind, Outcome, RegistryFile};
-use model::rules::{AgentSessions, AgentVerdict, Entry, agent_verdict};
+use model::rules::{AgentSessions, AgentVerdict, Entry, EntryAge, agent_verdict};
 use registry::EntryState;
 
 use super::recheck::{sessions, unasked_host};
@@ -94,11 +95,21 @@ fn verdict(
         scope: found.scope,
         is_active: now.is_active,
         tmux_session: now.tmux_session.as_deref(),
+        latest: now.latest,
     };
+    let seconds = item.action.origin.evidence.entry_age_seconds;
+    let least = i64::try_from(seconds).map_or(SignedDuration::MAX, SignedDuration::from_secs);
+    let age = EntryAge { read_at: host::clock::now(), least };
     let sessions = sessions.of(entry.id, entry.tmux_session);
     // Zombies were ended before this step; a session that exists now may be at work again.
-    match agent_verdict(&entry, &sessions, &HashSet::default()) {
+    match agent_verdict(&entry, &sessions, &HashSet::default(), age) {
         AgentVerdict::Ghost(_) => Ok(()),
+        AgentVerdict::Young(age) => {
+            Err((Outcome::Skipped, format!("it was written {} s ago", age.as_secs().max(0))))
+        }
+        AgentVerdict::InFuture(_) => {
+            Err((Outcome::Skipped, "by its own times it is in the future".to_owned()))
+        }
         AgentVerdict::Over => over(),
         AgentVerdict::Live(session) => {
             Err((Outcome::Skipped, format!("its session {} exists", session.name)))

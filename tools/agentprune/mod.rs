@@ -7,6 +7,7 @@ pub mod args;
 mod background;
 mod confirm;
 mod descendants;
+mod earlier;
 mod ending;
 mod ghosts;
 mod processes;
@@ -21,14 +22,15 @@ mod undo;
 use std::process::ExitCode;
 
 use self::args::Arguments;
+use self::earlier::Earlier;
 use self::program::PROGRAM;
 use self::progress::Progress;
 use self::report::Report;
-use crate::start;
+use crate::{keep, start};
 use cli::{Failure, Input, Printer};
 use itertools::Itertools;
-use model::plan::{Plan, Run};
-use model::record::{Machine, Scope};
+use model::plan::{Plan, PlannedAction, Run};
+use model::record::{Finding, Machine, Scope};
 use registry::WaitBudget;
 
 /// Runs the program on the arguments of this process.
@@ -78,6 +80,7 @@ fn prune(
     arguments: &Arguments,
     report: &mut Report,
 ) -> Result<(), Failure> {
+    let earlier = arguments.confirmed_by.as_deref().map(Earlier::read).transpose()?;
     let mut plan = model::plan::read(text)
         .map_err(|malformed| Failure::Trouble(format!("input: {malformed}; nothing was done")))?;
     check_ends(&plan)?;
@@ -89,7 +92,17 @@ fn prune(
     }
     let uid = host::user::uid();
     let run = Run { machine: machine.clone(), uid, source: arguments.proc_source };
-    for (action, outcome, reason) in plan.settle(&run) {
+    let mut left = plan.settle(&run);
+    left.extend(plan.keep(&mut keeps()?)?);
+    if let Some(earlier) = &earlier {
+        let before = earlier.plan()?;
+        if before.is_none() {
+            let name = &earlier.name;
+            report.note(&format!("{name}: no such file, so nothing is confirmed; only looking"));
+        }
+        left.extend(plan.confirm(before.as_ref(), &earlier.name));
+    }
+    for (action, outcome, reason) in left {
         report.record(&action, outcome, reason);
     }
     if confirm::acts(arguments, plan.actions())? {
@@ -98,6 +111,29 @@ fn prune(
     } else {
         plan.actions().try_for_each(|action| report.record_dry_run(action))
     }
+}
+
+/// Asks the keep file about the records of a finding. It is read again, not taken from the
+/// findings: what the user has written since then counts, whoever made them.
+fn keeps() -> Result<impl FnMut(&PlannedAction<'_>) -> Result<Option<String>, Failure>, Failure> {
+    let trouble = |reason: String| Failure::Trouble(format!("{reason}; nothing was done"));
+    let keep = keep::read().map_err(|failure| match failure {
+        Failure::Trouble(reason) => trouble(reason),
+        failure => failure,
+    })?;
+    Ok(move |action: &PlannedAction<'_>| {
+        if keep.is_empty() {
+            return Ok(None);
+        }
+        let finding: Finding<'_> = serde_json::from_str(action.raw).map_err(Failure::trouble)?;
+        for record in [finding.process, finding.session, finding.agent].into_iter().flatten() {
+            let record = serde_json::from_str(record.get()).map_err(Failure::trouble)?;
+            if let Some(line) = keep.line_for(&record).map_err(trouble)? {
+                return Ok(Some(format!("kept by {line}")));
+            }
+        }
+        Ok(None)
+    })
 }
 
 /// Repairs the named registries after interrupted writes.

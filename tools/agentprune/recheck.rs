@@ -6,13 +6,13 @@ use std::time::Duration;
 use cli::Failure;
 use host::environment::var;
 use host::tmux::{Choice, Scan, scan};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use model::claude::NameRule;
 use model::plan::Identity;
 use model::record::{
     DefaultRule, Evidence, Names, ProcSource, Process, RegistryFile, Servers, Session,
 };
-use model::rules::{Options, Panes, ServersWithClaude, possible_host, with_claude};
+use model::rules::{HIDDEN, Options, Panes, ServersWithClaude, possible_host, with_claude};
 
 /// A new scan, made in the way that the evidence of a finding names.
 pub struct Recheck {
@@ -20,7 +20,10 @@ pub struct Recheck {
     pub tmux: Scan,
     /// The processes that are Claude.
     pub processes: Vec<Process>,
-    /// How to judge. The age is not checked again: what was old enough still is.
+    /// When the scan began.
+    pub scanned_at: Timestamp,
+    /// How to judge processes and sessions. Their age is not checked again: what was old enough
+    /// still is.
     pub options: Options,
 }
 
@@ -68,7 +71,13 @@ pub fn unasked_host(
     tmux: &Scan,
     file: &RegistryFile,
 ) -> Result<Option<String>, Failure> {
-    if evidence.ignore_unasked || tmux.unasked.is_empty() {
+    if evidence.ignore_unasked {
+        return Ok(None);
+    }
+    if tmux.hides_others {
+        return Ok(Some(HIDDEN.to_owned()));
+    }
+    if tmux.unasked.is_empty() {
         return Ok(None);
     }
     let with_claude = ServersWithClaude::of(&claude(evidence, tmux)?);
@@ -82,18 +91,21 @@ impl Recheck {
     /// # Errors
     /// When one of them cannot be asked.
     pub fn scan(evidence: &Evidence, limit: Duration) -> Result<Recheck, Failure> {
+        let scanned_at = host::clock::now();
         let tmux = sessions(evidence, limit)?;
         let processes = claude(evidence, &tmux)?;
         let options = Options {
             prefix: evidence.prefix.clone(),
             min_age: SignedDuration::ZERO,
+            entry_age: SignedDuration::ZERO,
             outside_tmux: evidence.outside_tmux,
             despite: evidence.despite.clone(),
             busy: evidence.busy,
+            unregistered: evidence.unregistered,
             ignore_unasked: evidence.ignore_unasked,
             stale_after: None,
         };
-        Ok(Recheck { tmux, processes, options })
+        Ok(Recheck { tmux, processes, scanned_at, options })
     }
 
     /// The panes that were seen.
@@ -106,7 +118,7 @@ impl Recheck {
         find(&self.tmux.sessions, of)
     }
 
-    /// Whether a living Claude is in a session.
+    /// Whether a living Claude is in a session, or was started in it.
     pub fn has_claude(&self, session: &Session) -> bool {
         let with_claude = with_claude(&self.panes(), &self.processes);
         with_claude.contains(&(session.server_pid, session.id.as_str()))

@@ -202,7 +202,10 @@ impl Report {
     /// Counts a result; returns whether it is printed.
     fn count(&mut self, result: Outcome) -> bool {
         *self.counts.entry(word(result)).or_default() += 1;
-        let went_well = matches!(result, Outcome::Done | Outcome::Gone | Outcome::Planned);
+        let went_well = matches!(
+            result,
+            Outcome::Done | Outcome::Gone | Outcome::Planned | Outcome::Unconfirmed
+        );
         !(self.quiet && went_well)
     }
 
@@ -342,5 +345,6 @@ fn word(result: Outcome) -> &'static str {
         Outcome::Skipped => "skipped",
         Outcome::Failed => "failed",
         Outcome::Refused => "refused",
+        Outcome::Unconfirmed => "unconfirmed",
     }
 }

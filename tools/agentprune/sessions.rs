@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use cli::Failure;
 use host::tmux::{TMUX_LIMIT, kill};
-use model::plan::PlanItem;
-use model::record::{Outcome, Session};
-use model::rules::{SessionVerdict, session_verdict};
+use model::plan::{PlanItem, Zombie};
+use model::record::{Agent, Outcome, Session};
+use model::rules::{AgentSessions, SessionEvidence, SessionVerdict, session_verdict};
 
 use super::recheck::{self, Recheck};
 use super::report::Report;
@@ -22,7 +22,7 @@ const MOVED: &str = "it changed at the last moment, so tmux did not end it";
 ///
 /// # Errors
 /// When tmux or the process table cannot be asked, or output cannot be written.
-pub fn end(items: &[PlanItem<'_, Session>], report: &mut Report) -> Result<(), Failure> {
+pub fn end(items: &[PlanItem<'_, Zombie<'_>>], report: &mut Report) -> Result<(), Failure> {
     for item in items {
         report.deliver()?;
         end_one(item, report)?;
@@ -32,7 +32,7 @@ pub fn end(items: &[PlanItem<'_, Session>], report: &mut Report) -> Result<(), F
 
 /// Each session is judged immediately before it is ended, because ending the ones before took
 /// time.
-fn end_one(item: &PlanItem<'_, Session>, report: &mut Report) -> Result<(), Failure> {
+fn end_one(item: &PlanItem<'_, Zombie<'_>>, report: &mut Report) -> Result<(), Failure> {
     let evidence = &item.action.origin.evidence;
     let recheck = Recheck::scan(evidence, TMUX_LIMIT)?;
     // The result if the next scan lacks the session; the result and the reason if it has it.
@@ -54,7 +54,8 @@ fn end_one(item: &PlanItem<'_, Session>, report: &mut Report) -> Result<(), Fail
         thread::sleep(ENDING);
     }
     let after = recheck::sessions(evidence, TMUX_LIMIT);
-    match after.as_ref().map(|scan| recheck::find(&scan.sessions, &item.subject).is_some()) {
+    match after.as_ref().map(|scan| recheck::find(&scan.sessions, &item.subject.session).is_some())
+    {
         Ok(false) => report.record(&item.action, if_gone, "session ended"),
         Ok(true) => report.record(&item.action, if_there, reason),
         Err(_) => {
@@ -67,23 +68,35 @@ fn end_one(item: &PlanItem<'_, Session>, report: &mut Report) -> Result<(), Fail
 
 /// Returns the session of the finding as it is now, if it is still a zombie. tmux commands are
 /// built from it, never from words of the input.
-fn judge<'s>(found: &Session, recheck: &'s Recheck) -> Result<&'s Session, (Outcome, String)> {
-    let Some(session) = recheck.session(found) else {
+fn judge<'s>(found: &Zombie<'_>, recheck: &'s Recheck) -> Result<&'s Session, (Outcome, String)> {
+    let Some(session) = recheck.session(&found.session) else {
         return Err((Outcome::Gone, "no such session".to_owned()));
     };
     if recheck.runs_here(session) {
         return Err((Outcome::Refused, "this command runs in it".to_owned()));
     }
-    if session.windows != found.windows {
+    if session.windows != found.session.windows {
         return Err((Outcome::Skipped, "its windows have changed".to_owned()));
     }
-    let has_claude = recheck.has_claude(session);
-    match session_verdict(session, has_claude, recheck.tmux.uid, &recheck.options) {
+    let evidence = SessionEvidence {
+        has_claude: recheck.has_claude(session),
+        is_named: found.named_by.as_ref().is_some_and(|agent| names(agent, session)),
+        seen_at: recheck.scanned_at,
+    };
+    match session_verdict(session, evidence, recheck.tmux.uid, &recheck.options) {
         SessionVerdict::Foreign => {
             Err((Outcome::Skipped, format!("it belongs to uid {} now", session.uid)))
         }
         SessionVerdict::Zombie(_) => Ok(session),
         SessionVerdict::Live => Err((Outcome::Skipped, "Claude runs in it".to_owned())),
-        SessionVerdict::Busy(reason) => Err((Outcome::Skipped, reason)),
+        SessionVerdict::Busy(reason) | SessionVerdict::Recent(reason) => {
+            Err((Outcome::Skipped, reason))
+        }
     }
+}
+
+/// Whether an entry still names a session.
+fn names(agent: &Agent<'_>, session: &Session) -> bool {
+    let of_agent = AgentSessions::new([session]).of(&agent.id, agent.session_name());
+    of_agent.is_ok_and(|sessions| !sessions.is_empty())
 }

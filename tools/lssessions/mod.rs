@@ -34,6 +34,7 @@ fn run(arguments: Arguments) -> Result<u8, Failure> {
     match (no_machine, host::tmux::scan(&choice, TMUX_LIMIT, source)) {
         (None, Ok(seen)) => {
             scan.end.unasked = Some(seen.unasked);
+            scan.end.hides_others = Some(seen.hides_others);
             scan.end.sockets = Some(seen.sockets);
             scan.end.server_pids = Some(seen.server_pids);
             for mut session in seen.sessions {

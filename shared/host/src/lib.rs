@@ -8,6 +8,7 @@ mod command;
 mod descriptors;
 pub mod environment;
 pub mod machine;
+pub mod own_file;
 mod platform;
 pub mod process;
 pub mod signal;

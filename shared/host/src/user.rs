@@ -5,10 +5,12 @@
 //! environment are ever used on that user's files, sockets and processes.
 
 use std::io;
+use std::path::PathBuf;
 
-use nix::unistd::{getegid, geteuid, getgid, getuid};
+use nix::unistd::{User, getegid, geteuid, getgid, getuid};
 
 use crate::descriptors;
+use crate::environment::var;
 
 #[cfg(target_os = "linux")]
 use self::change::become_user;
@@ -16,6 +18,16 @@ use self::change::become_user;
 /// The uid of the user for whom this process scans and acts.
 pub fn uid() -> u32 {
     geteuid().as_raw()
+}
+
+/// The directory for configuration files of the user of this run: `XDG_CONFIG_HOME`, else
+/// `.config` in the home directory. `None`: neither the environment nor passwd(5) names one.
+pub fn config_directory() -> Option<PathBuf> {
+    // The XDG specification has relative paths ignored.
+    let absolute = |name| var(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let by_passwd = || Some(User::from_uid(geteuid()).ok().flatten()?.dir);
+    let by_home = || absolute("HOME").or_else(by_passwd).map(|home| home.join(".config"));
+    absolute("XDG_CONFIG_HOME").or_else(by_home)
 }
 
 /// Makes this a run for one user: for `wanted`, a name or a uid, or without it for the one

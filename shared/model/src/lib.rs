@@ -11,4 +11,5 @@ pub mod parse;
 pub mod plan;
 pub mod record;
 pub mod rules;
+pub mod shell;
 pub mod stream;

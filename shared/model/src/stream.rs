@@ -6,6 +6,7 @@
 //! lines does not matter, so `cat`, `tee`, `sort` and `jq -c` may stand in between.
 
 use std::fmt;
+use std::rc::Rc;
 
 use foldhash::HashMap;
 use serde::Deserialize;
@@ -39,6 +40,9 @@ pub struct Sourced<'a, T> {
     pub record: T,
     /// Its line, without the newline.
     pub line: &'a str,
+    /// What the user has said to keep it by, such as `line 3 of /home/u/.config/agentutils/keep`;
+    /// `None`: nothing. Not part of the stream.
+    pub kept_by: Option<Rc<str>>,
 }
 
 impl<'a, T> Sourced<'a, T> {
@@ -159,7 +163,7 @@ fn sourced<'a, T: Deserialize<'a>>(
     number: usize,
     line: &'a str,
 ) -> Result<Sourced<'a, T>, Malformed> {
-    Ok(Sourced { record: parse(number, line)?, line })
+    Ok(Sourced { record: parse(number, line)?, line, kept_by: None })
 }
 
 /// Reads one line as a record.

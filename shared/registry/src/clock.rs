@@ -22,6 +22,23 @@ pub fn instant(text: &str) -> Option<Timestamp> {
     local().to_ambiguous_timestamp(naive).later().ok()
 }
 
+/// The instants of the times of an entry, as the registry spells them: when it was started, and
+/// the latest of all.
+pub fn instants(
+    started_at: Option<&str>,
+    last_update: Option<&str>,
+    completed_at: Option<&str>,
+) -> (Option<Timestamp>, Option<Timestamp>) {
+    let started = started_at.and_then(instant);
+    let last_update = match last_update == started_at {
+        // As in every entry that was not touched since it was made.
+        true => started,
+        false => last_update.and_then(instant),
+    };
+    let times = [started, last_update, completed_at.and_then(instant)];
+    (started, times.into_iter().flatten().max())
+}
+
 /// Now as a registry spells it: local time without an offset, as Python's
 /// `datetime.now().isoformat()`.
 pub fn local_now() -> String {

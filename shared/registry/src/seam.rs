@@ -9,6 +9,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use foldhash::HashMap;
+use jiff::Timestamp;
 use model::record::{self, Agent, Outcome, RegistryFile, RemovedEntry};
 
 use crate::error::RegistryError;
@@ -130,6 +131,8 @@ pub struct EntryNow<'l> {
     pub tmux_session: Option<Cow<'l, str>>,
     /// Whether its status is one of an agent at work.
     pub is_active: bool,
+    /// The latest of its times; `None`: it has none.
+    pub latest: Option<Timestamp>,
 }
 
 /// What to do to an entry.

@@ -10,6 +10,7 @@ const RESULT: Unit = Unit::Word(&[
     Word::new("done", Good, "it was done and confirmed"),
     Word::new("gone", Good, "there was nothing left to do"),
     Word::new("skipped", Warn, "it has changed since it was found, and was left alone"),
+    Word::new("unconfirmed", Plain, "earlier findings do not have it, so nothing was done yet"),
     Word::new("failed", Bad, "it could not be done"),
     Word::new("refused", Bad, "it must not be done from here"),
 ]);

@@ -122,6 +122,14 @@ pub const END: &[Field] = &[
     )
     .absent(),
     Field::new(
+        "hides_others",
+        Unit::Flag(Plain),
+        "Whether there may be more of them",
+        "Sessions only: whether there may be more such servers, because the option `hidepid` of \
+         proc(5) hides the processes of other users.",
+    )
+    .absent(),
+    Field::new(
         "proc_source",
         SOURCE,
         "Where processes were seen",
@@ -144,10 +152,19 @@ pub const END: &[Field] = &[
     )
     .absent(),
     Field::new(
+        "unjudged",
+        Unit::Any("object"),
+        "How many records could not be judged",
+        "Findings only: about how many records nothing was concluded: *agents*, *sessions*, \
+         *processes*, and *registries* for their counters. Those that are too young are among \
+         them; sessions and processes of other users are not. A subject without any is missing.",
+    )
+    .absent(),
+    Field::new(
         "too_young",
         Unit::Number,
         "How many were too young",
-        "Findings only: how many processes and sessions were too young to be judged.",
+        "Findings only: how many processes, sessions and entries were too young to be judged.",
     )
     .absent(),
 ];

@@ -55,6 +55,12 @@ pub const EVIDENCE: &[Field] = &[
         "How the names of agent sessions start.",
     ),
     Field::new(
+        "entry_age_seconds",
+        Unit::Number,
+        "The least age of entries",
+        "The value of `--entry-age` of agentdiff(1), in seconds: younger entries were not judged.",
+    ),
+    Field::new(
         "outside_tmux",
         Unit::Flag(Warn),
         "Whether --outside-tmux was given",
@@ -71,6 +77,12 @@ pub const EVIDENCE: &[Field] = &[
         Unit::Flag(Warn),
         "Whether --busy was given",
         "Whether agentdiff(1) was given `--busy`.",
+    ),
+    Field::new(
+        "unregistered",
+        Unit::Flag(Warn),
+        "Whether --unregistered was given",
+        "Whether agentdiff(1) was given `--unregistered`.",
     ),
     Field::new(
         "ignore_unasked",

@@ -39,7 +39,7 @@ const MACHINE: &str = "The machine, as in the *end* record of the scan.";
 
 const ABOUT: &str = "The record it is about, exactly as it was read. Each finding has one of the \
                      four; for an agent in two registries, it is the entry in the registry of \
-                     the task.";
+                     the task. A *zombie_session* that an entry names has that *agent* besides.";
 
 /// The fields of findings.
 pub const FINDING: &[Field] = &[

@@ -2,7 +2,40 @@
 
 use super::common::SCAN;
 use crate::field::{Field, Unit};
-use crate::word::Tone::Bad;
+use crate::word::Tone::{Bad, Warn};
+use crate::word::Word;
+
+const STATES: &[Word] = &[
+    Word::plain("prompt", "it waits for a command at its prompt"),
+    Word::plain("waits", "it waits for the programs that its `-c` names, and then ends"),
+    Word::new("work", Warn, "anything else: a script, a list or loop, a builtin, a job"),
+];
+
+const SHELL: &[Field] = &[
+    Field::new("pid", Unit::Number, "Its process", "Its process."),
+    Field::new(
+        "name",
+        Unit::Text,
+        "The name of its program",
+        "The base name of its executable; with ps(1), of its first argument.",
+    ),
+    Field::new(
+        "state",
+        Unit::Word(STATES),
+        "What it does; -: unknown",
+        "What it does. A shell is at its prompt if its process group is the foreground one of the \
+         pane's terminal, its standard input is that terminal, and the mode of the terminal is \
+         that of a line editor; dash has none. `null`: it could not be found out. ps(1) shows only \
+         *waits*.",
+    )
+    .nullable(),
+    Field::new(
+        "children",
+        Unit::List("strings"),
+        "The names of its children",
+        "Every name of each living child of it.",
+    ),
+];
 
 const PANE: &[Field] = &[
     Field::new(
@@ -39,6 +72,12 @@ const PANE: &[Field] = &[
          ps(1), of the first argument) and, for a shell, that of the script it runs. Sorted, \
          without repetition.",
     ),
+    Field::new(
+        "shells",
+        Unit::Objects(SHELL),
+        "The shells among them",
+        "The shells among these processes:",
+    ),
 ];
 
 /// The fields of sessions.
@@ -66,7 +105,7 @@ pub const SESSION: &[Field] = &[
         "activity",
         Unit::Time,
         "When it was last active",
-        "When it was last active, to the second.",
+        "When a client last typed in it, or a window of it last had output, to the second.",
     ),
     Field::new(
         "attached",

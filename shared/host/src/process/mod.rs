@@ -1,6 +1,7 @@
 //! The process table, and the processes in it that are Claude.
 
 mod claude;
+mod hidden;
 #[cfg(all(feature = "proc", target_os = "linux"))]
 pub mod holders;
 mod holding;
@@ -12,6 +13,7 @@ mod ps;
 pub(crate) mod stat;
 
 pub use claude::{claude, of};
+pub use hidden::hides_others;
 pub use process_source::USUAL;
 pub use process_table::Table;
 pub use stat::{ProcessMap, ProcessStat};

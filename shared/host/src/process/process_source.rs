@@ -75,6 +75,12 @@ pub trait Source: fmt::Debug {
         None
     }
 
+    /// Whether a shell, as it was seen, waits for a command at a prompt on this terminal.
+    /// `None` where that cannot be found out.
+    fn is_at_prompt(&self, _pid: i32, _seen: &ProcessStat, _tty: &str) -> Option<bool> {
+        None
+    }
+
     /// The sockets on which a process listens, as far as they have a path.
     fn listening_sockets(&self, _pid: i32) -> Vec<PathBuf> {
         Vec::new()

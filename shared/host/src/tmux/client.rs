@@ -143,13 +143,15 @@ impl Tmux {
         let Session { id, server_pid, .. } = session;
         let created = session.created.as_second();
         let windows = session.windows;
-        let panes: String = session.panes.iter().map(|pane| pane.id.as_str()).collect();
+        // A pane that was respawned has the same id and another process.
+        let panes: String =
+            session.panes.iter().map(|pane| format!("{}={} ", pane.id, pane.pid)).collect();
         let condition = [
             format!("#{{==:#{{pid}},{server_pid}}}"),
             format!("#{{==:#{{session_id}},{id}}}"),
             format!("#{{==:#{{session_created}},{created}}}"),
             format!("#{{==:#{{session_windows}},{windows}}}"),
-            format!("#{{==:#{{W:#{{P:#{{pane_id}}}}}},{panes}}}"),
+            format!("#{{==:#{{W:#{{P:#{{pane_id}}=#{{pane_pid}} }}}},{panes}}}"),
             "#{==:#{session_attached},0}".to_owned(),
         ]
         .into_iter()

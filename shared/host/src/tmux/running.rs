@@ -1,15 +1,20 @@
-//! What runs in the panes of sessions.
+//! What runs in the panes of sessions, and what their shells do.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use model::claude::{base_name, script};
-use model::record::{ProcSource, Session};
+use model::record::{ProcSource, Session, Shell, ShellState};
+use model::shell::{
+    Commands, commands, has_line_editor, is_shell, only_waits, only_waits_by_words,
+};
 
 use crate::process::process_table::Table;
+use crate::process::stat::ProcessStat;
 
 /// Puts into each pane the names of what runs under it: its process, all that descends from
-/// that, and all on its terminal. tmux calls a pane dead when nobody has its terminal open any
-/// more: its process may live on, and others may have its terminal by now.
+/// that, and all on its terminal; and what the shells among them do. tmux calls a pane dead when
+/// nobody has its terminal open any more: its process may live on, and others may have its
+/// terminal by now.
 pub fn fill_running(sessions: &mut [Session], table: &Table) {
     let children = table.children();
     let mut by_tty: HashMap<&str, Vec<i32>> = HashMap::new();
@@ -28,40 +33,98 @@ pub fn fill_running(sessions: &mut [Session], table: &Table) {
             if seen.insert(pid)
                 && let Some(stat) = table.get(pid)
             {
-                todo.extend(children.get(&pid).into_iter().flatten());
+                let children = children.get(&pid).map_or(&[][..], Vec::as_slice);
+                todo.extend(children);
                 if !stat.is_dead() {
-                    names.extend(names_of(pid, &stat.name, table));
+                    let own = Names::of(pid, &stat.name, table);
+                    if own.are_of_shell() {
+                        pane.shells.push(shell((pid, stat), &own, children, &pane.tty, table));
+                    }
+                    names.extend(own.all());
                 }
             }
         }
         pane.running = names.into_iter().collect();
+        pane.shells.sort_by_key(|shell| shell.pid);
     }
 }
 
-/// Every name of a process: the kernel's, that of its executable (or, if unknown, of its first
-/// argument), and that of the script it runs. So a shell at work differs from a shell that
-/// waits.
-fn names_of(pid: i32, name: &str, table: &Table) -> impl Iterator<Item = String> {
-    let exe = table.source.exe(pid);
-    let exe = exe.as_deref().map(|exe| base_name(exe.strip_suffix(" (deleted)").unwrap_or(exe)));
-    let shows_exe = table.source.kind() == ProcSource::Proc;
-    let may_be_shell = exe.unwrap_or(name).ends_with("sh");
-    let args = match shows_exe && !may_be_shell {
-        true => Vec::new(),
-        false => table.source.args(pid),
+/// Describes a shell in a pane.
+fn shell(
+    (pid, stat): (i32, &ProcessStat),
+    names: &Names,
+    children: &[i32],
+    tty: &str,
+    table: &Table,
+) -> Shell {
+    let living = children.iter().filter_map(|pid| Some((*pid, table.get(*pid)?)));
+    let living: Vec<_> = living.filter(|(_, stat)| !stat.is_dead()).collect();
+    let names_of = |(pid, stat): &(i32, &ProcessStat)| Names::of(*pid, &stat.name, table);
+    let children: Vec<Vec<String>> =
+        living.iter().map(|child| names_of(child).all().collect()).collect();
+    let words: Vec<&[u8]> = names.args.iter().map(Vec::as_slice).collect();
+    let state = match commands(&words) {
+        // ps shows words, and not the mode of the terminal.
+        _ if table.source.kind() == ProcSource::Ps => {
+            let children: Vec<_> = living.iter().map(|(pid, _)| table.source.args(*pid)).collect();
+            only_waits_by_words(&words, &children).then_some(ShellState::Waits)
+        }
+        Commands::Text(text) if only_waits(&text, &children) => Some(ShellState::Waits),
+        Commands::Input if names.exe.as_deref().is_some_and(has_line_editor) => {
+            let is_at_prompt = table.source.is_at_prompt(pid, stat, tty);
+            is_at_prompt.map(|is| if is { ShellState::Prompt } else { ShellState::Work })
+        }
+        Commands::Input | Commands::Text(_) | Commands::Other => Some(ShellState::Work),
     };
-    let exe = match exe {
-        Some(exe) => Some(exe.to_owned()),
-        None if shows_exe => None,
-        // A login shell's begins with `-`.
-        None => args.first().map(|first| {
-            let first = String::from_utf8_lossy(first);
-            base_name(first.strip_prefix('-').unwrap_or(&first)).to_owned()
-        }),
-    };
-    let is_shell = exe.as_deref().unwrap_or(name).ends_with("sh");
-    let words: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
-    let script = is_shell.then(|| script(&words)).flatten();
-    let script = script.map(|script| base_name(&script).to_owned());
-    [Some(name.to_owned()), exe, script].into_iter().flatten()
+    let children: BTreeSet<String> = children.into_iter().flatten().collect();
+    let name = names.exe.as_ref().unwrap_or(&names.name).clone();
+    Shell { pid, name, state, children: children.into_iter().collect() }
+}
+
+/// What a process is called. So a shell at work differs from a shell that waits.
+struct Names {
+    /// The kernel's name of it.
+    name: String,
+    /// The base name of its executable or, if unknown, of its first argument.
+    exe: Option<String>,
+    /// The base name of the script it runs.
+    script: Option<String>,
+    /// Its arguments, if it may be a shell.
+    args: Vec<Vec<u8>>,
+}
+
+impl Names {
+    fn of(pid: i32, name: &str, table: &Table) -> Names {
+        let exe = table.source.exe(pid);
+        let exe =
+            exe.as_deref().map(|exe| base_name(exe.strip_suffix(" (deleted)").unwrap_or(exe)));
+        let shows_exe = table.source.kind() == ProcSource::Proc;
+        let may_be_shell = |name: &str| name.ends_with("sh") || name == "busybox";
+        let args = match shows_exe && !may_be_shell(name) && !exe.is_some_and(may_be_shell) {
+            true => Vec::new(),
+            false => table.source.args(pid),
+        };
+        let exe = match exe {
+            Some(exe) => Some(exe.to_owned()),
+            None if shows_exe => None,
+            // A login shell's begins with `-`.
+            None => args.first().map(|first| {
+                let first = String::from_utf8_lossy(first);
+                base_name(first.strip_prefix('-').unwrap_or(&first)).to_owned()
+            }),
+        };
+        let is_shell = exe.as_deref().unwrap_or(name).ends_with("sh");
+        let words: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
+        let script = is_shell.then(|| script(&words)).flatten();
+        let script = script.map(|script| base_name(&script).to_owned());
+        Names { name: name.to_owned(), exe, script, args }
+    }
+
+    fn are_of_shell(&self) -> bool {
+        is_shell(&self.name) || self.exe.as_deref().is_some_and(is_shell)
+    }
+
+    fn all(&self) -> impl Iterator<Item = String> + use<> {
+        [Some(self.name.clone()), self.exe.clone(), self.script.clone()].into_iter().flatten()
+    }
 }

@@ -13,6 +13,7 @@ use super::directory::likely_sockets;
 use super::peer::Peer;
 use super::running::fill_running;
 use super::unasked::{unasked, why_unasked};
+use crate::process::hides_others;
 use crate::process::process_table::{Table, owner_now};
 use crate::user;
 
@@ -60,6 +61,8 @@ pub struct Scan {
     pub server_pids: Vec<i32>,
     /// Living servers of other users and other pid namespaces.
     pub unasked: Vec<UnaskedServer>,
+    /// Whether there may be others, because processes of other users are hidden.
+    pub hides_others: bool,
     /// What could not be asked: if there is anything, the scan is not complete.
     pub trouble: Vec<String>,
     /// The process table, read after tmux was asked.
@@ -249,6 +252,7 @@ impl<'c> Search<'c> {
             sessions: self.sessions,
             uid: user::uid(),
             unasked: unasked(&table, self.not_asked),
+            hides_others: hides_others(),
             servers: self.choice.servers(),
             sockets: self.servers.values().map(|(s, _)| s.to_string_lossy().into_owned()).collect(),
             server_pids: self.servers.keys().copied().collect(),

@@ -21,6 +21,8 @@ pub struct Stat {
     pub sid: i32,
     /// Device number of the controlling terminal; 0 is none.
     pub tty_nr: u64,
+    /// The foreground process group of that terminal; -1 without one.
+    pub tpgid: i32,
     /// Processor time in user and in system mode, in clock ticks.
     pub cpu_ticks: u64,
     /// Start, in clock ticks since the boot.
@@ -62,6 +64,7 @@ pub fn stat(text: &[u8]) -> Option<Stat> {
         pgid: number(5)? as i32,
         sid: number(6)? as i32,
         tty_nr: number(7)? as u64,
+        tpgid: number(8)? as i32,
         kernel_thread: number(9)? as u64 & PF_KTHREAD != 0,
         cpu_ticks: number(14)? as u64 + number(15)? as u64,
         start_ticks: number(22)? as u64,
@@ -118,9 +121,27 @@ pub fn has_capabilities(text: &str) -> Option<bool> {
     Some(any)
 }
 
+/// Whether a process blocks a signal, from the line `SigBlk:` of `/proc/PID/status`: the lowest
+/// bit of the mask is signal 1. None where the line is missing.
+pub fn blocks(text: &str, signal: i32) -> Option<bool> {
+    let mask = text.lines().find_map(|line| line.strip_prefix("SigBlk:"))?;
+    let mask = u64::from_str_radix(mask.trim(), 16).ok()?;
+    Some(mask >> (signal - 1) & 1 == 1)
+}
+
 /// The mounts in `/proc/PID/mountinfo`.
 pub fn mounts(text: &str) -> Option<Vec<Mount>> {
     text.lines().map(|line| mount(line).map(|(_, mount, _)| mount)).collect()
+}
+
+/// Whose processes `/proc` hides, by the text of `/proc/self/mountinfo`: the group that sees all
+/// processes although others do not (`hidepid` and `gid` of proc(5)). `None`: nobody's.
+pub fn hidden_from_all_but(text: &str) -> Option<u32> {
+    let proc = text.lines().rfind(|line| line.split(' ').nth(4) == Some("/proc"))?;
+    let options = proc.rsplit(' ').next()?;
+    let value = |name| options.split(',').find_map(|option| option.strip_prefix(name));
+    let hides = value("hidepid=").is_some_and(|how| !matches!(how, "0" | "off"));
+    hides.then(|| value("gid=").and_then(|gid| gid.parse().ok()).unwrap_or_default())
 }
 
 /// The device, `major:minor`, and the path on its file system of a file that was opened
@@ -215,15 +236,19 @@ pub fn service_unit(path: &str) -> Option<&str> {
     })
 }
 
-/// The name of a terminal device, as ps(1) writes it. Numbers are encoded as in
-/// stat(2): minor in bits 31–20 and 7–0, major in bits 15–8; majors 136 to 143 are
-/// the pseudo-terminals, 4 the consoles and serial lines.
+/// The major and minor number of a terminal device in `/proc/PID/stat`: the minor in bits 31–20
+/// and 7–0, the major in bits 15–8 (proc(5)).
+pub fn device(tty_nr: u64) -> (u64, u64) {
+    ((tty_nr >> 8) & 0xff, (tty_nr & 0xff) | ((tty_nr >> 12) & 0xf_ff00))
+}
+
+/// The name of a terminal device, as ps(1) writes it. Majors 136 to 143 are the
+/// pseudo-terminals, 4 the consoles and serial lines.
 pub fn tty_name(tty_nr: u64) -> Option<String> {
     if tty_nr == 0 {
         return None;
     }
-    let major = (tty_nr >> 8) & 0xff;
-    let minor = (tty_nr & 0xff) | ((tty_nr >> 12) & 0xf_ff00);
+    let (major, minor) = device(tty_nr);
     Some(match (major, minor) {
         (136..=143, _) => format!("pts/{}", (major - 136) * 256 + minor),
         (4, 0..=63) => format!("tty{minor}"),
@@ -292,6 +317,26 @@ mod tests {
     }
 
     #[test]
+    fn whose_processes_are_hidden() {
+        let other = "25 1 0:9 / /mnt rw - proc proc rw,hidepid=invisible\n";
+        for (options, group) in [
+            ("rw", None),
+            ("rw,hidepid=0", None),
+            ("rw,hidepid=off", None),
+            ("rw,hidepid=2", Some(0)),
+            ("rw,gid=7,hidepid=invisible", Some(7)),
+            ("rw,hidepid=ptraceable,subset=pid", Some(0)),
+        ] {
+            let text = format!("24 1 0:5 / /proc rw,relatime - proc proc {options}\n{other}");
+            assert_eq!(hidden_from_all_but(&text), group, "{options}");
+        }
+        // The mount on top counts.
+        let text =
+            "24 1 0:5 / /proc rw - proc proc rw,hidepid=2\n26 1 0:6 / /proc rw - proc proc rw\n";
+        assert_eq!(hidden_from_all_but(text), None);
+    }
+
+    #[test]
     fn services_that_hold_and_units_that_do_not() {
         for (path, unit) in [
             ("/system.slice/agents.service", Some("agents.service")),
@@ -330,6 +375,16 @@ mod tests {
         assert_eq!(groups("Gid:\t7\t5\t8\t9\nGroups:\t \n"), Some(vec![5]));
         assert_eq!(groups("Groups:\t1\n"), None);
         assert_eq!(groups("Gid:\t7\t5\t8\t9\n"), None);
+    }
+
+    #[test]
+    fn blocked_signals_are_bits_of_a_mask() {
+        let text = "SigPnd:\t0000000000010000\nSigBlk:\t0000000000010000\n";
+        assert_eq!(
+            (blocks(text, 17), blocks(text, 16), blocks(text, 64)),
+            (Some(true), Some(false), Some(false))
+        );
+        assert_eq!(blocks("SigPnd:\t0000000000010000\n", 17), None);
     }
 
     #[test]

@@ -13,9 +13,9 @@ use crate::record::{Pane, Session};
 /// tabs and newlines included, and could forge a line; so they are not asked for.
 pub const FORMAT: &str = "#{pid}\t#{session_id}\t#{session_created}\t#{session_activity}\t\
     #{session_attached}\t#{session_group_attached}\t#{session_windows}\t\
-    #{pane_id}\t#{pane_pid}\t#{pane_dead}\t#{pane_tty}\t#{session_name}\t#{pane_start_command}";
+    #{window_activity}\t#{pane_id}\t#{pane_pid}\t#{pane_dead}\t#{pane_tty}\t#{session_name}\t#{pane_start_command}";
 
-const FIELDS: usize = 13;
+const FIELDS: usize = 14;
 
 /// Longest start command kept in a record, in bytes.
 const START_COMMAND_LEN: usize = 256;
@@ -38,6 +38,7 @@ pub fn sessions(text: &str, socket: &str, uid: u32) -> Result<Vec<Session>, Stri
             Some(&at) => {
                 let known = &mut sessions[at];
                 known.agent = known.agent.take().or(session.agent);
+                known.activity = known.activity.max(session.activity);
                 known.panes.push(pane);
             }
             None => {
@@ -51,11 +52,11 @@ pub fn sessions(text: &str, socket: &str, uid: u32) -> Result<Vec<Session>, Stri
 
 fn parse_line(line: &str, socket: &str, uid: u32) -> Option<(Session, Pane)> {
     let field: Vec<&str> = line.splitn(FIELDS, '\t').collect();
-    if field.len() != FIELDS || !field[1].starts_with('$') || !field[7].starts_with('%') {
+    if field.len() != FIELDS || !field[1].starts_with('$') || !field[8].starts_with('%') {
         return None;
     }
     let second = |text: &str| Timestamp::from_second(text.parse().ok()?).ok();
-    let (name, command) = (field[11], field[12]);
+    let (name, command) = (field[12], field[13]);
     let group_attached = if field[5].is_empty() { 0 } else { field[5].parse().ok()? };
     let session = Session {
         scan: String::new(),
@@ -65,19 +66,21 @@ fn parse_line(line: &str, socket: &str, uid: u32) -> Option<(Session, Pane)> {
         socket: socket.to_owned(),
         server_pid: field[0].parse().ok()?,
         created: second(field[2])?,
-        activity: second(field[3])?,
+        // That of a session does not move with the output of its windows.
+        activity: second(field[3])?.max(second(field[7])?),
         attached: field[4].parse::<u32>().ok()?.max(group_attached),
         windows: field[6].parse().ok()?,
         agent: agent_of_name(name).or_else(|| agent_of_command(command)).map(str::to_owned),
         panes: Vec::new(),
     };
     let pane = Pane {
-        id: field[7].to_owned(),
-        pid: field[8].parse().ok()?,
-        tty: field[10].strip_prefix("/dev/").unwrap_or(field[10]).to_owned(),
-        dead: field[9] == "1",
+        id: field[8].to_owned(),
+        pid: field[9].parse().ok()?,
+        tty: field[11].strip_prefix("/dev/").unwrap_or(field[11]).to_owned(),
+        dead: field[10] == "1",
         start_command: cut(command, START_COMMAND_LEN).to_owned(),
         running: Vec::new(),
+        shells: Vec::new(),
     };
     Some((session, pane))
 }
@@ -188,7 +191,7 @@ mod tests {
 
     fn line(name: &str, command: &str) -> String {
         format!(
-            "77\t$3\t1700000000\t1700000001\t1\t2\t1\t%4\t99\t0\t/dev/pts/5\t{name}\t{command}\n"
+            "77\t$3\t1700000000\t1700000001\t1\t2\t1\t1700000000\t%4\t99\t0\t/dev/pts/5\t{name}\t{command}\n"
         )
     }
 
@@ -200,6 +203,14 @@ mod tests {
         assert_eq!(session.agent.as_deref(), Some("a"));
         assert_eq!(session.panes.iter().map(|p| p.id.as_str()).collect::<Vec<_>>(), ["%4", "%5"]);
         assert_eq!(session.panes[0].tty, "pts/5");
+    }
+
+    #[test]
+    fn a_session_was_active_when_a_window_of_it_was() {
+        let line = line("agent_a", "x");
+        let text = line.clone() + &line.replace("1700000000\t%4", "1700000009\t%5");
+        assert_eq!(sessions(&text, "/s", 0).unwrap()[0].activity.as_second(), 1_700_000_009);
+        assert_eq!(sessions(&line, "/s", 0).unwrap()[0].activity.as_second(), 1_700_000_001);
     }
 
     #[test]

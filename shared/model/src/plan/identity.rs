@@ -4,7 +4,7 @@ use std::hash::Hash;
 
 use jiff::Timestamp;
 
-use super::item::Ghost;
+use super::item::{Ghost, Zombie};
 use crate::record::{Process, Registry, Session};
 
 /// A record of something that lasts, with a key that distinguishes it from all others of its
@@ -43,6 +43,21 @@ impl Identity for Session {
 
     fn owner(&self) -> Option<u32> {
         Some(self.uid)
+    }
+}
+
+impl Identity for Zombie<'_> {
+    type Key<'r>
+        = <Session as Identity>::Key<'r>
+    where
+        Self: 'r;
+
+    fn key(&self) -> Self::Key<'_> {
+        self.session.key()
+    }
+
+    fn owner(&self) -> Option<u32> {
+        self.session.owner()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::origin::Origin;
-use crate::record::{ActionKind, Agent, Registry, Scope, Text};
+use crate::record::{ActionKind, Agent, Kind, Registry, Scope, Session, Text};
 
 /// What is to be done about a finding. There may be hundreds of thousands, so what they share
 /// is stored once, and the finding itself only as it was read.
@@ -11,6 +11,8 @@ use crate::record::{ActionKind, Agent, Registry, Scope, Text};
 pub struct PlannedAction<'a> {
     /// What to do.
     pub kind: ActionKind,
+    /// What was found.
+    pub found: Kind,
     /// What it is about, for people.
     pub target: Text<'a>,
     /// The reason of the finding, for people.
@@ -28,6 +30,15 @@ pub struct PlanItem<'a, T> {
     pub action: PlannedAction<'a>,
     /// The record, or the part of it that acting needs.
     pub subject: T,
+}
+
+/// A zombie session, as it was found.
+#[derive(Debug)]
+pub struct Zombie<'a> {
+    /// The session.
+    pub session: Session,
+    /// The entry that names it; none: it was judged without one.
+    pub named_by: Option<Box<Agent<'a>>>,
 }
 
 /// The entry of a ghost, as it was found.

@@ -4,6 +4,7 @@
 //! one before it has done. What must not be acted on from here, and what was given more
 //! than once, is sorted out in the plan, before anything is done.
 
+mod confirm;
 mod identity;
 mod item;
 mod origin;
@@ -12,8 +13,9 @@ mod plan;
 mod read;
 pub mod undo;
 
+pub use confirm::CONFIRMS_AFTER;
 pub use identity::Identity;
-pub use item::{Ghost, PlanItem, PlannedAction, RegistryItems};
+pub use item::{Ghost, PlanItem, PlannedAction, RegistryItems, Zombie};
 pub use origin::{Origin, Run};
 pub use plan::{Left, Plan};
 pub use read::read;

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use foldhash::HashSet;
 
 use super::identity::Identity;
-use super::item::{PlanItem, PlannedAction, RegistryItems};
+use super::item::{PlanItem, PlannedAction, RegistryItems, Zombie};
 use super::origin::Run;
-use crate::record::{End, Outcome, Process, Session};
+use crate::record::{End, Outcome, Process};
 
 /// Findings in the order of acting.
 #[derive(Debug, Default)]
@@ -15,7 +15,7 @@ pub struct Plan<'a> {
     /// Processes to end.
     pub processes: Vec<PlanItem<'a, Process>>,
     /// Sessions to end.
-    pub sessions: Vec<PlanItem<'a, Session>>,
+    pub sessions: Vec<PlanItem<'a, Zombie<'a>>>,
     /// Registries to edit, by path.
     pub registries: BTreeMap<String, RegistryItems<'a>>,
     /// Number of findings, including those without an action.
@@ -49,31 +49,74 @@ impl<'a> Plan<'a> {
         }
         left
     }
+
+    /// Removes the items whose finding `keeps` says to keep, and why.
+    ///
+    /// # Errors
+    /// The first of `keeps`: then nothing may be acted on.
+    pub fn keep<E>(
+        &mut self,
+        keeps: &mut dyn FnMut(&PlannedAction<'a>) -> Result<Option<String>, E>,
+    ) -> Result<Vec<Left<'a>>, E> {
+        let mut left = Vec::new();
+        keep(&mut self.processes, keeps, &mut left)?;
+        keep(&mut self.sessions, keeps, &mut left)?;
+        for items in self.registries.values_mut() {
+            keep(&mut items.entries, keeps, &mut left)?;
+        }
+        Ok(left)
+    }
 }
+
+fn keep<'a, T, E>(
+    items: &mut Vec<PlanItem<'a, T>>,
+    keeps: &mut dyn FnMut(&PlannedAction<'a>) -> Result<Option<String>, E>,
+    left: &mut Vec<Left<'a>>,
+) -> Result<(), E> {
+    let unfit = items
+        .iter()
+        .map(|item| Ok(keeps(&item.action)?.map(|reason| (Outcome::Skipped, reason))))
+        .collect::<Result<_, E>>()?;
+    take_out(items, unfit, left);
+    Ok(())
+}
+
+/// An outcome and the reason, for an item that is not acted on.
+type Unfit = (Outcome, String);
 
 fn settle<'a, T: Identity>(items: &mut Vec<PlanItem<'a, T>>, run: &Run, left: &mut Vec<Left<'a>>) {
     let mut known = HashSet::default();
-    let mut reasons = Vec::new();
-    for (at, item) in items.iter().enumerate() {
-        let foreign = || {
-            let owner = item.subject.owner().filter(|owner| *owner != run.uid)?;
-            Some(format!("it belongs to uid {owner}"))
-        };
-        match item.action.origin.refusal(run).or_else(foreign) {
-            Some(reason) => reasons.push((at, Outcome::Refused, reason)),
-            None if known.insert(item.subject.key()) => {}
-            None => reasons.push((at, Outcome::Gone, "an earlier finding covers it".to_owned())),
-        }
-    }
+    let unfit = items
+        .iter()
+        .map(|item| {
+            let foreign = || {
+                let owner = item.subject.owner().filter(|owner| *owner != run.uid)?;
+                Some(format!("it belongs to uid {owner}"))
+            };
+            match item.action.origin.refusal(run).or_else(foreign) {
+                Some(reason) => Some((Outcome::Refused, reason)),
+                None if known.insert(item.subject.key()) => None,
+                None => Some((Outcome::Gone, "an earlier finding covers it".to_owned())),
+            }
+        })
+        .collect();
     drop(known);
-    let mut reasons = reasons.into_iter().peekable();
-    if reasons.peek().is_none() {
+    take_out(items, unfit, left);
+}
+
+/// Takes the items out that are unfit, by their positions.
+pub(super) fn take_out<'a, T>(
+    items: &mut Vec<PlanItem<'a, T>>,
+    unfit: Vec<Option<Unfit>>,
+    left: &mut Vec<Left<'a>>,
+) {
+    if unfit.iter().all(Option::is_none) {
         return;
     }
-    for (at, item) in std::mem::take(items).into_iter().enumerate() {
-        match reasons.next_if(|(of, ..)| *of == at) {
+    for (item, unfit) in std::mem::take(items).into_iter().zip(unfit) {
+        match unfit {
             None => items.push(item),
-            Some((_, outcome, reason)) => left.push((item.action, outcome, reason)),
+            Some((outcome, reason)) => left.push((item.action, outcome, reason)),
         }
     }
 }

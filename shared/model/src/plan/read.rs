@@ -5,7 +5,7 @@ use std::fmt::Display;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::item::{Ghost, PlanItem, PlannedAction, RegistryItems};
+use super::item::{Ghost, PlanItem, PlannedAction, RegistryItems, Zombie};
 use super::origin::Origins;
 use super::plan::Plan;
 use crate::record::{ActionKind, Agent, End, Finding, Of, Process, Registry, Scope, Session, Text};
@@ -79,7 +79,7 @@ fn add<'a>(plan: &mut Plan<'a>, line: &'a str, origins: &mut Origins<'a>) -> Res
     if !kind.allows(what) {
         return Err(no_match());
     }
-    let action = PlannedAction { kind: what, target, reason, origin, raw: line };
+    let action = PlannedAction { kind: what, found: kind, target, reason, origin, raw: line };
     match what {
         ActionKind::KillProcess => {
             let subject: Process = subject(process, "process")?;
@@ -88,15 +88,16 @@ fn add<'a>(plan: &mut Plan<'a>, line: &'a str, origins: &mut Origins<'a>) -> Res
             plan.processes.push(PlanItem { action, subject });
         }
         ActionKind::KillSession => {
-            let subject: Session = subject(session, "session")?;
-            check_target(&action.target, "session", &subject.name)?;
+            let session: Session = subject(session, "session")?;
+            check_target(&action.target, "session", &session.name)?;
+            let named_by = agent.map(|agent| subject(Some(agent), "agent")).transpose()?;
             if action.origin.evidence.prefix.is_empty() {
                 let reason =
                     "its evidence has an empty prefix: every session would be an agent session"
                         .to_owned();
                 return Err(malformed(reason));
             }
-            plan.sessions.push(PlanItem { action, subject });
+            plan.sessions.push(PlanItem { action, subject: Zombie { session, named_by } });
         }
         ActionKind::RemoveEntry | ActionKind::TerminateEntry => {
             let agent: Agent<'a> = subject(agent, "agent")?;

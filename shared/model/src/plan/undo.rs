@@ -55,8 +55,10 @@ pub fn read(text: &str) -> Result<BTreeMap<String, Undo<'_>>, Malformed> {
                 let agent = agent()?;
                 let undo = undos.entry(agent.registry.to_string()).or_default();
                 let Finding { target, reason, .. } = finding;
-                let (kind, raw) = (ActionKind::RestoreEntry, raw.get());
-                undo.entries.push((PlannedAction { kind, target, reason, origin, raw }, entry));
+                let (kind, found) = (ActionKind::RestoreEntry, finding.kind);
+                let raw = raw.get();
+                let action = PlannedAction { kind, found, target, reason, origin, raw };
+                undo.entries.push((action, entry));
             }
             (None, Some(ActionKind::RestoreEntry), _) => {
                 let agent = agent()?;

@@ -19,6 +19,8 @@ pub enum Outcome {
     Gone,
     /// It has changed since it was found, and was left alone.
     Skipped,
+    /// An earlier file of findings does not have it, so nothing was done yet.
+    Unconfirmed,
     /// It could not be done.
     Failed,
     /// It must not be done from here.

@@ -20,6 +20,20 @@ pub enum Of {
     Findings,
 }
 
+/// What a conclusion is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    /// Entries of registries.
+    Agents,
+    /// Claude processes.
+    Processes,
+    /// The counters of registries.
+    Registries,
+    /// Agent sessions.
+    Sessions,
+}
+
 /// Which tmux servers a scan asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -102,6 +116,10 @@ pub struct End {
     /// Sessions: living servers of other users and other pid namespaces.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unasked: Option<Vec<UnaskedServer>>,
+    /// Sessions: whether there may be more such servers, because processes of other users are
+    /// hidden.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hides_others: Option<bool>,
     /// Sessions and processes: where the process table was read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proc_source: Option<ProcSource>,
@@ -111,7 +129,10 @@ pub struct End {
     /// Findings: how many of each kind.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub findings: Option<std::collections::BTreeMap<String, u64>>,
-    /// Findings: processes and sessions too young to judge.
+    /// Findings: about how many records of each subject nothing was concluded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unjudged: Option<std::collections::BTreeMap<Subject, u64>>,
+    /// Findings: how many of these are processes, sessions and entries too young to judge.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub too_young: Option<u64>,
 }
@@ -137,9 +158,11 @@ impl End {
             sockets: None,
             server_pids: None,
             unasked: None,
+            hides_others: None,
             proc_source: None,
             names: None,
             findings: None,
+            unjudged: None,
             too_young: None,
         }
     }

@@ -32,12 +32,16 @@ pub struct Evidence {
     pub proc_source: Option<ProcSource>,
     /// How the names of agent sessions start.
     pub prefix: String,
+    /// Seconds: entries younger than this were not judged.
+    pub entry_age_seconds: u64,
     /// Whether `--outside-tmux` was given.
     pub outside_tmux: bool,
     /// What `--despite` named.
     pub despite: BTreeSet<How>,
     /// Whether `--busy` was given.
     pub busy: bool,
+    /// Whether `--unregistered` was given.
+    pub unregistered: bool,
     /// Whether `--ignore-unasked` was given.
     pub ignore_unasked: bool,
 }

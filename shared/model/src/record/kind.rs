@@ -65,8 +65,12 @@ kinds! {
         "An agent session without Claude and without attached clients, in which nothing works."
     BusySession "busy_session" [] Notice
         "An agent session without Claude in which something works, to which a client is attached, or of which a pane could not be seen."
+    RecentSession "recent_session" [] Notice
+        "An agent session without Claude in which nothing works, but which no entry names and which was active in the last ten minutes."
     GhostAgent "ghost_agent" [RemoveEntry TerminateEntry] Bad
         "An entry that has no session, or only zombie sessions."
+    KeptAgent "kept_agent" [] Notice
+        "An entry that would be a ghost, but that the keep file says to keep."
     OrphanSession "orphan_session" [] Notice
         "An agent session that no registry entry names."
     CountMismatch "count_mismatch" [SetCounters] Bad

@@ -22,7 +22,7 @@ pub struct Session {
     pub server_pid: i32,
     /// When the session was made.
     pub created: Timestamp,
-    /// When it last had input or output that tmux counts.
+    /// When it last had a client's input, or one of its windows had output.
     pub activity: Timestamp,
     /// Clients attached to it or to its group.
     pub attached: u32,
@@ -50,4 +50,32 @@ pub struct Pane {
     pub start_command: String,
     /// Every name that a process under it goes by.
     pub running: Vec<String>,
+    /// The shells among these processes.
+    pub shells: Vec<Shell>,
+}
+
+/// What a shell does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShellState {
+    /// Its line editor waits for a command on the terminal of the pane.
+    Prompt,
+    /// It waits for the programs that its `-c` names, and does nothing after them.
+    Waits,
+    /// Anything else: it may go on with another command by itself.
+    Work,
+}
+
+/// A shell in a pane.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shell {
+    /// Its process.
+    pub pid: i32,
+    /// The name of its program.
+    pub name: String,
+    /// What it does; `null` where that could not be found out.
+    #[serde(deserialize_with = "present")]
+    pub state: Option<ShellState>,
+    /// Every name that a living child of it goes by.
+    pub children: Vec<String>,
 }

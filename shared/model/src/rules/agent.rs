@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use foldhash::{HashMap, HashSet};
+use jiff::{SignedDuration, Timestamp};
 
 use super::agent_sessions::{Sessions, wanted_name};
 use super::context::{FindingBuilder, RuleContext};
-use super::count::{by_reason, counted};
+use super::count::{by_reason, counted, kept};
 use crate::parse::tmux::wanted_key;
-use crate::record::{ActionKind, Agent, Kind, Scope, Session, is_active};
+use crate::record::{ActionKind, Agent, Kind, Scope, Session, Subject, is_active};
 use crate::stream::Sourced;
 
 /// What an entry says that its judgement rests on.
@@ -22,6 +23,17 @@ pub struct Entry<'e> {
     pub is_active: bool,
     /// The session that the orchestrator asked tmux for.
     pub tmux_session: Option<&'e str>,
+    /// The latest time that it says of itself; `None`: it says none.
+    pub latest: Option<Timestamp>,
+}
+
+/// When an entry was read, and how old it must have been then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntryAge {
+    /// When it was read.
+    pub read_at: Timestamp,
+    /// Younger entries are not judged: orchestrators write the entry before the session.
+    pub least: SignedDuration,
 }
 
 /// What an entry is, given the sessions.
@@ -33,6 +45,10 @@ pub enum AgentVerdict<'s> {
     Live(&'s Session),
     /// The name of its session is unknown.
     NameLost,
+    /// It has no session, or only this zombie, but was written only this long ago.
+    Young(SignedDuration),
+    /// The same, but it was written this long after it was read, by its own times.
+    InFuture(SignedDuration),
     /// It has no session, or only this zombie.
     Ghost(Option<&'s Session>),
 }
@@ -45,6 +61,7 @@ pub fn agent_verdict<'s>(
     entry: &Entry<'_>,
     sessions: &Sessions<'s>,
     zombies: &HashSet<(i32, &str)>,
+    age: EntryAge,
 ) -> AgentVerdict<'s> {
     // Only a global registry is rid of entries that are over: elsewhere they are its records.
     if entry.id.is_empty() || entry.scope != Scope::Global && !entry.is_active {
@@ -59,7 +76,17 @@ pub fn agent_verdict<'s>(
     if wanted_key(&wanted_name(entry.id, entry.tmux_session)).is_none() {
         return AgentVerdict::NameLost;
     }
-    AgentVerdict::Ghost(sessions.first().copied())
+    // An entry without a time is old: the orchestrator always writes one.
+    let Some(latest) = entry.latest else { return AgentVerdict::Ghost(sessions.first().copied()) };
+    let old = age.read_at.duration_since(latest);
+    if old >= age.least {
+        AgentVerdict::Ghost(sessions.first().copied())
+    } else if old > -age.least {
+        // It may also have been written while it was read.
+        AgentVerdict::Young(old)
+    } else {
+        AgentVerdict::InFuture(-old)
+    }
 }
 
 pub(super) fn judge(context: &mut RuleContext<'_, '_>) {
@@ -68,7 +95,7 @@ pub(super) fn judge(context: &mut RuleContext<'_, '_>) {
     let servers = state.server_pids().len();
     let seen = counted(context.agent_sessions.count(), "session", "sessions");
     let mut gap_of_scan: HashMap<(&str, &str), Option<String>> = HashMap::default();
-    let mut gaps = Vec::new();
+    let (mut gaps, mut young_entries, mut live) = (Vec::new(), Vec::new(), 0);
     // In each registry, how many entries were judged, and the ghosts.
     let mut judged: BTreeMap<&str, (usize, Vec<Ghost<'_, '_>>)> = BTreeMap::new();
     for (agent, end, sessions) in context.agents() {
@@ -78,15 +105,32 @@ pub(super) fn judge(context: &mut RuleContext<'_, '_>) {
             scope: *scope,
             is_active: is_active(*scope, agent.record.status.as_deref()),
             tmux_session: agent.record.session_name(),
+            latest: agent.record.started.max(agent.record.updated),
         };
-        let verdict = agent_verdict(&entry, sessions, &context.zombies);
+        let age = EntryAge { read_at: end.taken_at, least: context.options.entry_age };
+        let verdict = agent_verdict(&entry, sessions, &context.zombies, age);
         if verdict == AgentVerdict::Over {
             continue;
         }
         let (entries, ghosts) = judged.entry(registry).or_default();
         *entries += 1;
+        let mut young = None;
         let zombie = match verdict {
-            AgentVerdict::Over | AgentVerdict::Live(_) => continue,
+            AgentVerdict::Over => continue,
+            AgentVerdict::Live(_) => {
+                live += 1;
+                continue;
+            }
+            AgentVerdict::Young(age) => {
+                young = Some(age);
+                None
+            }
+            AgentVerdict::InFuture(_) => {
+                let why = "by their own times they were written after they were read; \
+                           see the clock and TZ";
+                gaps.push(why.to_owned());
+                continue;
+            }
             AgentVerdict::NameLost => {
                 let why = match entry.tmux_session {
                     Some("") => "the registry does not know the names of their sessions",
@@ -108,14 +152,24 @@ pub(super) fn judge(context: &mut RuleContext<'_, '_>) {
             let owner = state.owner_gap(file.owner_uid);
             owner.or_else(|| state.session_gap(Some(end.taken_at))).or_else(unasked)
         });
-        match gap {
-            Some(gap) => gaps.push(gap.clone()),
-            None => ghosts.push(Ghost::new(agent, zombie)),
+        match (gap, young) {
+            (Some(gap), _) => gaps.push(gap.clone()),
+            (None, Some(age)) => young_entries.push((id, age)),
+            (None, None) => ghosts.push(Ghost::new(agent, zombie)),
         }
     }
+    context.summary.judged += live;
+    young_entries.into_iter().for_each(|(id, age)| context.entry_too_young(id, age));
     for (entries, mut ghosts) in judged.into_values() {
+        context.summary.judged += ghosts.len() as u64;
         ghosts.sort_unstable_by_key(|ghost| ghost.order());
         for Ghost { id, agent, zombie, .. } in ghosts {
+            if let Some(line) = &agent.kept_by {
+                let target = format!("agent {id}");
+                let builder = FindingBuilder::new(Kind::KeptAgent, target, kept(line));
+                context.report(FindingBuilder { agent: Some(agent.raw()), ..builder });
+                continue;
+            }
             let wanted = agent.record.session_name();
             let reason = match zombie {
                 Some(session) => format!("session is a zombie: {}", session.name),
@@ -132,7 +186,8 @@ pub(super) fn judge(context: &mut RuleContext<'_, '_>) {
         }
     }
     for (gap, count) in by_reason(gaps) {
-        context.withhold(&counted(count, "agent", "agents"), &gap);
+        let what = counted(count, "agent", "agents");
+        context.withhold(Subject::Agents, count, &what, &gap);
     }
 }
 

@@ -12,8 +12,9 @@ use super::machine_state::MachineState;
 use super::options::Options;
 use super::panes::Panes;
 use super::summary::Summary;
+use super::young::Young;
 use crate::record::{
-    ActionKind, Agent, End, Evidence, Finding, Kind, Names, Of, ProcSource, RegistryFile,
+    ActionKind, Agent, End, Evidence, Finding, Kind, Names, Of, ProcSource, RegistryFile, Subject,
 };
 use crate::stream::Sourced;
 
@@ -58,6 +59,10 @@ pub(super) struct RuleContext<'c, 'a> {
     /// The sessions that are findings as zombies, by server and id.
     pub zombies: HashSet<(i32, &'c str)>,
     pub summary: Summary,
+    /// Processes and sessions that are too young to be judged.
+    young: Young,
+    /// Entries that are.
+    young_entries: Young,
     /// The sessions of each agent of the state, in its order.
     sessions_of_agents: Vec<Sessions<'c>>,
     evidence: Evidence,
@@ -87,9 +92,11 @@ impl<'c, 'a> RuleContext<'c, 'a> {
             names: state.names(),
             proc_source: state.proc_source(),
             prefix: options.prefix.clone(),
+            entry_age_seconds: whole_seconds(options.entry_age),
             outside_tmux: options.outside_tmux,
             despite: options.despite.clone(),
             busy: options.busy,
+            unregistered: options.unregistered,
             ignore_unasked: options.ignore_unasked,
         };
         let agent_sessions = AgentSessions::new(state.sessions.iter().map(|(s, _)| &s.record));
@@ -102,6 +109,8 @@ impl<'c, 'a> RuleContext<'c, 'a> {
             agent_sessions,
             zombies: HashSet::default(),
             summary: Summary::default(),
+            young: Young::default(),
+            young_entries: Young::default(),
             evidence_text: text_of(&evidence),
             evidence,
             found,
@@ -135,6 +144,7 @@ impl<'c, 'a> RuleContext<'c, 'a> {
 
     /// Hands on what is still kept; returns what there is to say besides.
     pub fn finish(mut self) -> Summary {
+        self.count_young();
         let kept = std::mem::take(&mut self.kept);
         kept.into_values().flatten().for_each(|builder| self.hand_on(builder));
         self.summary
@@ -180,27 +190,70 @@ impl<'c, 'a> RuleContext<'c, 'a> {
         self.summary.actionable += u64::from(builder.action.is_some());
     }
 
-    /// Notes that nothing is concluded about `what` because of a gap in the evidence.
-    pub fn withhold(&mut self, what: &str, gap: &str) {
+    /// Notes that nothing is concluded about `count` records, named by `what`, because of a gap
+    /// in the evidence.
+    pub fn withhold(&mut self, subject: Subject, count: usize, what: &str, gap: &str) {
+        *self.summary.unjudged.entry(subject).or_default() += count as u64;
+        self.note(what, gap);
+    }
+
+    /// Notes that nothing is concluded about `what` because it is not this user's, or because a
+    /// finding would only have reported it.
+    pub fn note(&mut self, what: &str, gap: &str) {
         self.summary.notes.insert(format!("{what} not judged: {gap}"));
     }
 
-    /// Whether something is too young to be judged; if so, counts it. Its age counts to the
-    /// earliest of the scan `own` that saw it and the scans of the `other` kind that its
+    /// Whether something is too young to be judged; if so, counts and names it. Its age counts to
+    /// the earliest of the scan `own` that saw it and the scans of the `other` kind that its
     /// judgement also rests on: a scan proves nothing about what did not exist yet.
-    pub fn too_young(&mut self, born: Timestamp, own: &End, other: Of) -> bool {
-        let young = self.is_younger(born, own, other, self.options.min_age);
-        self.summary.too_young += u64::from(young);
+    pub fn too_young(&mut self, target: &str, born: Timestamp, own: &End, other: Of) -> bool {
+        let age = self.age(born, own, other);
+        let young = age < self.options.min_age;
+        if young {
+            let subject = match own.of {
+                Of::Sessions => Subject::Sessions,
+                _ => Subject::Processes,
+            };
+            self.young.add(subject, target, age);
+        }
         young
     }
 
-    /// Whether something was younger than this at the scan that came first: its own, or one
-    /// of the other kind.
-    pub fn is_younger(&self, born: Timestamp, own: &End, other: Of, age: SignedDuration) -> bool {
+    /// The instant of the earliest of the scan `own` and the scans of the `other` kind.
+    pub fn seen_at(&self, own: &End, other: Of) -> Timestamp {
         let others = self.state.scans(other).map(|end| end.taken_at);
-        let seen = others.chain([own.taken_at]).min().unwrap_or(own.taken_at);
-        seen.duration_since(born) < age
+        others.chain([own.taken_at]).min().unwrap_or(own.taken_at)
     }
+
+    /// Counts and names an entry that is too young to be judged.
+    pub fn entry_too_young(&mut self, id: &str, age: SignedDuration) {
+        self.young_entries.add(Subject::Agents, &format!("agent {id}"), age);
+    }
+
+    /// How old something was at the scan that came first: its own, or one of the other kind.
+    pub fn age(&self, born: Timestamp, own: &End, other: Of) -> SignedDuration {
+        self.seen_at(own, other).duration_since(born)
+    }
+
+    fn count_young(&mut self) {
+        let young = [
+            (&self.young, self.options.min_age, "--min-age"),
+            (&self.young_entries, self.options.entry_age, "--entry-age"),
+        ];
+        for (young, limit, option) in young {
+            self.summary.notes.extend(young.note(limit, option));
+            for (subject, count) in young.counts() {
+                *self.summary.unjudged.entry(*subject).or_default() += count;
+                self.summary.too_young += count;
+            }
+        }
+    }
+}
+
+/// Rounded up, so that nobody judges anything younger by it.
+fn whole_seconds(age: SignedDuration) -> u64 {
+    let seconds = age.as_secs() + i64::from(age.subsec_nanos() > 0);
+    u64::try_from(seconds).unwrap_or_default()
 }
 
 fn text_of(evidence: &Evidence) -> Box<RawValue> {

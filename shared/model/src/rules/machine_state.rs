@@ -10,7 +10,7 @@ use foldhash::HashMap;
 use itertools::Itertools;
 use jiff::Timestamp;
 
-use super::unasked::{ServersWithClaude, possible_host, unasked_host};
+use super::unasked::{HIDDEN, ServersWithClaude, possible_host, unasked_host};
 use crate::record::{
     Agent, End, Machine, Names, Of, ProcSource, Process, Registry, RegistryFile, Servers, Session,
 };
@@ -157,6 +157,9 @@ impl MachineState<'_, '_> {
     pub fn unasked_gap(&self, registry: &RegistryFile) -> Option<String> {
         if self.scans(Of::Sessions).any(|end| end.unasked.is_none()) {
             return Some("the scan of sessions does not say which servers it left out".to_owned());
+        }
+        if self.scans(Of::Sessions).any(|end| end.hides_others == Some(true)) {
+            return Some(HIDDEN.to_owned());
         }
         let with_claude = match self.gap(Of::Processes) {
             None => ServersWithClaude::of(self.processes.iter().map(|(p, _)| &p.record)),

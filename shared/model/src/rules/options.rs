@@ -15,12 +15,16 @@ pub struct Options {
     pub prefix: String,
     /// Processes and sessions younger than this, by their own scan, are not judged.
     pub min_age: SignedDuration,
+    /// Entries younger than this, by their own times, are not judged.
+    pub entry_age: SignedDuration,
     /// A Claude in no pane is a leak, even if something holds it.
     pub outside_tmux: bool,
     /// These holders are no reason to keep a Claude.
     pub despite: BTreeSet<How>,
     /// An agent session without Claude is a zombie, even if something works in it.
     pub busy: bool,
+    /// An agent session that no entry names is a zombie even if it was just active.
+    pub unregistered: bool,
     /// Servers that were not asked have no session of these registries.
     pub ignore_unasked: bool,
     /// Task registries in which everything is over for longer than this are stale; `None`:
@@ -33,9 +37,11 @@ impl Default for Options {
         Options {
             prefix: AGENT_PREFIX.to_owned(),
             min_age: SignedDuration::from_secs(2),
+            entry_age: SignedDuration::from_mins(1),
             outside_tmux: false,
             despite: BTreeSet::new(),
             busy: false,
+            unregistered: false,
             ignore_unasked: false,
             stale_after: None,
         }

@@ -9,7 +9,7 @@ use crate::record::{Process, Session};
 pub struct Panes<'s> {
     by_pid: HashMap<i32, Vec<&'s Session>>,
     by_tty: HashMap<&'s str, Vec<&'s Session>>,
-    by_id: HashMap<(i32, &'s str), &'s Session>,
+    by_id: HashMap<(i32, &'s str), Vec<&'s Session>>,
     servers: HashSet<i32>,
 }
 
@@ -35,7 +35,7 @@ impl<'s> Panes<'s> {
                     continue;
                 }
                 panes.by_tty.entry(&pane.tty).or_default().push(session);
-                panes.by_id.insert((session.server_pid, &pane.id), session);
+                panes.by_id.entry((session.server_pid, &pane.id)).or_default().push(session);
             }
         }
         panes
@@ -51,11 +51,24 @@ impl<'s> Panes<'s> {
         by_pid.chain(by_tty).flatten().copied()
     }
 
+    /// The sessions of the living pane that a process was started from, whether it is still in
+    /// it or not. A window that is linked belongs to several sessions.
+    fn started_in<'p>(
+        &'p self,
+        process: &'p Process,
+    ) -> impl Iterator<Item = &'s Session> + use<'p, 's> {
+        let sessions = process.tmux.as_ref().and_then(|origin| {
+            let pane = origin.pane.as_deref()?;
+            self.by_id.get(&(origin.server_pid, pane))
+        });
+        sessions.into_iter().flatten().copied()
+    }
+
     /// The living pane that a process was started from.
     pub(super) fn origin(&self, process: &Process) -> Option<String> {
         let origin = process.tmux.as_ref()?;
         let pane = origin.pane.as_deref()?;
-        let session = self.by_id.get(&(origin.server_pid, pane))?;
+        let session = self.started_in(process).next()?;
         Some(format!("started from {pane} of {}, detached", session.name))
     }
 
@@ -68,7 +81,8 @@ impl<'s> Panes<'s> {
     }
 }
 
-/// The sessions, by server and id, in whose panes a living Claude is.
+/// The sessions, by server and id, in whose panes a living Claude is or was started: one that
+/// has left its pane is held by it.
 pub fn with_claude<'s>(
     panes: &Panes<'s>,
     processes: impl IntoIterator<Item = &'s Process>,
@@ -76,7 +90,7 @@ pub fn with_claude<'s>(
     processes
         .into_iter()
         .filter(|process| !process.is_defunct())
-        .flat_map(|process| panes.sessions_of(process))
+        .flat_map(|process| panes.sessions_of(process).chain(panes.started_in(process)))
         .map(|session| (session.server_pid, session.id.as_str()))
         .collect()
 }

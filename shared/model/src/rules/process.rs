@@ -3,12 +3,12 @@
 use itertools::Itertools;
 
 use super::context::{FindingBuilder, RuleContext};
-use super::count::{by_reason, counted};
+use super::count::{by_reason, counted, kept};
 use super::holding::{Hold, hold};
 use super::options::Options;
 use super::panes::Panes;
 use crate::claude::is_headless;
-use crate::record::{Kind, Of, ProcSource, Process, Stdout};
+use crate::record::{Kind, Of, ProcSource, Process, Stdout, Subject};
 
 /// What a process is, given the panes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,37 +123,51 @@ fn unheld(process: &Process) -> String {
 pub(super) fn judge(context: &mut RuleContext<'_, '_>) {
     let state = context.state;
     let panes_gap = state.session_gap(None);
-    let mut gaps = Vec::new();
+    let (mut gaps, mut foreign) = (Vec::new(), Vec::new());
     for (sourced, end) in state.processes.iter().sorted_by_key(|(process, _)| process.record.pid) {
         let process = &sourced.record;
         let verdict = process_verdict(process, &context.panes, state.uid, context.options);
         let (kind, reason) = match verdict {
             ProcessVerdict::Foreign => {
-                gaps.extend(state.owner_gap(process.uid));
+                foreign.extend(state.owner_gap(process.uid));
                 continue;
             }
-            ProcessVerdict::InPane(_) => continue,
+            ProcessVerdict::InPane(_) => {
+                context.summary.judged += 1;
+                continue;
+            }
             ProcessVerdict::Defunct => (Kind::DefunctProcess, unreaped(process)),
             ProcessVerdict::Held(reason) => (Kind::UntrackedProcess, reason),
-            ProcessVerdict::Leaked(reason) => (Kind::LeakedProcess, reason),
+            ProcessVerdict::Leaked(reason) => match &sourced.kept_by {
+                Some(line) => (Kind::UntrackedProcess, kept(line)),
+                None => (Kind::LeakedProcess, reason),
+            },
         };
         // A dead process can be reported without knowing the panes.
         if let Some(gap) = panes_gap.as_ref().filter(|_| kind != Kind::DefunctProcess) {
             gaps.push(gap.clone());
             continue;
         }
-        if kind == Kind::LeakedProcess && context.too_young(process.started, end, Of::Sessions) {
+        let target = format!("process {}", process.pid);
+        if kind == Kind::LeakedProcess
+            && context.too_young(&target, process.started, end, Of::Sessions)
+        {
             continue;
         }
+        context.summary.judged += 1;
         context.report(FindingBuilder {
             process: Some(sourced.raw()),
             names: end.names.as_ref(),
             proc_source: Some(process.source),
-            ..FindingBuilder::new(kind, format!("process {}", process.pid), reason)
+            ..FindingBuilder::new(kind, target, reason)
         });
     }
     for (gap, count) in by_reason(gaps) {
-        context.withhold(&counted(count, "process", "processes"), &gap);
+        let what = counted(count, "process", "processes");
+        context.withhold(Subject::Processes, count, &what, &gap);
+    }
+    for (gap, count) in by_reason(foreign) {
+        context.note(&counted(count, "process", "processes"), &gap);
     }
 }
 

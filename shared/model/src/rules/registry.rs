@@ -5,7 +5,7 @@ use itertools::Itertools;
 
 use super::context::{FindingBuilder, RuleContext};
 use super::count::{by_reason, counted};
-use crate::record::{Agent, Kind, Of, Registry, Scope, is_active};
+use crate::record::{Agent, Kind, Of, Registry, Scope, Subject, is_active};
 use crate::stream::Sourced;
 
 /// The counters of a registry that are there and wrong, as a sentence; None if all are right. A
@@ -46,7 +46,7 @@ fn count_mismatch(context: &mut RuleContext<'_, '_>) {
     }
     for (gap, count) in by_reason(gaps) {
         let what = format!("counters of {}", counted(count, "registry", "registries"));
-        context.withhold(&what, &gap);
+        context.withhold(Subject::Registries, count, &what, &gap);
     }
 }
 
@@ -125,7 +125,7 @@ fn missing_in_global(context: &mut RuleContext<'_, '_>) {
     }
     if let Some(gap) = context.state.gap(Of::Agents) {
         let what = counted(missing.len(), "agent", "agents");
-        context.withhold(&format!("{what} that no global registry has"), &gap);
+        context.note(&format!("{what} that no global registry has"), &gap);
         return;
     }
     for task in missing {
@@ -171,7 +171,7 @@ fn stale_task(context: &mut RuleContext<'_, '_>) {
         }
         let filtered = end.filtered.then(|| "the scan of agents was filtered".to_owned());
         if let Some(gap) = filtered.or_else(|| state.session_gap(None)) {
-            context.withhold(&format!("task registry {path}"), &gap);
+            context.note(&format!("task registry {path}"), &gap);
             continue;
         }
         let days = age.as_hours() / 24;

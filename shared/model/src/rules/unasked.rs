@@ -8,6 +8,10 @@ use foldhash::HashSet;
 
 use crate::record::{Mount, Mounts, Process, RegistryFile, UnaskedServer};
 
+/// Why any server may have the session of an entry: root, for one, may write every registry.
+pub const HIDDEN: &str = "processes of other users are hidden, and so are their tmux servers; if no \
+                          other user's agents are in this registry, give --ignore-unasked";
+
 /// The tmux servers with a living Claude below them, as far as processes were seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ServersWithClaude {

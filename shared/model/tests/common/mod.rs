@@ -1,6 +1,8 @@
 //! Worlds as the listers would write them, and what the rules make of them. Everything
 //! goes through JSON text, so that reading it is tested too.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use model::rules::Options;
 use serde_json::{Value, json};
@@ -64,20 +66,29 @@ pub fn registry(path: &str, scope: &str) -> Value {
     })
 }
 
-/// A session of server 801, ten minutes old, attached to by nobody.
+/// A session of server 801, twenty minutes old and idle since, attached to by nobody.
 pub fn session(id: &str, name: &str, panes: Vec<Value>) -> Value {
     json!({
         "type": "session", "name": name, "id": id, "uid": 1000, "server_pid": 801,
-        "socket": "/tmp/tmux-1000/default", "created": at(-600), "activity": at(-60),
+        "socket": "/tmp/tmux-1000/default", "created": at(-1200), "activity": at(-1200),
         "attached": 0, "windows": 1, "agent": name.strip_prefix("agent_"), "panes": panes,
     })
 }
 
-/// A pane that runs what is named.
+/// A pane that runs what is named; its shells are at their prompts and have no children.
 pub fn pane(id: &str, pid: i32, tty: &str, running: &[&str]) -> Value {
+    let shells = ["sh", "bash", "dash", "zsh", "ksh", "fish"];
+    let shells = running.iter().filter(|name| shells.contains(name));
+    let shells: Vec<Value> = shells.map(|name| shell(pid, name, "prompt", &[])).collect();
     json!({
         "id": id, "pid": pid, "tty": tty, "dead": false, "start_command": "", "running": running,
+        "shells": shells,
     })
+}
+
+/// A shell of a pane.
+pub fn shell(pid: i32, name: &str, state: &str, children: &[&str]) -> Value {
+    json!({"pid": pid, "name": name, "state": state, "children": children})
 }
 
 /// A Claude ten minutes old that nothing holds.
@@ -137,6 +148,10 @@ pub struct Outcome {
     pub actionable: u64,
     /// Processes and sessions too young to judge.
     pub too_young: u64,
+    /// How many records of each subject were not judged.
+    pub unjudged: BTreeMap<String, u64>,
+    /// Whether nothing could be judged, by the last summary.
+    pub is_blind: bool,
     /// What was withheld and why.
     pub notes: String,
 }
@@ -146,13 +161,33 @@ pub struct Outcome {
 /// # Errors
 /// Why the stream carries no conclusion at all.
 pub fn judge(text: &str, options: &Options) -> Result<Outcome, String> {
-    let scans = model::stream::read(text).map_err(|error| error.to_string())?;
+    judge_keeping(text, options, &|_| false)
+}
+
+/// The same for a user who keeps the records with these lines.
+///
+/// # Errors
+/// As [`judge`].
+pub fn judge_keeping(
+    text: &str,
+    options: &Options,
+    keeps: &dyn Fn(&str) -> bool,
+) -> Result<Outcome, String> {
+    let mut scans = model::stream::read(text).map_err(|error| error.to_string())?;
+    for scan in &mut scans {
+        let kept_by = |line: &str| keeps(line).then(|| "line 7 of keep".into());
+        scan.agents.iter_mut().for_each(|agent| agent.kept_by = kept_by(agent.line));
+        scan.sessions.iter_mut().for_each(|session| session.kept_by = kept_by(session.line));
+        scan.processes.iter_mut().for_each(|process| process.kept_by = kept_by(process.line));
+    }
     let machine_states = model::rules::machine_states(&scans).map_err(|error| error.to_string())?;
     let mut outcome = Outcome {
         text: String::new(),
         findings: Vec::new(),
         actionable: 0,
         too_young: 0,
+        unjudged: BTreeMap::new(),
+        is_blind: false,
         notes: String::new(),
     };
     for state in &machine_states {
@@ -162,6 +197,11 @@ pub fn judge(text: &str, options: &Options) -> Result<Outcome, String> {
         });
         outcome.actionable += summary.actionable;
         outcome.too_young += summary.too_young;
+        outcome.is_blind = summary.is_blind();
+        for (subject, count) in &summary.unjudged {
+            let name = serde_json::to_value(subject).unwrap();
+            *outcome.unjudged.entry(name.as_str().unwrap().to_owned()).or_default() += count;
+        }
         outcome.notes.extend(summary.notes.iter().flat_map(|note| [note.as_str(), "\n"]));
     }
     outcome.findings =

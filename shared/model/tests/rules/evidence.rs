@@ -152,6 +152,149 @@ fn the_young_are_counted_not_judged() {
 }
 
 #[test]
+fn young_entries_are_counted_not_judged() {
+    // When it was started and updated, seconds after its scan; how many are too young, how many
+    // not judged.
+    let rows: &[(Option<i64>, Option<i64>, [u64; 2])] = &[
+        (None, None, [0, 0]),
+        (Some(-60), None, [0, 0]),
+        (Some(-59), None, [1, 1]),
+        (Some(-600), Some(-60), [0, 0]),
+        (Some(-600), Some(-10), [1, 1]),
+        // The time of its start counts even where it is the later one.
+        (Some(-10), Some(-600), [1, 1]),
+        (Some(0), Some(0), [1, 1]),
+        // Written while it was read.
+        (Some(1), Some(1), [1, 1]),
+        // By a clock or in a zone of its own.
+        (Some(60), Some(60), [0, 1]),
+        (Some(-600), Some(7200), [0, 1]),
+    ];
+    for (started, updated, [too_young, unjudged]) in rows {
+        let mut world = everything();
+        world.first(AGENTS)["started"] = json!(started.map(at));
+        world.first(AGENTS)["updated"] = json!(updated.map(at));
+        let outcome = world.judge();
+        let ghosts = kinds(&outcome).iter().filter(|kind| **kind == "ghost_agent").count() as u64;
+        let what = format!("{started:?} {updated:?}: {}", outcome.notes);
+        assert_eq!((ghosts, outcome.too_young), (2 - unjudged, *too_young), "{what}");
+        let counted = outcome.unjudged.get("agents").copied().unwrap_or_default();
+        assert_eq!(counted, *unjudged, "{what}");
+        let says = match (too_young, unjudged) {
+            (0, 0) => "",
+            (0, _) => "1 agent not judged: by their own times they were written after",
+            _ => "1 too young to judge (under 60 s; see --entry-age): agent gone (",
+        };
+        assert!(outcome.notes.starts_with(says), "{what}");
+        assert_eq!(outcome.notes.is_empty(), says.is_empty(), "{what}");
+    }
+    let mut world = everything();
+    world.first(AGENTS)["started"] = json!(at(0));
+    world.options.entry_age = SignedDuration::ZERO;
+    assert_eq!((world.judge().findings.len(), world.judge().too_young), (6, 0));
+    // One with a session is not too young for anything.
+    let mut world = gone();
+    world.first(AGENTS)["started"] = json!(at(0));
+    renamed(&mut world, "agent_a", None);
+    assert_eq!((world.judge().findings.len(), world.judge().too_young), (0, 0));
+}
+
+#[test]
+fn what_was_not_judged_is_counted_by_subject() {
+    // What is changed, what is not judged then (agents, processes, registries, sessions), and
+    // whether anything was.
+    type Row = (&'static str, Change, [u64; 4], bool);
+    let rows: &[Row] = &[
+        ("whole", |_| {}, [0, 0, 0, 0], false),
+        ("no sessions", |w| remove(w, SESSIONS), [2, 2, 0, 0], true),
+        ("no processes", |w| remove(w, PROCESSES), [0, 0, 0, 2], false),
+        ("agents filtered", |w| filter(w, AGENTS), [0, 0, 1, 0], false),
+        (
+            "an unasked server",
+            |w| {
+                let mut server = common::unasked(900);
+                server["uid"] = json!(0);
+                w.end(SESSIONS)["unasked"] = json!([server]);
+                w.first(PROCESSES)["ancestors"] = json!([900, 1]);
+            },
+            [2, 0, 0, 0],
+            false,
+        ),
+        ("another user's process", |w| w.first(PROCESSES)["uid"] = json!(0), [0, 0, 0, 0], false),
+        (
+            "another user's session",
+            |w| w.records(SESSIONS)[1]["uid"] = json!(0),
+            [0, 0, 0, 0],
+            false,
+        ),
+        (
+            "another user's registry",
+            |w| w.records(AGENTS)[2]["owner_uid"] = json!(0),
+            [2, 0, 1, 0],
+            false,
+        ),
+        ("young", |w| w.first(PROCESSES)["started"] = json!(at(0)), [0, 1, 0, 0], false),
+        (
+            "nothing but a young process",
+            |w| {
+                w.records(AGENTS).clear();
+                w.records(SESSIONS).clear();
+                w.records(PROCESSES).truncate(1);
+                w.first(PROCESSES)["started"] = json!(at(0));
+            },
+            [0, 1, 0, 0],
+            false,
+        ),
+        (
+            "nothing but registries",
+            |w| {
+                filter(w, AGENTS);
+                w.records(AGENTS).drain(..2);
+                w.records(SESSIONS).clear();
+                w.records(PROCESSES).clear();
+            },
+            [0, 0, 1, 0],
+            false,
+        ),
+    ];
+    for (what, change, unjudged, blind) in rows {
+        let mut world = everything();
+        change(&mut world);
+        let outcome = world.judge();
+        let of = |subject| outcome.unjudged.get(subject).copied().unwrap_or_default();
+        let counted = ["agents", "processes", "registries", "sessions"].map(of);
+        assert_eq!((counted, outcome.is_blind), (*unjudged, *blind), "{what}: {}", outcome.notes);
+    }
+}
+
+#[test]
+fn what_is_kept_is_held_and_says_by_which_line() {
+    let world = everything();
+    let text = lines(&world.scans).join("\n");
+    let kept = |what: &str| {
+        let keeps = |line: &str| line.contains(what);
+        common::judge_keeping(&text, &world.options, &keeps).unwrap()
+    };
+    for (what, expected) in [
+        (r#""pid":500"#, "untracked_process - kept by line 7 of keep"),
+        (r#""name":"agent_z""#, "busy_session - kept by line 7 of keep"),
+        (r#""id":"gone""#, "kept_agent - kept by line 7 of keep"),
+    ] {
+        let outcome = kept(what);
+        let expected = expected.split_once(" - ").unwrap();
+        let found = |finding: &&Value| finding["kind"] == expected.0;
+        let finding = outcome.findings.iter().find(found).expect(what);
+        assert_eq!((&finding["action"], &finding["reason"]), (&json!(null), &json!(expected.1)));
+    }
+    // The entry of a session that is kept has a session.
+    assert_eq!(kept("agent_z").findings.iter().filter(|f| f["kind"] == "ghost_agent").count(), 1);
+    let all = kept("");
+    let acts: Vec<&str> =
+        kinds(&all).into_iter().filter(|kind| *kind == "count_mismatch").collect();
+    assert_eq!((acts.len() as u64, all.actionable), (1, 1), "{}", all.text);
+}
+
+#[test]
 fn without_all_sessions_there_is_no_finding() {
     let mut world = everything();
     spoil(&mut world, SESSIONS);
@@ -267,6 +410,7 @@ fn several_scans_of_one_machine_are_one() {
 fn a_finding_carries_what_it_rests_on() {
     let mut world = everything();
     world.options.outside_tmux = true;
+    world.options.entry_age = SignedDuration::from_millis(89_001);
     world.end(PROCESSES)["names"] = json!(["klaud"]);
     world.end(AGENTS)["taken_at"] = json!(at(-3));
     world.first(PROCESSES)["from_the_future"] = json!({"kept": [1]});
@@ -286,7 +430,7 @@ fn a_finding_carries_what_it_rests_on() {
             "taken_at": at(-3), "servers": "all", "sockets": ["/tmp/tmux-1000/default"],
             "names": ["klaud"], "proc_source": "proc", "prefix": "agent_", "outside_tmux": true, "despite": [],
             "busy": false,
-            "ignore_unasked": false, "uid": 1000,
+            "ignore_unasked": false, "entry_age_seconds": 90, "uid": 1000,
         });
         for (field, value) in evidence.as_object().unwrap() {
             assert_eq!(finding["evidence"][field], *value, "{field}");

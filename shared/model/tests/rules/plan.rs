@@ -2,15 +2,22 @@
 
 use model::plan::{Run, read};
 use model::record::{Machine, Outcome, ProcSource};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::evidence::everything;
+use crate::common::at;
 
 /// Everything that can be acted on, as `agentdiff` writes it.
 fn findings() -> String {
+    changed(|_| {})
+}
+
+/// The same, with a change to each finding.
+fn changed(change: impl Fn(&mut Value)) -> String {
     let findings = everything().judge().findings;
     let findings = findings.into_iter().map(|mut finding| {
         finding["type"] = json!("finding");
+        change(&mut finding);
         format!("{finding}\n")
     });
     findings.collect()
@@ -64,4 +71,126 @@ fn what_was_found_elsewhere_or_for_another_user_is_refused() {
             assert!(reason.starts_with(expected), "{reason}");
         }
     }
+}
+
+#[test]
+fn h69_only_an_earlier_finding_of_the_same_thing_confirms() {
+    // A change to the earlier findings, how many they confirm, and why not the others.
+    type Row = (&'static str, fn(&mut Value), usize, &'static str);
+    let rows: &[Row] = &[
+        ("a minute before", |f| f["evidence"]["taken_at"] = json!(at(-60)), ALL, ""),
+        ("a day before", |f| f["evidence"]["taken_at"] = json!(at(-86_400)), ALL, ""),
+        ("the same scans", |_| {}, 0, "it was found there 0 s earlier, not at least 60 s"),
+        ("just before", |f| f["evidence"]["taken_at"] = json!(at(-59)), 0, "59 s earlier"),
+        ("later", |f| f["evidence"]["taken_at"] = json!(at(60)), 0, "-60 s earlier"),
+        ("another host", |f| f["host"] = json!("x"), 0, "another machine, or before the last boot"),
+        ("before the last boot", |f| f["boot_id"] = json!("x"), 0, "before the last boot"),
+        ("another namespace", |f| f["pid_ns"] = json!("x"), 0, "on another machine"),
+        ("another user", |f| f["evidence"]["uid"] = json!(0), 0, "it was found there for uid 0"),
+        (
+            "the pid was another process",
+            |f| {
+                if f["kind"] == "leaked_process" {
+                    f["process"]["start_time"] = json!("1");
+                }
+            },
+            ALL - 1,
+            "does not have it",
+        ),
+        (
+            "another session of the name",
+            |f| {
+                if f["kind"] == "zombie_session" {
+                    f["session"]["id"] = json!("$77");
+                }
+            },
+            ALL - 1,
+            "does not have it",
+        ),
+        (
+            "the server was another",
+            |f| {
+                if f["kind"] == "zombie_session" {
+                    f["session"]["server_pid"] = json!(999);
+                }
+            },
+            ALL - 1,
+            "does not have it",
+        ),
+        (
+            "another agent with the id",
+            |f| {
+                if f["kind"] == "ghost_agent" {
+                    f["agent"]["started_at"] = json!("2025-10-29T19:00:00");
+                }
+            },
+            ALL - 2,
+            "does not have it",
+        ),
+        (
+            "another registry",
+            |f| {
+                if f["kind"] == "ghost_agent" {
+                    f["agent"]["registry"] = json!("/w/other.json");
+                }
+            },
+            ALL - 2,
+            "does not have it",
+        ),
+        (
+            "nothing was to be done about it then",
+            |f| {
+                if f["kind"] == "leaked_process" {
+                    f["kind"] = json!("untracked_process");
+                    f["action"] = json!(null);
+                }
+            },
+            ALL - 1,
+            "does not have it",
+        ),
+    ];
+    let now = findings();
+    for (what, change, confirmed, why) in rows {
+        let before = changed(|finding| {
+            let is_same = *what == "the same scans" || what.contains("just") || *what == "later";
+            if !is_same {
+                finding["evidence"]["taken_at"] = json!(at(-600));
+            }
+            change(finding);
+        });
+        let before = read(&before).unwrap();
+        let mut plan = read(&now).unwrap();
+        assert!(plan.settle(&run()).is_empty());
+        let left = plan.confirm(Some(&before), "before");
+        assert_eq!(plan.actions().count(), *confirmed, "{what}");
+        assert_eq!(left.len(), ALL - confirmed, "{what}");
+        for (_, outcome, reason) in left {
+            assert_eq!(outcome, Outcome::Unconfirmed, "{what}");
+            assert!(reason.starts_with("not confirmed"), "{what}: {reason}");
+            assert!(reason.contains(why), "{what}: {reason}");
+        }
+    }
+    let mut plan = read(&now).unwrap();
+    let left = plan.confirm(None, "before");
+    assert_eq!((plan.actions().count(), left.len()), (0, ALL));
+    assert!(left.iter().all(|(.., reason)| reason.contains("before (no such file)")));
+    // A finding given twice is confirmed by the earlier of the two.
+    let twice = changed(|f| f["evidence"]["taken_at"] = json!(at(-600))) + &now;
+    let mut plan = read(&now).unwrap();
+    assert!(plan.confirm(Some(&read(&twice).unwrap()), "before").is_empty());
+}
+
+#[test]
+fn what_is_to_be_kept_is_left() {
+    let now = findings();
+    let mut plan = read(&now).unwrap();
+    let left = plan.keep::<()>(&mut |action| {
+        Ok(action.raw.contains("agent_z").then(|| "kept by line 1".to_owned()))
+    });
+    // The session and its entry; counters are never kept.
+    let left = left.unwrap();
+    assert_eq!(left.len(), 2);
+    assert!(left.iter().all(|(_, outcome, _)| *outcome == Outcome::Skipped));
+    assert_eq!(plan.actions().count(), ALL - 2);
+    assert_eq!(plan.keep(&mut |_| Err("unknown")).unwrap_err(), "unknown");
 }

@@ -53,13 +53,15 @@ pub fn worlds() -> impl Strategy<Value = World> {
 fn options() -> impl Strategy<Value = Options> {
     let prefix = select(vec!["agent_", "agent_", "agent_", "agent_a"]);
     let despite = select(vec![vec![], vec![], vec![], vec![How::Log], vec![How::Reader, How::Log]]);
-    (prefix, rarely(), rarely(), rarely(), despite).prop_map(
-        |(prefix, outside_tmux, busy, ignore_unasked, despite)| Options {
+    (prefix, rarely(), rarely(), rarely(), rarely(), despite).prop_map(
+        |(prefix, outside_tmux, busy, unregistered, ignore_unasked, despite)| Options {
             prefix: prefix.to_owned(),
             min_age: SignedDuration::from_secs(2),
+            entry_age: SignedDuration::from_mins(1),
             outside_tmux,
             despite: despite.into_iter().collect(),
             busy,
+            unregistered,
             ignore_unasked,
             stale_after: None,
         },
@@ -129,7 +131,7 @@ fn entries(path: &'static str, scope: &'static str) -> impl Strategy<Value = Vec
             registry
         });
     let registry = proptest::option::weighted(0.9, registry);
-    proptest::option::weighted(0.7, (registry, entries)).prop_map(|found| {
+    proptest::option::weighted(0.8, (registry, entries)).prop_map(|found| {
         let (registry, entries) = found.unwrap_or_default();
         registry.into_iter().chain(entries.into_iter().flatten()).collect()
     })
@@ -152,14 +154,24 @@ fn entry(
         json!(r"a\b:$1"),
         json!("agent_#{pid}"),
     ];
-    (some(statuses.into()), some(names.into())).prop_map(move |(status, name)| {
-        let mut agent = common::agent(id);
-        agent["status"] = status;
-        agent["tmux_session"] = name;
-        agent["scope"] = json!(scope);
-        agent["registry"] = json!(path);
-        agent
-    })
+    (some(statuses.into()), some(names.into()), written(), written()).prop_map(
+        move |(status, name, started, updated)| {
+            let mut agent = common::agent(id);
+            agent["started"] = started;
+            agent["updated"] = updated;
+            agent["status"] = status;
+            agent["tmux_session"] = name;
+            agent["scope"] = json!(scope);
+            agent["registry"] = json!(path);
+            agent
+        },
+    )
+}
+
+/// A time of an entry: none, long ago, just now, or after every scan.
+pub fn written() -> impl Strategy<Value = Value> + Clone {
+    let times = [-6000, -6000, -600, -600, -66, -55, -40, 0, 600].map(|age| json!(at(age)));
+    some([vec![json!(null); 3], times.to_vec()].concat())
 }
 
 fn sessions(taken_at: &[i64]) -> impl Strategy<Value = Scan> {
@@ -170,11 +182,13 @@ fn sessions(taken_at: &[i64]) -> impl Strategy<Value = Scan> {
     let records = records.prop_map(|records| records.into_iter().flatten().collect());
     let unasked = proptest::collection::vec(unasked(), 0..2);
     let servers = some(vec![json!("all"), json!("all"), json!("named")]);
-    (closed("sessions", taken_at, 0.015, records), unasked, servers).prop_map(
-        |(mut scan, unasked, servers)| {
+    let hidden = proptest::bool::weighted(0.05);
+    (closed("sessions", taken_at, 0.015, records), unasked, servers, hidden).prop_map(
+        |(mut scan, unasked, servers, hidden)| {
             let pids: Vec<Value> = scan.records.iter().map(|s| s["server_pid"].clone()).collect();
             scan.end["unasked"] = json!(unasked);
             scan.end["servers"] = servers;
+            scan.end["hides_others"] = json!(hidden);
             scan.end["server_pids"] = json!(pids);
             scan
         },
@@ -221,9 +235,12 @@ pub fn session(server: i32, id: &'static str, age: i64) -> impl Strategy<Value =
     let agents = [json!(null), json!(null), json!("a"), json!("b"), json!("c"), json!("#x")];
     let attached = select(vec![0, 0, 0, 0, 0, 1]);
     let panes = proptest::collection::vec(pane(), 1..3);
-    (select(names), some(agents.into()), attached, panes).prop_map(
-        move |(name, agent, attached, panes)| {
+    // Ten minutes before the instants at which most scans are taken, and other times.
+    let active = select(vec![-1200, -605, -600, -599, -60, -60, 30]);
+    (select(names), some(agents.into()), attached, active, panes).prop_map(
+        move |(name, agent, attached, active, panes)| {
             let mut session = common::session(id, name, panes);
+            session["activity"] = json!(at(active));
             session["agent"] = agent;
             session["attached"] = json!(attached);
             session["server_pid"] = json!(server);
@@ -242,10 +259,28 @@ pub fn pane() -> impl Strategy<Value = Value> {
     let ids = select(vec!["%1", "%2", "%3", "%4"]);
     let pids = select(vec![21, 22, 23, 24, 25, 11, 12]);
     let ttys = select(vec!["pts/1", "pts/2", "pts/3", "pts/4"]);
-    (ids, pids, ttys, running, rarely()).prop_map(|(id, pid, tty, running, dead)| {
-        let mut pane = common::pane(id, pid, tty, if dead { &[] } else { &running });
-        pane["dead"] = json!(dead);
-        pane
+    let shells = proptest::option::weighted(0.2, proptest::collection::vec(shell(), 0..3));
+    (ids, pids, ttys, running, rarely(), shells).prop_map(
+        |(id, pid, tty, running, dead, shells)| {
+            let mut pane = common::pane(id, pid, tty, if dead { &[] } else { &running });
+            if let Some(shells) = shells {
+                pane["shells"] = json!(shells);
+            }
+            pane["dead"] = json!(dead);
+            pane
+        },
+    )
+}
+
+/// A shell of any pane.
+pub fn shell() -> impl Strategy<Value = Value> {
+    let states = some(vec![json!("prompt"), json!("waits"), json!("work"), json!(null)]);
+    let children: [&[&str]; 5] =
+        [&[], &["tee"], &["busybox", "cat"], &["sleep"], &["sleep", "tee"]];
+    (states, select(children.map(<[&str]>::to_vec).to_vec())).prop_map(|(state, children)| {
+        let mut shell = common::shell(31, "bash", "prompt", &children);
+        shell["state"] = state;
+        shell
     })
 }
 

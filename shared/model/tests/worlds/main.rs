@@ -10,7 +10,7 @@ mod oracle;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use birth::{World, holder, pane, session, unasked, worlds};
+use birth::{World, holder, pane, session, shell, unasked, worlds, written};
 use common::lines;
 use jiff::{SignedDuration, Timestamp};
 use oracle::Row;
@@ -94,10 +94,10 @@ proptest! {
 
     #[test]
     fn findings_come_once_and_in_the_order_of_the_rules(world in worlds()) {
-        const ORDER: [&str; 10] = [
-            "leaked_process", "untracked_process", "zombie_session", "busy_session", "ghost_agent",
-            "orphan_session", "count_mismatch", "defunct_process", "status_mismatch",
-            "missing_in_global",
+        const ORDER: [&str; 11] = [
+            "leaked_process", "untracked_process", "zombie_session", "busy_session", "recent_session",
+            "ghost_agent", "orphan_session", "count_mismatch", "defunct_process",
+            "status_mismatch", "missing_in_global",
         ];
         if let Ok(outcome) = common::judge(&lines(&world.scans).join("\n"), &world.options) {
             let lines: BTreeSet<&str> = outcome.text.lines().collect();
@@ -179,6 +179,16 @@ proptest! {
     }
 
     #[test]
+    fn hidden_processes_add_nothing(world in worlds()) {
+        let before = acts(&world);
+        let mut hidden = world;
+        for scan in hidden.scans.iter_mut().filter(|scan| scan.end["of"] == "sessions") {
+            scan.end["hides_others"] = json!(true);
+        }
+        prop_assert!(acts(&hidden).is_subset(&before));
+    }
+
+    #[test]
     fn one_more_pane_adds_nothing(world in worlds(), added in pane(), at in any::<Index>()) {
         let before = acts(&world);
         let mut more = world;
@@ -187,6 +197,35 @@ proptest! {
         let at = at.index(sessions.len());
         sessions[at]["panes"].as_array_mut().unwrap().push(added);
         prop_assert!(acts(&more).is_subset(&before));
+    }
+
+    #[test]
+    fn one_more_shell_adds_nothing(
+        world in worlds(), added in shell(), at in any::<Index>(),
+    ) {
+        let before = acts(&world);
+        let mut more = world;
+        let sessions = records(&mut more, "session").into_iter();
+        let panes = sessions.flat_map(|session| session["panes"].as_array_mut().unwrap());
+        let shells = panes.map(|pane| pane["shells"].as_array_mut().unwrap());
+        // A pane of which no shell is described is busy, or has none.
+        let mut shells: Vec<_> = shells.filter(|shells| !shells.is_empty()).collect();
+        prop_assume!(!shells.is_empty());
+        let at = at.index(shells.len());
+        shells[at].push(added);
+        prop_assert!(acts(&more).is_subset(&before));
+    }
+
+    #[test]
+    fn later_activity_adds_nothing(world in worlds(), at in any::<Index>(), by in 1..2000i64) {
+        let before = acts(&world);
+        let mut later = world;
+        let mut sessions = records(&mut later, "session");
+        prop_assume!(!sessions.is_empty());
+        let at = at.index(sessions.len());
+        let active: Timestamp = sessions[at]["activity"].as_str().unwrap().parse().unwrap();
+        sessions[at]["activity"] = json!(active + SignedDuration::from_secs(by));
+        prop_assert!(acts(&later).is_subset(&before));
     }
 
     #[test]
@@ -201,6 +240,42 @@ proptest! {
         let at = at.index(scans.len());
         scans[at].end["unasked"].as_array_mut().unwrap().push(added);
         prop_assert!(acts(&more).is_subset(&before));
+    }
+
+    #[test]
+    fn a_younger_entry_adds_nothing(
+        world in worlds(), written in written(), seconds in 0..4000i64, at in any::<Index>(),
+    ) {
+        let before = acts(&world);
+        let mut younger = world;
+        let mut agents = records(&mut younger, "agent");
+        prop_assume!(!agents.is_empty());
+        let at = at.index(agents.len());
+        let time = |value: &Value| value.as_str().map(|text| text.parse::<Timestamp>().unwrap());
+        let later = match time(&agents[at]["updated"]) {
+            Some(updated) => json!(updated + SignedDuration::from_secs(seconds)),
+            None => written,
+        };
+        agents[at]["updated"] = later;
+        prop_assert!(acts(&younger).is_subset(&before));
+    }
+
+    #[test]
+    fn keeping_something_adds_no_action(world in worlds(), at in any::<Index>()) {
+        let lines = lines(&world.scans);
+        prop_assume!(!lines.is_empty());
+        let kept = at.get(&lines);
+        let acts = |keeps: &dyn Fn(&str) -> bool| -> BTreeSet<Row> {
+            let outcome = common::judge_keeping(&lines.join("\n"), &world.options, keeps);
+            let findings = outcome.map(|outcome| outcome.findings).unwrap_or_default();
+            findings.iter().map(oracle::row).filter(|row| row[1] != "-").collect()
+        };
+        let fewer = acts(&|line| line == kept);
+        prop_assert!(fewer.is_subset(&acts(&|_| false)));
+        let record: Value = serde_json::from_str(kept).unwrap();
+        if record["type"] != "end" && record["type"] != "registry" {
+            prop_assert!(acts(&|_| true).iter().all(|row| row[0] == "count_mismatch"));
+        }
     }
 
     #[test]
@@ -242,6 +317,7 @@ fn every_kind_of_finding_is_frequent() {
         "untracked_process -",
         "zombie_session kill_session",
         "busy_session -",
+        "recent_session -",
         "ghost_agent remove_entry",
         "ghost_agent terminate_entry",
         "orphan_session -",

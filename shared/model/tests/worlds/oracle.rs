@@ -28,6 +28,8 @@ const INERT: [&str; 17] = [
     "coreutils",
 ];
 
+const SHELLS: [&str; 8] = ["sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish"];
+
 /// The findings of a stream of well-formed scans, sorted; None if it carries none at all.
 pub fn findings(lines: &[String], options: &Options) -> Option<Vec<Row>> {
     let lines: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -62,7 +64,9 @@ pub fn row(finding: &Value) -> Row {
         "ghost_agent" | "status_mismatch" | "missing_in_global" => {
             finding["agent"]["registry"].to_string()
         }
-        "zombie_session" | "busy_session" | "orphan_session" => session_key(&finding["session"]),
+        "zombie_session" | "busy_session" | "recent_session" | "orphan_session" => {
+            session_key(&finding["session"])
+        }
         "count_mismatch" => String::new(),
         _ => finding["process"]["start_time"].to_string(),
     };
@@ -212,17 +216,24 @@ impl<'w> World<'w> {
         session["name"].as_str().unwrap().starts_with(&self.options.prefix)
     }
 
-    /// `zombie_session`, `busy_session`, or nothing of the kind.
+    /// `zombie_session`, `busy_session`, `recent_session`, or nothing of the kind.
     fn without_claude(&self, session: &Value, end: &Value) -> Option<&'static str> {
         let claude = self.processes().iter().any(|(process, _)| {
-            process["state"] != "Z" && process["state"] != "X" && self.contains(session, process)
+            process["state"] != "Z"
+                && process["state"] != "X"
+                && (self.contains(session, process) || started_in(session, process))
         });
         let foreign = session["uid"] != *self.uid;
         if foreign || !self.is_agent_session(session) || claude || !self.whole("processes") {
             return None;
         }
         let inert = array(&session["panes"]).iter().all(|pane| {
-            array(&pane["running"]).iter().all(|name| INERT.contains(&name.as_str().unwrap()))
+            let names = array(&pane["running"]);
+            let has_shell = names.iter().any(|name| SHELLS.contains(&name.as_str().unwrap()));
+            let shells = array(&pane["shells"]);
+            names.iter().all(|name| INERT.contains(&name.as_str().unwrap()))
+                && shells.iter().all(is_inert)
+                && (!has_shell || !shells.is_empty())
         });
         let unseen = array(&session["panes"])
             .iter()
@@ -230,7 +241,24 @@ impl<'w> World<'w> {
         if session["attached"] != 0 || unseen || !inert && !self.options.busy {
             return Some("busy_session");
         }
+        let mut scans = self.scans("processes");
+        scans.push(end);
+        let is_idle =
+            scans.iter().all(|scan| time(&scan["taken_at"]) - time(&session["activity"]) >= 600);
+        if !is_idle && !self.options.unregistered && !self.is_named(session) {
+            return Some("recent_session");
+        }
         (!self.young(&session["created"], end, "processes")).then_some("zombie_session")
+    }
+
+    /// By an entry of a registry of the same user.
+    fn is_named(&self, session: &Value) -> bool {
+        self.agents().iter().any(|(agent, _)| {
+            belongs(agent, session)
+                && self.latest("registry", &["path"]).iter().any(|(registry, _)| {
+                    registry["path"] == agent["registry"] && registry["owner_uid"] == *self.uid
+                })
+        })
     }
 
     fn judge_sessions(&self, rows: &mut Vec<Row>) {
@@ -273,7 +301,11 @@ impl<'w> World<'w> {
                     .scans("sessions")
                     .iter()
                     .all(|scan| time(&scan["taken_at"]) >= time(&end["taken_at"]));
-            if known && !lives && !wanted(agent).contains('#') {
+            let written = [&agent["started"], &agent["updated"]];
+            let old = written.into_iter().filter(|time| !time.is_null()).all(|written| {
+                time(&end["taken_at"]) - time(written) >= self.options.entry_age.as_secs()
+            });
+            if known && !lives && old && !wanted(agent).contains('#') {
                 let action = if task { "terminate_entry" } else { "remove_entry" };
                 rows.push([
                     "ghost_agent".to_owned(),
@@ -291,6 +323,9 @@ impl<'w> World<'w> {
             return false;
         }
         for scan in self.scans("sessions") {
+            if scan["hides_others"] == true && !self.options.ignore_unasked {
+                return false;
+            }
             for server in array(&scan["unasked"]) {
                 let hosts = self.may_have_claude(&server["pid"])
                     && may_see(server, registry, false)
@@ -394,6 +429,25 @@ fn may_write(server: &Value, registry: &Value) -> bool {
     }
     let groups = server["groups"].as_array();
     all_write || group_writes && groups.is_none_or(|groups| groups.contains(&registry["gid"]))
+}
+
+fn started_in(session: &Value, process: &Value) -> bool {
+    let origin = &process["tmux"];
+    origin["server_pid"] == session["server_pid"]
+        && array(&session["panes"])
+            .iter()
+            .any(|pane| pane["dead"] == false && pane["id"] == origin["pane"])
+}
+
+fn is_inert(shell: &Value) -> bool {
+    let copiers = ["tee", "cat", "tail", "less", "more", "busybox", "toybox", "coreutils"];
+    let only_copies =
+        array(&shell["children"]).iter().all(|child| copiers.contains(&child.as_str().unwrap()));
+    match shell["state"].as_str() {
+        Some("prompt") => only_copies,
+        Some("waits") => true,
+        _ => false,
+    }
 }
 
 fn asks_for_headless_work(args: &[Value]) -> bool {

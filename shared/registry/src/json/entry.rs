@@ -4,12 +4,14 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
+use jiff::Timestamp;
 use model::record::{Scope, Text};
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::corrupt::Corrupt;
 use super::text::{key, meaning};
+use crate::clock::instants;
 
 /// What an entry must be, for messages.
 const WHAT: &str = "an agent (an object)";
@@ -37,6 +39,15 @@ pub struct Fields<'t> {
     pub last_update: Option<Cow<'t, str>>,
     /// `completed_at`
     pub completed_at: Option<Cow<'t, str>>,
+}
+
+impl Fields<'_> {
+    /// When it was started, and the latest of its times.
+    pub fn instants(&self) -> (Option<Timestamp>, Option<Timestamp>) {
+        let times = [&self.started_at, &self.last_update, &self.completed_at];
+        let [started_at, last_update, completed_at] = times.map(Option::as_deref);
+        instants(started_at, last_update, completed_at)
+    }
 }
 
 /// One entry of `agents`.

@@ -119,6 +119,7 @@ impl Locked for LockedFile {
             } else {
                 EntryState::There(EntryNow {
                     is_active: is_active(self.layout.scope, entry.fields.status.as_deref()),
+                    latest: entry.fields.instants().1,
                     started_at: entry.fields.started_at,
                     tmux_session: entry.fields.tmux_session,
                 })

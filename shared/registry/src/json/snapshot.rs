@@ -1,6 +1,5 @@
 //! The records of a JSON registry.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
@@ -9,7 +8,6 @@ use model::record::{Agent, Counter, Format, Registry, Scope, Text};
 use super::counters::Tally;
 use super::entry::Entry;
 use super::lock::FileContent;
-use crate::clock::instant;
 use crate::seam::Snapshot;
 
 /// What a file held when it was read.
@@ -87,14 +85,7 @@ fn agent<'a>(
     path: &'a str,
 ) -> Agent<'a> {
     let fields = entry.fields;
-    let read = |time: &Option<Cow<'_, str>>| time.as_deref().and_then(instant);
-    let started = read(&fields.started_at);
-    let last_update = match fields.last_update == fields.started_at {
-        // As in every entry that was not touched since it was made.
-        true => started,
-        false => read(&fields.last_update),
-    };
-    let times = [started, last_update, read(&fields.completed_at)];
+    let (started, updated) = fields.instants();
     Agent {
         scan: scan.into(),
         id: Text(entry.id),
@@ -104,7 +95,7 @@ fn agent<'a>(
         status: fields.status.map(Text),
         tmux_session: fields.tmux_session.map(Text),
         started,
-        updated: times.into_iter().flatten().max(),
+        updated,
         started_at: fields.started_at.map(Text),
         last_update: fields.last_update.map(Text),
         completed_at: fields.completed_at.map(Text),

@@ -24,6 +24,7 @@ use super::tasks::Tasks;
 use super::workspace::Workspace;
 use super::write::{Ended, Ending, PAUSE, connect, end, look_again};
 use crate::access::Access;
+use crate::clock::instants;
 use crate::error::RegistryError;
 use crate::seam::{
     Applied, ChangeKind, Edit, EntryNow, EntryState, Locked, NotWritten, Registry, Restored,
@@ -189,15 +190,23 @@ impl Locked for LockedDatabase {
     fn entries(&self, ids: &[&str]) -> Result<Vec<EntryState<'_>>, RegistryError> {
         let connection = self.connection.borrow();
         let mut statement = connection
-            .prepare("SELECT started_at, tmux_session, status FROM agents WHERE agent_id = ?")
+            .prepare(
+                "SELECT started_at, tmux_session, status, last_update, completed_at FROM agents \
+                 WHERE agent_id = ?",
+            )
             .map_err(|error| self.error(error))?;
         let mut state = |id: &&str| {
             let row = statement.query_row([id], |row| {
-                let status: Option<String> = row.get(2)?;
+                let text = |at| row.get::<_, Option<String>>(at);
+                let (started_at, status) = (text(0)?, text(2)?);
+                let (last_update, completed_at) = (text(3)?, text(4)?);
+                let times = [&started_at, &last_update, &completed_at].map(Option::as_deref);
+                let [started, updated, completed] = times;
                 Ok(EntryState::There(EntryNow {
-                    started_at: row.get::<_, Option<String>>(0)?.map(Into::into),
+                    latest: instants(started, updated, completed).1,
+                    started_at: started_at.map(Into::into),
                     // None is not known, as an empty one.
-                    tmux_session: Some(row.get::<_, Option<String>>(1)?.unwrap_or_default().into()),
+                    tmux_session: Some(text(1)?.unwrap_or_default().into()),
                     is_active: is_active(Scope::State, status.as_deref()),
                 }))
             });

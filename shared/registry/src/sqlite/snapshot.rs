@@ -9,7 +9,7 @@ use super::rows::{Row, Rows};
 use super::sizes::Sizes;
 use super::tasks::Tasks;
 use super::workspace::Workspace;
-use crate::clock::instant;
+use crate::clock::instants;
 use crate::seam::Snapshot;
 
 /// What a database held when it was read.
@@ -73,14 +73,7 @@ fn agent<'a>(
     scan: &'a str,
     path: &'a str,
 ) -> Agent<'a> {
-    let read = |time: Option<&str>| time.and_then(instant);
-    let started = read(row.started_at);
-    let last_update = match row.last_update == row.started_at {
-        // As in every row that was not touched since it was made.
-        true => started,
-        false => read(row.last_update),
-    };
-    let times = [started, last_update, read(row.completed_at)];
+    let (started, updated) = instants(row.started_at, row.last_update, row.completed_at);
     let text = |text: Option<&'a str>| text.map(Text::from);
     Agent {
         scan: scan.into(),
@@ -94,7 +87,7 @@ fn agent<'a>(
         last_update: text(row.last_update),
         completed_at: text(row.completed_at),
         started,
-        updated: times.into_iter().flatten().max(),
+        updated,
         active,
         progress_bytes,
         format: Format::Sqlite,

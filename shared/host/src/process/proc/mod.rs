@@ -2,6 +2,7 @@
 
 pub(in crate::process) mod file;
 mod output;
+mod terminal;
 mod tmux_server;
 
 use std::cell::RefCell;
@@ -183,6 +184,10 @@ impl Source for Proc {
         }
         let text = fs::read(file::path(pid, "mountinfo")).ok()?;
         parse::proc::mounts(&String::from_utf8_lossy(&text)).map(Mounts::Listed)
+    }
+
+    fn is_at_prompt(&self, pid: i32, seen: &ProcessStat, tty: &str) -> Option<bool> {
+        terminal::is_at_prompt(pid, seen.start, tty)
     }
 
     /// A path that a server was given relative means one in its own working directory.
