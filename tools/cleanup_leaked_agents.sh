@@ -5,7 +5,7 @@
 set -u
 
 prog=cleanup_leaked_agents.sh
-yes='' dry_run='' workspace='' all_workspaces='' outside_tmux='' busy='' unregistered='' ignore_unasked='' socket='' name='' source='' user='' min_age='' entry_age=''
+yes='' dry_run='' workspace='' all_workspaces='' outside_tmux='' busy='' unregistered='' ignore_unasked='' socket='' name='' source='' user='' min_age='' entry_age='' despite=''
 
 usage() {
     cat <<'TEXT'
@@ -20,6 +20,7 @@ Show what the orchestrator has leaked, ask, and clean it up.
       --all-workspaces   every workspace that the orchestrator knows of
       --outside-tmux     end every Claude outside tmux, even if something
                          holds it
+      --despite HOW,...  end a Claude although these hold it, such as log
       --busy             end agent sessions without Claude, even busy ones
       --unregistered     end idle agent sessions that no entry names at once,
                          not only after ten minutes
@@ -67,6 +68,8 @@ while [ $# -gt 0 ]; do
         --name=?*) name=${1#*=} ;;
         --min-age) value "$1" $# "${2-}"; min_age=$2; shift ;;
         --min-age=?*) min_age=${1#*=} ;;
+        --despite) value "$1" $# "${2-}"; despite=$2; shift ;;
+        --despite=?*) despite=${1#*=} ;;
         --entry-age) value "$1" $# "${2-}"; entry_age=$2; shift ;;
         --entry-age=?*) entry_age=${1#*=} ;;
         --proc-source) value "$1" $# "${2-}"; source=$2; shift ;;
@@ -152,6 +155,7 @@ scan() {
 judge() { # agentdiff's further arguments
     # shellcheck disable=SC2086 # each is one word or none
     agentdiff ${user:+"--user=$user"} ${min_age:+"--min-age=$min_age"} ${entry_age:+"--entry-age=$entry_age"} \
+        ${despite:+"--despite=$despite"} \
         $outside_tmux $busy $unregistered $ignore_unasked "$@" <"$scratch/scan"
 }
 

@@ -3,7 +3,7 @@
 set -u
 
 prog=verify_cleanup.sh
-workspace='' all_workspaces='' outside_tmux='' busy='' unregistered='' ignore_unasked='' socket='' name='' source='' user='' min_age='' entry_age=''
+workspace='' all_workspaces='' outside_tmux='' busy='' unregistered='' ignore_unasked='' socket='' name='' source='' user='' min_age='' entry_age='' despite=''
 
 usage() {
     cat <<'TEXT'
@@ -15,6 +15,7 @@ Show whether registry, tmux sessions and Claude processes agree.
                          .agent-workspace from the current directory up
       --all-workspaces   every workspace that the orchestrator knows of
       --outside-tmux     count every Claude outside tmux as leaked
+      --despite HOW,...  count a Claude as leaked although these hold it
       --busy             count agent sessions without Claude as zombies
       --unregistered     count idle agent sessions that no entry names as
                          zombies at once, not only after ten minutes
@@ -60,6 +61,8 @@ while [ $# -gt 0 ]; do
         --name=?*) name=${1#*=} ;;
         --min-age) value "$1" $# "${2-}"; min_age=$2; shift ;;
         --min-age=?*) min_age=${1#*=} ;;
+        --despite) value "$1" $# "${2-}"; despite=$2; shift ;;
+        --despite=?*) despite=${1#*=} ;;
         --entry-age) value "$1" $# "${2-}"; entry_age=$2; shift ;;
         --entry-age=?*) entry_age=${1#*=} ;;
         --proc-source) value "$1" $# "${2-}"; source=$2; shift ;;
@@ -156,6 +159,7 @@ scan() { # sets unread: the subjects that were not read completely
 compare() { # agentdiff's further arguments
     # shellcheck disable=SC2086 # each is one word or none
     agentdiff ${user:+"--user=$user"} ${min_age:+"--min-age=$min_age"} ${entry_age:+"--entry-age=$entry_age"} \
+        ${despite:+"--despite=$despite"} \
         $outside_tmux $busy $unregistered $ignore_unasked "$@" <"$scratch/scan"
 }
 

@@ -272,8 +272,8 @@ pub const PROCESS: &[Field] = &[
         "examined",
         Unit::Flag(Plain),
         "All that may hold it was asked for",
-        "Whether all that may hold it was asked for. Of a process with a parent that does more \
-         than wait for it, and of another user's, it is not.",
+        "Whether all that may hold it was asked for. It is not for a process whose parent does \
+         more than wait for it, for another user's process, and by ps(1).",
     ),
     Field::new(
         "cwd",

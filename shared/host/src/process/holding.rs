@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+#[cfg(all(feature = "proc", target_os = "linux"))]
+use model::record::Namespace;
 use model::record::{Holder, How, ProcSource, Process};
 
 use super::process_table::Table;
@@ -61,11 +63,25 @@ fn by_proc(table: &Table, claude: &HashSet<i32>, processes: &mut [Process]) {
         .collect();
     let found = holdings(&asked, &survey);
     for ((process, found), of_claude) in own.iter_mut().zip(found).zip(of) {
-        process.orphaned = found.examined && survey.reaper(process.ppid).is_some();
+        (process.orphaned, process.examined) = (found.orphaned, found.examined);
         (process.holders, process.unread) = (found.holders, found.unread);
-        process.examined = found.examined;
+        if !process.examined {
+            in_namespace(process);
+        }
         (process.cwd, process.claude) = (of_claude.cwd, of_claude.environment);
         process.session_file = of_claude.session_file;
+    }
+}
+
+/// The namespace holds also a process of which nothing else was asked: no option lifts that.
+#[cfg(all(feature = "proc", target_os = "linux"))]
+fn in_namespace(process: &mut Process) {
+    match process.namespace {
+        Some(Namespace::Own) => {}
+        Some(Namespace::Foreign) => {
+            process.holders.push(Holder { what: None, ..Holder::thing(How::Namespace, "") });
+        }
+        None => process.unread.push(How::Namespace),
     }
 }
 

@@ -202,6 +202,8 @@ pub struct Holding {
     /// Whether everything was asked. Of a process that a living parent holds, only what costs
     /// nothing is asked.
     pub examined: bool,
+    /// Whether who takes in orphans has taken in the process itself.
+    pub orphaned: bool,
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ macro_rules! kinds {
 
 kinds! {
     LeakedProcess "leaked_process" [KillProcess] Bad
-        "A Claude process in no pane that is orphaned and that nothing holds."
+        "A Claude process in no pane that nothing holds."
     UntrackedProcess "untracked_process" [] Notice
         "A Claude process in no pane that something holds."
     ZombieSession "zombie_session" [KillSession] Bad

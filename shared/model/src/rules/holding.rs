@@ -24,7 +24,9 @@ impl Lifted {
     pub fn despite(words: &str) -> Result<BTreeSet<How>, String> {
         let how = |word: &str| match word.parse::<How>() {
             _ if word == "unread" => Err("what could not be found out is never lifted".to_owned()),
-            Ok(how) if !how.row().is_liftable => Err(format!("{how:?} is never lifted")),
+            Ok(how) if !how.row().is_liftable => Err(format!("{how} is never lifted")),
+            // With a living parent, what else holds the process was not asked.
+            Ok(How::Parent) => Err("parent is lifted only by --outside-tmux".to_owned()),
             other => other,
         };
         words.split(',').map(how).collect()
@@ -79,7 +81,7 @@ mod tests {
 
     fn holding(hows: &[How], unread: &[How], examined: bool) -> Holding {
         let holders = hows.iter().map(|how| Holder::thing(*how, "x")).collect();
-        Holding { holders, unread: unread.to_vec(), examined }
+        Holding { holders, unread: unread.to_vec(), examined, orphaned: examined }
     }
 
     fn is_held(holding: &Holding, lifted: &Lifted) -> bool {

@@ -21,6 +21,8 @@ pub struct Line {
 pub enum LineEnd {
     /// Somebody who took the last of it in.
     Reaper,
+    /// Somebody who takes in orphans, and may have started the last of it.
+    Started(Holder),
     /// Somebody who holds it.
     Held(Holder),
     /// That could not be found out: the parent ended while the table was read.
@@ -48,7 +50,7 @@ impl Line {
             if let Some(reaper) = survey.reaper(stat.ppid) {
                 let started = reaper.may_have_started(child(last, stat, parent, reaper, survey));
                 let end = match started {
-                    true => LineEnd::Held(process(How::InitCommand, stat.ppid, survey)),
+                    true => LineEnd::Started(process(How::InitCommand, stat.ppid, survey)),
                     false => LineEnd::Reaper,
                 };
                 return Line { members, end };
@@ -56,12 +58,19 @@ impl Line {
             // While the table was read, a pid may have been taken anew: no circles.
             if members.contains(&stat.ppid) || !waits(stat.ppid, parent, survey) {
                 // Pid 1 may be both, the program that started it and who takes in orphans.
-                let how = if stat.ppid == 1 { How::InitCommand } else { How::Parent };
-                let end = LineEnd::Held(process(how, stat.ppid, survey));
+                let end = match stat.ppid {
+                    1 => LineEnd::Started(process(How::InitCommand, 1, survey)),
+                    parent => LineEnd::Held(process(How::Parent, parent, survey)),
+                };
                 return Line { members, end };
             }
             members.push(stat.ppid);
         }
+    }
+
+    /// Whether its parent is or may be gone, so that everything that may hold it is asked.
+    pub fn is_candidate(&self) -> bool {
+        matches!(self.end, LineEnd::Reaper | LineEnd::Started(_))
     }
 
     /// The highest of it.

@@ -33,7 +33,7 @@ pub fn holdings(asked: &[Asked<'_>], survey: &Survey<'_>) -> Vec<Holding> {
     let lines: Vec<Line> = asked.iter().map(|asked| Line::of(asked.pid, survey)).collect();
     let candidates = || {
         let all = asked.iter().zip(&lines);
-        all.filter(|(_, line)| matches!(line.end, LineEnd::Reaper))
+        all.filter(|(_, line)| line.is_candidate())
     };
     let mut examination = Examination::new(survey);
     let mut wanted = Wanted::default();
@@ -117,20 +117,23 @@ impl<'s, 't> Examination<'s, 't> {
             self.survey,
         ));
         match &line.end {
-            LineEnd::Held(holder) => holding.holders.push(holder.clone()),
+            LineEnd::Held(holder) | LineEnd::Started(holder) => {
+                holding.holders.push(holder.clone())
+            }
             LineEnd::Unread => holding.unread.push(How::Parent),
-            LineEnd::Reaper => {
-                holding.examined = true;
-                let sessions = line.members.iter().filter_map(|pid| sessions.get(pid).cloned());
-                let mut tree = OwnTree::new(line.top(), sessions.collect(), self.survey);
-                pipelines.of(asked.pid).iter().for_each(|pid| tree.add(*pid));
-                for pid in &line.members {
-                    let (holders, unread) = self.of(*pid, &tree, everyone);
-                    let of = (*pid != asked.pid).then_some(*pid);
-                    let of_it = holders.into_iter().map(|holder| Holder { of, ..holder });
-                    holding.holders.extend(of_it);
-                    holding.unread.extend(unread);
-                }
+            LineEnd::Reaper => holding.orphaned = line.members.len() == 1,
+        }
+        if line.is_candidate() {
+            holding.examined = true;
+            let sessions = line.members.iter().filter_map(|pid| sessions.get(pid).cloned());
+            let mut tree = OwnTree::new(line.top(), sessions.collect(), self.survey);
+            pipelines.of(asked.pid).iter().for_each(|pid| tree.add(*pid));
+            for pid in &line.members {
+                let (holders, unread) = self.of(*pid, &tree, everyone);
+                let of = (*pid != asked.pid).then_some(*pid);
+                let of_it = holders.into_iter().map(|holder| Holder { of, ..holder });
+                holding.holders.extend(of_it);
+                holding.unread.extend(unread);
             }
         }
         holding.holders.sort_by_key(|holder| (holder.how, holder.pid));
