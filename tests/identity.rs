@@ -4,7 +4,7 @@
 //! afterwards by pid and start time.
 
 mod appearance;
-pub mod held;
+mod held;
 mod own;
 mod pane;
 mod reaped;
@@ -85,7 +85,7 @@ fn listed(world: &World, options: &[&str]) -> Vec<i32> {
 
 /// The pipeline as a shell runs it: it leaves its findings in `findings`, what was done
 /// in `actions`.
-fn pipeline(world: &World, options: &str) -> String {
+pub fn pipeline(world: &World, options: &str) -> String {
     format!(
         "{{ lsagents; lssessions -S '{}'; lsclaude --name {}; }} \
          | agentdiff --min-age 0s {options} | tee findings | agentprune --yes >actions 2>errors",

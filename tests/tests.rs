@@ -9,6 +9,7 @@ mod examples;
 mod guide_case;
 mod harness;
 mod hazards;
+mod holders;
 mod hosts;
 mod identity;
 mod install;

@@ -1,16 +1,12 @@
 //! Claude in no pane, and not leaked: what holds it has a name.
 
 use std::fs;
-use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 use std::process::{self, Child, Command, Stdio};
-use std::thread;
-use std::time::Duration;
 
 use super::{Lives, assert_judged, prune, shell_as, standin_as, world};
-use crate::world::{World, alive, run, skip, stat, wait_until};
+use crate::world::{ControlGroup, World, alive, run, skip, stat, wait_until};
 
 /// Checks that these are untracked, for these reasons, that nothing touches them, and
 /// that `--outside-tmux` makes them leaks.
@@ -33,68 +29,9 @@ fn assert_held(world: &World, held: &[(i32, String)]) {
     }
 }
 
-/// A service unit of a service manager: a control group. It is removed with this.
-struct Service {
-    name: String,
-    directory: PathBuf,
-}
-
-impl Service {
-    fn new() -> Result<Service, String> {
-        let name = format!("agentutils-{}.service", process::id());
-        let mut refused = Vec::new();
-        for directory in hierarchies()? {
-            let directory = directory.join(&name);
-            match fs::create_dir(&directory) {
-                Ok(()) => return Ok(Service { name, directory }),
-                Err(error) => refused.push(format!("{}: {error}", directory.display())),
-            }
-        }
-        Err(format!("no control group: {}", refused.join("; ")))
-    }
-
-    fn take(&self, pid: i32) -> io::Result<()> {
-        fs::write(self.directory.join("cgroup.procs"), pid.to_string())
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        // As long as a process in it is not reaped it is busy.
-        for _ in 0..100 {
-            if fs::remove_dir(&self.directory).is_ok() {
-                return;
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
-    }
-}
-
-/// Where this process is in the hierarchies that service managers use: version 2, or
-/// the one named `systemd`.
-pub fn hierarchies() -> Result<Vec<PathBuf>, String> {
-    let read = |path| fs::read_to_string(path).map_err(|error| format!("{path}: {error}"));
-    let (own, mounts) = (read("/proc/self/cgroup")?, read("/proc/self/mounts")?);
-    let find =
-        |start: &str| own.lines().find_map(|line| line.split_once(start)?.1.strip_prefix('/'));
-    let mut found = Vec::new();
-    for mount in mounts.lines() {
-        let [_, directory, kind, options, ..] = mount.split(' ').collect::<Vec<_>>()[..] else {
-            continue;
-        };
-        let path = match kind {
-            "cgroup2" => find("0::"),
-            "cgroup" if options.split(',').any(|o| o == "name=systemd") => find(":name=systemd:"),
-            _ => None,
-        };
-        found.extend(path.map(|path| PathBuf::from(directory).join(path)));
-    }
-    Ok(found)
-}
-
 #[test]
 fn h13_claude_without_a_terminal_that_something_holds_lives() {
-    let service = Service::new();
+    let service = ControlGroup::new("agentutils-{}.service");
     let world = world();
     let script = world.held_by_script();
     let mut held = vec![(script.claude.pid, format!("parent {} sh", script.holder))];

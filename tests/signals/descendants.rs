@@ -99,7 +99,7 @@ fn a_descendant_that_something_holds_outlives_its_claude() {
     assert_eq!(ran.records().len(), 1, "{}", ran.out);
     let reasons = [
         ("its output goes to /".to_owned(), "/family/log"),
-        ("its output goes to /".to_owned(), "/family/log2"),
+        (format!("process {} (", held[2]), ") writes to its input"),
         (format!("process {} (", held[1]), ") reads its output"),
         ("it is a tmux server".to_owned(), ""),
     ];

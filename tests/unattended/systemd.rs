@@ -12,10 +12,10 @@ use nix::unistd::Pid;
 
 use super::{agent, ids, installed, leak};
 use crate::evidence::earlier;
-use crate::identity::held::hierarchies;
 use crate::manual_recipes::recipes;
 use crate::world::{
-    Entry, Ran, Registry, World, alive, living, of_kind, privately, records, run, skip, wait_until,
+    Entry, Ran, Registry, World, alive, hierarchies, living, of_kind, privately, records, run,
+    skip, wait_until,
 };
 
 const AGENTS: [&str; 2] = ["ghost-101010-aaaaaa", "live-101010-bbbbbb"];

@@ -12,6 +12,7 @@
 // The tests use one part of this, the demo another.
 #![allow(dead_code, unused_imports)]
 
+mod control_group;
 mod database;
 mod dispositions;
 mod guide_case;
@@ -26,6 +27,7 @@ mod teardown;
 mod tools;
 mod user;
 
+pub use control_group::{ControlGroup, hierarchies};
 pub use guide_case::GuideCase;
 pub use namespaces::privately;
 pub use processes::{HeldStandin, Ready, Standin, Stat, alive, stat, wait_until};

@@ -120,7 +120,7 @@ fn a_socket_that_the_kernel_does_not_show_here_is_unread() {
 }
 
 #[test]
-fn h56_peers_in_its_own_tree_are_its_own() {
+fn h48_peers_in_its_own_tree_are_its_own() {
     privately(Pid1::Tini, |world| {
         // A server below it, on a socket pair, as Claude has.
         let (_, claude) = started(

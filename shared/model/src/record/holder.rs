@@ -158,8 +158,8 @@ impl Holder {
             How::Itself => "it runs this command".to_owned(),
             How::Pane => what.to_owned(),
             How::Server => format!("it belongs to tmux server {what}, which was not asked"),
-            How::Background if what.is_empty() => "Claude's own background service".to_owned(),
-            How::Background => format!("Claude's own background service ({what})"),
+            How::Background if self.pid.is_none() => "Claude's own background service".to_owned(),
+            How::Background => format!("Claude's own background service: {}", process()),
             How::Namespace if what.is_empty() => "another pid namespace (a container)".to_owned(),
             How::Namespace => what.to_owned(),
             How::Parent => {

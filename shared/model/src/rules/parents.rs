@@ -220,8 +220,10 @@ fn is_one_command(code: &str) -> bool {
 }
 
 /// `npx`, `npm exec`, `uvx`, `uv run`, `uv tool run`. npm shows itself as one argument with
-/// spaces: it sets its title.
+/// spaces: it writes its title over its arguments, and the rest of their room stays empty.
 fn is_package_runner(name: &str, args: &[String]) -> bool {
+    let written = args.iter().rposition(|arg| !arg.is_empty()).map_or(0, |last| last + 1);
+    let args = &args[..written];
     let words = |from: usize| args.iter().skip(from).flat_map(|arg| arg.split_ascii_whitespace());
     let is_exec = |word: Option<&str>| matches!(word, Some("exec" | "x"));
     match name {
@@ -346,6 +348,7 @@ mod tests {
             ("/bin/bash", &["/bin/bash", "-c", "-l", snapshot]),
             ("/bin/bash", &["/bin/bash", "-c", snapshot]),
             ("/usr/bin/node", &["npm exec @anthropic-ai/claude-code -p"]),
+            ("/usr/bin/node", &["npm exec claude", "", "", ""]),
             ("/usr/bin/node", &["node", "/usr/bin/npx", "claude"]),
             ("/usr/bin/node", &["node", "/usr/lib/node_modules/npm/bin/npm-cli.js", "exec", "x"]),
             ("/usr/bin/uvx", &["uvx", "x"]),
