@@ -31,7 +31,7 @@ demo:
 	"$(target)/demo/examples/demo"
 
 test:
-	sh tests/need.sh cc tmux tini dumb-init catatonit screen dtach supervisord python3 jq strace shellcheck mandoc man bash-completion zsh fish ssh parallel
+	sh tests/need.sh cc tmux tini dumb-init catatonit screen dtach supervisord npx python3 jq strace shellcheck mandoc man bash-completion zsh fish ssh parallel
 # As programs: `cargo test` may build the examples as tests only.
 	$(CARGO) build --locked -p agentutils --bins --examples
 	$(CARGO) test --workspace --all-targets --locked

@@ -12,12 +12,13 @@ mod installations;
 mod true_positives;
 mod used;
 
+use std::env;
 use std::fs;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::world::{Ready, Registry, World, alive, records, run, stat, wait_until};
+use crate::world::{Ready, Registry, World, alive, records, run, skip, stat, wait_until};
 
 /// A world with an empty registry, and a session `work` that keeps a tmux server alive.
 fn world() -> World {
@@ -70,9 +71,20 @@ def claude(prepare=lambda: None, **options):
     (program, claude)
 }
 
+/// Whether a program is installed; where it is not, says that the test skips it.
+fn has(test: &str, program: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let has = env::split_paths(&path).any(|directory| directory.join(program).exists());
+    if !has {
+        skip(test, &format!("{program} is not installed"));
+    }
+    has
+}
+
 /// Ends a process that a test has started, and waits until it is gone.
 fn end(pid: i32) {
-    run(Command::new("kill").args(["-KILL", &pid.to_string()]), "").ok();
+    // It may have ended by itself meanwhile.
+    run(Command::new("kill").args(["-KILL", &pid.to_string()]), "");
     wait_until(|| format!("{pid} to end"), || !alive(pid));
 }
 

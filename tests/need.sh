@@ -12,6 +12,7 @@ package() { # COMMAND: the package it comes in, where that has another name
         ssh:dnf) echo openssh-clients ;;
         sshd:apt-get | sshd:dnf) echo openssh-server ;;
         systemd-analyze:*) echo systemd ;;
+        npx:*) echo npm ;;
         supervisord:*) echo supervisor ;;
         ps:dnf | pgrep:dnf) echo procps-ng ;;
         ps:* | pgrep:*) echo procps ;;

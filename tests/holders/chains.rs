@@ -2,10 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
 
-use super::{assert_held, assert_leak, detached, end, judged, world};
-use crate::world::{World, alive, run, skip, stat, wait_until};
+use super::{assert_held, assert_leak, detached, end, has, judged, world};
+use crate::world::{World, alive, stat, wait_until};
 
 /// The scripts that the chains of these tests run.
 fn scripts(world: &World) {
@@ -40,6 +39,7 @@ const BASH_TOOL: &str = "bash -c 'source ~/.claude/shell-snapshots/snapshot-bash
 
 #[test]
 fn h60_chains_of_those_that_only_wait_are_judged_at_their_top() {
+    const NAME: &str = "h60_chains_of_those_that_only_wait_are_judged_at_their_top";
     let world = world();
     scripts(&world);
     for (chain, waits) in [
@@ -50,8 +50,7 @@ fn h60_chains_of_those_that_only_wait_are_judged_at_their_top() {
         (&format!("exec timeout 900 {BASH_TOOL}"), "bash"),
         ("exec npx --no-install $CLAUDE", ""),
     ] {
-        if waits.is_empty() && run(&mut Command::new("npx").arg("--version"), "").code != 0 {
-            skip("h60_chains_of_those_that_only_wait_are_judged_at_their_top", "no npx here");
+        if waits.is_empty() && !has(NAME, "npx") {
             continue;
         }
         let claude = detached(&world, chain);
@@ -94,6 +93,10 @@ fn h61_whoever_does_more_than_wait_holds() {
         ("exec dtach -N dtach.socket $CLAUDE --print x", " dtach (dtach "),
         ("exec supervisord -nc supervisord.conf", " supervisord ("),
     ] {
+        let program = says.trim_start().split(' ').next().unwrap();
+        if !has("h61_whoever_does_more_than_wait_holds", program) {
+            continue;
+        }
         let claude = detached(&world, chain);
         let findings = world.findings(&[]);
         let (kind, reason) = judged(&findings, claude);
@@ -102,8 +105,6 @@ fn h61_whoever_does_more_than_wait_holds() {
         assert_held(&world, &["--despite", "terminal,log,reader,device"], claude, "parent ");
         let parent = stat(claude).unwrap().ppid;
         end(parent);
-        if alive(claude) {
-            end(claude);
-        }
+        end(claude);
     }
 }

@@ -1,8 +1,10 @@
 //! Pid namespaces with an init of their own, and control groups.
 
 use std::fs;
+use std::thread;
+use std::time::Duration;
 
-use super::{assert_held, assert_leak, detached, judged, world};
+use super::{assert_held, assert_leak, detached, has, judged, world};
 use crate::world::{ControlGroup, World, alive, run, skip, stat, wait_until};
 
 /// A pid namespace, as that of a container, whose process 1 is a real program. It ends with the
@@ -96,6 +98,8 @@ const ORPHAN: &str = "setsid sh -c '$CLAUDE --print x & :'";
 
 #[track_caller]
 fn assert_spared(container: &Container<'_>, held: &[i32], says: &str) {
+    // The first-born is told from others by its start, in ticks of 10 ms.
+    thread::sleep(Duration::from_millis(30));
     let orphan = container.start(ORPHAN);
     let findings = container.prune();
     for pid in held {
@@ -108,7 +112,8 @@ fn assert_spared(container: &Container<'_>, held: &[i32], says: &str) {
         // It may have started that one too.
         return assert_eq!(judged(&findings, orphan).0, "untracked_process");
     }
-    assert_eq!(judged(&findings, orphan).0, "leaked_process", "{says}");
+    let (kind, reason) = judged(&findings, orphan);
+    assert_eq!(kind, "leaked_process", "{says}: {reason}");
     assert!(!container.has(orphan), "{says}");
 }
 
@@ -117,6 +122,9 @@ fn h45_the_first_born_of_the_init_of_a_container_is_its_command() {
     const NAME: &str = "h45_the_first_born_of_the_init_of_a_container_is_its_command";
     // dumb-init gives its command a session of its own.
     for init in [&["dumb-init"][..], &["tini", "-g", "--"], &["catatonit", "--"]] {
+        if !has(NAME, init[0]) {
+            continue;
+        }
         let world = world();
         let ready = world.ready();
         let directory = format!("STANDIN_READY={}", ready.directory().display());

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use super::{assert_held, assert_leak, detached, end, python, shell, world};
+use super::{assert_held, assert_leak, detached, end, has, python, shell, world};
 use crate::world::{World, alive, run, stat, wait_until};
 
 /// Each starts a leak and returns its pid.
@@ -91,6 +91,10 @@ const SHAPES: [(&str, bool, Shape); 17] = [
 fn every_leak_that_the_first_edition_found_is_found() {
     let world = world();
     for (what, _, start) in SHAPES {
+        let name = "every_leak_that_the_first_edition_found_is_found";
+        if what.contains("start-stop-daemon") && !has(name, "start-stop-daemon") {
+            continue;
+        }
         let claude = start(&world);
         assert_leak(&world, &[], claude, what);
     }

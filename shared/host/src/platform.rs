@@ -78,9 +78,7 @@ impl Services {
         }
         let path = format!("/proc/{pid}/cgroup");
         match fs::read_to_string(&path) {
-            Ok(text) => {
-                parse::proc::service_unit(parse::proc::cgroup_path(&text)?).map(str::to_owned)
-            }
+            Ok(text) => parse::cgroup::service(&text),
             // It has ended, or this kernel has no control groups.
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) if error.raw_os_error() == Some(Errno::ESRCH as i32) => None,

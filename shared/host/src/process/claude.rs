@@ -134,7 +134,7 @@ impl ProcessContext<'_> {
             rss_bytes: stat.rss_bytes,
             cpu_seconds: stat.cpu_seconds,
             state: stat.state.to_string(),
-            orphaned: parent.is_some_and(|parent| self.is_orphan(stat, parent)),
+            orphaned: false,
             is_self: self.own_line.contains(&pid),
             daemon: found.appears(is_daemon),
             claude_children: 0,
@@ -163,18 +163,6 @@ impl ProcessContext<'_> {
         let mut ancestors = self.table.ancestors(pid).into_iter();
         let server_pid = ancestors.find(|pid| self.tmux_servers.contains_key(pid))?;
         Some(TmuxOrigin { server_pid, pane: None })
-    }
-
-    /// Whether a reaper or a tmux server is now its parent. A process in the reaper's own
-    /// session was started by it, as the command of a container is. Where the session is
-    /// not known, it may have been.
-    fn is_orphan(&self, stat: &ProcessStat, parent: &ProcessStat) -> bool {
-        let source = &self.table.source;
-        let reaped = stat.ppid == 1
-            || source.reapers().contains(&parent.name.as_str())
-            || self.tmux_servers.contains_key(&stat.ppid);
-        let apart = || Some(stat.sid? != parent.sid?);
-        reaped && apart().unwrap_or(false)
     }
 
     /// The service unit that holds a process. The unit in which its tmux server runs

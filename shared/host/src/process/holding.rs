@@ -8,17 +8,24 @@ use model::record::{Holder, How, ProcSource, Process};
 
 use super::process_table::Table;
 
-/// Says of each of these processes what holds it. `claude`: the processes that are Claude.
+/// Programs that take in orphans, besides process 1 and tmux servers, and are not the init of a
+/// container. ps cannot show whether a process that another such program has is one that it
+/// started.
+const REAPERS_BY_PS: [&str; 2] = ["systemd", "launchd"];
+
+/// Says of each of these processes whether it is an orphan, and what holds it. `claude`: the
+/// processes that are Claude.
 pub fn hold(table: &Table, claude: &HashSet<i32>, processes: &mut [Process]) {
     match table.source.kind() {
-        ProcSource::Ps => processes.iter_mut().for_each(by_ps),
+        ProcSource::Ps => processes.iter_mut().for_each(|process| by_ps(table, process)),
         ProcSource::Proc => by_proc(table, claude, processes),
     }
 }
 
 /// ps shows parents, terminals and services. What it does not show is no way unread: by ps,
 /// Claude's own words take its place.
-fn by_ps(process: &mut Process) {
+fn by_ps(table: &Table, process: &mut Process) {
+    process.orphaned = is_orphan_by_ps(table, process).unwrap_or(false);
     if !process.orphaned {
         process.holders.push(Holder {
             how: How::Parent,
@@ -33,17 +40,30 @@ fn by_ps(process: &mut Process) {
     process.holders.extend(things.map(|(how, what)| Holder::thing(how, what)));
 }
 
+/// A process in the session of the program that has it was started by that, as the command of a
+/// container is. None where the session is not known: it may have been.
+fn is_orphan_by_ps(table: &Table, process: &Process) -> Option<bool> {
+    let parent = table.get(process.ppid)?;
+    let is_reaped = process.ppid == 1
+        || REAPERS_BY_PS.contains(&parent.name.as_str())
+        || table.tmux_servers().contains(&process.ppid);
+    Some(is_reaped && process.sid? != parent.sid?)
+}
+
 #[cfg(all(feature = "proc", target_os = "linux"))]
 fn by_proc(table: &Table, claude: &HashSet<i32>, processes: &mut [Process]) {
-    use super::holders::{Asked, OfClaude, Survey, holdings, of_claude};
+    use super::holders::{Asked, OfClaude, Survey, holdings, is_orphan, of_claude};
     use super::stat::own_pid;
 
-    // Those of other users are not judged.
-    let own_uid = nix::unistd::geteuid().as_raw();
-    let mut own: Vec<&mut Process> =
-        processes.iter_mut().filter(|process| process.uid == own_uid).collect();
     let tmux_servers = table.tmux_servers().iter().copied().collect();
     let survey = Survey::new(table.processes(), claude.clone(), tmux_servers, own_pid());
+    // Those of other users are not judged.
+    let own_uid = nix::unistd::geteuid().as_raw();
+    let (mut own, others): (Vec<&mut Process>, Vec<&mut Process>) =
+        processes.iter_mut().partition(|process| process.uid == own_uid);
+    for process in others {
+        process.orphaned = is_orphan(process.pid, &survey);
+    }
     let of: Vec<OfClaude> = own
         .iter()
         .map(|process| match table.get(process.pid) {

@@ -26,9 +26,6 @@ pub trait Source: fmt::Debug {
     /// Which source it is.
     fn kind(&self) -> ProcSource;
 
-    /// Names of the programs that take in processes whose parent is gone, besides pid 1.
-    fn reapers(&self) -> &'static [&'static str];
-
     /// Whether a living process shows by itself that it is a tmux server.
     fn is_tmux_server(&self, pid: i32, stat: &ProcessStat) -> bool;
 

@@ -18,10 +18,6 @@ use crate::process::stat::{ProcessMap, ProcessStat, own_pid};
 /// How long ps may take.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// Reapers of these names are not the init program of a container. ps cannot show whether a
-/// process that another reaper has adopted is in a container.
-const REAPERS: [&str; 2] = ["systemd", "launchd"];
-
 /// What a [`ProcessStat`] does not hold.
 #[derive(Debug)]
 struct Ps {
@@ -96,10 +92,6 @@ fn args(line: &Line) -> Vec<Vec<u8>> {
 impl Source for Ps {
     fn kind(&self) -> ProcSource {
         ProcSource::Ps
-    }
-
-    fn reapers(&self) -> &'static [&'static str] {
-        &REAPERS
     }
 
     /// Where a program cannot change its short name, a server has the same one as its clients;

@@ -19,7 +19,7 @@ fn h45_the_first_born_of_a_container_init_is_its_command() {
                 exec sleep 1000\n",
             )
             .unwrap();
-            world.shell(&format!("exec {init} bash c")).spawn().unwrap();
+            world.spawn(world.shell(&format!("exec {init} bash c")));
             let (command, orphan) = (world.pid("command"), world.pid("orphan"));
             wait_until("sleep", || stat(command).is_some_and(|stat| stat.name == "sleep"));
             wait_until("sleep", || stat(orphan).is_some_and(|stat| stat.name == "sleep"));

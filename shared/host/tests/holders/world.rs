@@ -87,6 +87,12 @@ impl World {
         shell
     }
 
+    /// Starts a child of the test, which is reaped when it ends.
+    pub fn spawn(&self, mut command: Command) {
+        let mut child = command.spawn().unwrap();
+        thread::spawn(move || child.wait());
+    }
+
     /// Runs a script to its end.
     pub fn run(&self, script: &str) {
         let status = self.shell(script).status().unwrap();
@@ -96,7 +102,7 @@ impl World {
     /// Starts a script, which is a child of the test. It writes its pid, or that of what it
     /// starts, to the file `name`.
     pub fn start(&self, name: &str, script: &str) -> i32 {
-        self.shell(script).spawn().unwrap();
+        self.spawn(self.shell(script));
         self.pid(name)
     }
 

@@ -42,6 +42,11 @@ pub fn holding_unit(text: &str, own: &str) -> Option<Unit> {
     container(text, own).or_else(|| unit(path(text)?))
 }
 
+/// The service unit that holds a process, from the text of its control groups.
+pub fn service(text: &str) -> Option<String> {
+    unit(path(text)?).filter(|unit| unit.how == How::Service).map(|unit| unit.name)
+}
+
 /// The path in the hierarchy that service managers use: version 2 (`0::`) if it says more than
 /// the root, else the named hierarchy `name=systemd`.
 fn path(text: &str) -> Option<&str> {
@@ -143,6 +148,8 @@ mod tests {
             ("/".to_owned(), None),
         ] {
             let expected = expected.map(|(how, name)| (how, name.to_owned()));
+            let service = expected.clone().filter(|(how, _)| *how == How::Service);
+            assert_eq!(super::service(&at(&path)), service.map(|(_, name)| name), "{path}");
             assert_eq!(held(&at(&path), &at("/")), expected, "{path}");
         }
     }

@@ -1,4 +1,4 @@
-//! The texts of `/proc/PID/…`, as proc(5) and cgroups(7) describe them.
+//! The texts of `/proc/PID/…`, as proc(5) describes them.
 //!
 //! Parsing is separate from reading, so that it can be tested without a machine.
 
@@ -198,44 +198,6 @@ pub fn environ<'t>(text: &'t [u8], name: &str) -> Option<&'t [u8]> {
         .find_map(|entry| entry.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
 }
 
-/// The path of a process in the hierarchy that service managers use, from
-/// `/proc/PID/cgroup`: version 2 (`0::`) if it says more than the root, else
-/// the named hierarchy `name=systemd`.
-pub fn cgroup_path(text: &str) -> Option<&str> {
-    let path_of = |hierarchy: fn(&str, &str) -> bool| {
-        text.lines().find_map(|line| {
-            let mut parts = line.splitn(3, ':');
-            let (id, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
-            (hierarchy(id, controllers) && path != "/").then_some(path)
-        })
-    };
-    path_of(|id, controllers| id == "0" && controllers.is_empty())
-        .or_else(|| path_of(|_, controllers| controllers == "name=systemd"))
-}
-
-/// Units that start programs for others: such a unit does not hold the processes below it.
-const STARTERS: [&str; 8] = [
-    "cron.service",
-    "crond.service",
-    "cronie.service",
-    "anacron.service",
-    "ssh.service",
-    "sshd.service",
-    "atd.service",
-    "systemd-logind.service",
-];
-
-/// The innermost service unit in a cgroup path that holds its processes, if any.
-/// `user@1000.service` holds whole sessions, so it does not count; nor do cron, ssh and atd.
-pub fn service_unit(path: &str) -> Option<&str> {
-    path.split('/').rev().find(|part| part.ends_with(".service")).filter(|unit| {
-        !unit.starts_with("user@")
-            && !unit.starts_with("sshd@")
-            && !unit.starts_with("ssh@")
-            && !STARTERS.contains(unit)
-    })
-}
-
 /// The major and minor number of a terminal device in `/proc/PID/stat`: the minor in bits 31–20
 /// and 7–0, the major in bits 15–8 (proc(5)).
 pub fn device(tty_nr: u64) -> (u64, u64) {
@@ -334,31 +296,6 @@ mod tests {
         let text =
             "24 1 0:5 / /proc rw - proc proc rw,hidepid=2\n26 1 0:6 / /proc rw - proc proc rw\n";
         assert_eq!(hidden_from_all_but(text), None);
-    }
-
-    #[test]
-    fn services_that_hold_and_units_that_do_not() {
-        for (path, unit) in [
-            ("/system.slice/agents.service", Some("agents.service")),
-            (
-                "/user.slice/user-1000.slice/user@1000.service/app.slice/x.service",
-                Some("x.service"),
-            ),
-            ("/user.slice/user-1000.slice/user@1000.service/app.slice/tmux-spawn-1.scope", None),
-            ("/user.slice/user-1000.slice/session-3.scope", None),
-            ("/system.slice/cron.service", None),
-            ("/system.slice/ssh.service", None),
-            ("/", None),
-        ] {
-            assert_eq!(service_unit(path), unit, "{path}");
-        }
-    }
-
-    #[test]
-    fn cgroup_version_2_before_the_named_hierarchy() {
-        assert_eq!(cgroup_path("1:name=systemd:/a\n0::/b\n"), Some("/b"));
-        assert_eq!(cgroup_path("1:name=systemd:/a\n0::/\n"), Some("/a"));
-        assert_eq!(cgroup_path("4:memory:/a\n0::/\n"), None);
     }
 
     #[test]

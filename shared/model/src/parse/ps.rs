@@ -74,7 +74,8 @@ fn line(row: &str) -> Option<Line> {
     Some(Line {
         pid: pid.parse().ok()?,
         ppid: ppid.parse().ok()?,
-        pgid: pgid.parse().ok()?,
+        // procps writes the -1 of a process that is just being reaped without a sign.
+        pgid: pgid.parse::<i32>().ok().or_else(|| pgid.parse::<u32>().ok().map(|_| -1))?,
         uid: uid.parse().ok()?,
         tty: terminal(tty),
         state,

@@ -112,11 +112,12 @@ fn unheld(process: &Process) -> String {
         Some(Stdout::Pipe) => "output to a pipe that nobody reads",
         _ => "output neither read nor kept",
     };
-    let parent = process.parent_name.as_deref().unwrap_or("(unknown)");
-    format!(
-        "in no tmux pane; its parent is gone (now {} {parent}); no terminal, no service; {output}",
-        process.ppid
-    )
+    let (ppid, name) = (process.ppid, process.parent_name.as_deref().unwrap_or("(unknown)"));
+    let parent = match process.orphaned {
+        true => format!("its parent is gone (now {ppid} {name})"),
+        false => format!("its parent {ppid} {name} only waits for it and is not held either"),
+    };
+    format!("in no tmux pane; {parent}; no terminal, no service; {output}")
 }
 
 /// Judges every process once, in the order of their pids.

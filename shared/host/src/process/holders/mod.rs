@@ -18,5 +18,5 @@ mod sockets;
 mod survey;
 
 pub use claude_files::{OfClaude, of_claude};
-pub use report::{Asked, holdings};
+pub use report::{Asked, holdings, is_orphan};
 pub use survey::Survey;

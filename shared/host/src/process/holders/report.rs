@@ -28,6 +28,12 @@ pub struct Asked<'c> {
     pub tmux_server: Option<i32>,
 }
 
+/// Whether who takes in orphans has taken in this process itself.
+pub fn is_orphan(pid: i32, survey: &Survey<'_>) -> bool {
+    let line = Line::of(pid, survey);
+    matches!(line.end, LineEnd::Reaper) && line.members.len() == 1
+}
+
 /// What holds each of these processes.
 pub fn holdings(asked: &[Asked<'_>], survey: &Survey<'_>) -> Vec<Holding> {
     let lines: Vec<Line> = asked.iter().map(|asked| Line::of(asked.pid, survey)).collect();

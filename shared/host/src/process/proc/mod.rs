@@ -24,24 +24,6 @@ use crate::process::process_source::{Owner, Source};
 use crate::process::stat::{ProcessMap, ProcessStat, own_pid};
 use crate::user;
 
-/// Processes that take in others whose parent is gone, besides pid 1. The kernel shows
-/// nowhere that a process asked for this (`PR_SET_CHILD_SUBREAPER`), so they are known
-/// by name: service managers, and the init programs of containers.
-const REAPERS: [&str; 12] = [
-    "systemd",
-    "init",
-    "tini",
-    "dumb-init",
-    "docker-init",
-    "catatonit",
-    "s6-svscan",
-    "runsvdir",
-    "conmon",
-    "containerd-shim",
-    "launchd",
-    "openrc-init",
-];
-
 /// What turns the kernel's numbers into records.
 #[derive(Debug)]
 struct Proc {
@@ -123,10 +105,6 @@ impl Proc {
 impl Source for Proc {
     fn kind(&self) -> ProcSource {
         ProcSource::Proc
-    }
-
-    fn reapers(&self) -> &'static [&'static str] {
-        &REAPERS
     }
 
     fn is_tmux_server(&self, pid: i32, stat: &ProcessStat) -> bool {
