@@ -81,6 +81,15 @@ fn numbers_and_times() {
     assert_eq!(find(MACOS, 1).started.to_string(), "2025-10-25T08:01:02Z");
 }
 
+/// As procps shows a process between its end and its disappearance.
+#[test]
+fn a_process_that_is_just_being_reaped_is_one() {
+    let row = "15927     0 4294967295 0 ?       X     0 00:00:00 Thu Nov 26 02:39:24 2026 \
+               claude 15927 [claude]";
+    let line = find(row, 15927);
+    assert_eq!((line.pgid, line.state, line.name.as_str()), (-1, 'X', "claude"));
+}
+
 #[test]
 fn what_is_no_process_is_an_error() {
     let whole = LINUX.lines().next_back().unwrap();

@@ -67,7 +67,10 @@ fn by_proc(table: &Table, claude: &HashSet<i32>, processes: &mut [Process]) {
     let of: Vec<OfClaude> = own
         .iter()
         .map(|process| match table.get(process.pid) {
-            Some(stat) => of_claude(process.pid, stat, process.uid),
+            Some(stat) => {
+                let environ = table.source.environ(process.pid);
+                of_claude(process.pid, stat, process.uid, environ.as_deref())
+            }
             None => OfClaude::default(),
         })
         .collect();
@@ -77,6 +80,7 @@ fn by_proc(table: &Table, claude: &HashSet<i32>, processes: &mut [Process]) {
         .map(|(process, of_claude)| Asked {
             pid: process.pid,
             uid: process.uid,
+            is_background: process.daemon,
             of_claude,
             tmux_server: process.tmux.as_ref().map(|tmux| tmux.server_pid),
         })

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use model::record::{Mounts, Namespace, ProcSource, Stdout};
 
@@ -49,6 +50,11 @@ pub trait Source: fmt::Debug {
 
     /// The path of the executable.
     fn exe(&self, _pid: i32) -> Option<String> {
+        None
+    }
+
+    /// The environment that it was started with, entries with a NUL between; read once.
+    fn environ(&self, _pid: i32) -> Option<Rc<[u8]>> {
         None
     }
 

@@ -148,11 +148,20 @@ impl World {
         let uid = nix::unistd::geteuid().as_raw();
         let of: Vec<_> = claude
             .iter()
-            .map(|pid| (*pid, of_claude(*pid, &table.processes()[pid], uid)))
+            .map(|pid| {
+                let environ = fs::read(format!("/proc/{pid}/environ")).ok();
+                (*pid, of_claude(*pid, &table.processes()[pid], uid, environ.as_deref()))
+            })
             .collect();
         let asked: Vec<Asked<'_>> = of
             .iter()
-            .map(|(pid, of_claude)| Asked { pid: *pid, uid, of_claude, tmux_server: None })
+            .map(|(pid, of_claude)| Asked {
+                pid: *pid,
+                uid,
+                is_background: true,
+                of_claude,
+                tmux_server: None,
+            })
             .collect();
         let holdings = holdings(&asked, &survey);
         let at = asked.iter().position(|asked| asked.pid == pid).unwrap();

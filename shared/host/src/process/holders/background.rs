@@ -6,7 +6,7 @@ use model::record::{Holder, How};
 
 use super::claude_files::{OfClaude, text};
 use super::line::process;
-use super::survey::{Survey, appearing};
+use super::survey::Survey;
 
 /// What of the background service holds a Claude: it is the service, a living service is its
 /// ancestor, or the roster of its config directory names a living supervisor.
@@ -22,7 +22,7 @@ pub fn held(pid: i32, uid: u32, of_claude: &OfClaude, survey: &Survey<'_>) -> Op
 }
 
 fn part(pid: i32, survey: &Survey<'_>) -> Option<Background> {
-    appearing(pid, survey.processes.get(&pid)?, background)
+    survey.appearing(pid, background).flatten()
 }
 
 fn service_above(pid: i32, survey: &Survey<'_>) -> Option<i32> {

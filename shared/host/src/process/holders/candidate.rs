@@ -42,6 +42,7 @@ impl Candidate {
         sockets: &mut Sockets,
         survey: &Survey<'_>,
     ) -> Candidate {
+        let folders = folders.resolved();
         let mut candidate = Candidate {
             pid,
             holders: Vec::new(),

@@ -35,6 +35,12 @@ pub struct Folders {
 }
 
 impl Folders {
+    /// The same with the paths to which links lead, too: those are what `/proc` shows.
+    pub fn resolved(&self) -> Folders {
+        let real = self.all.iter().filter_map(|folder| folder.canonicalize().ok());
+        Folders { all: real.chain(self.all.iter().cloned()).collect(), config: self.config.clone() }
+    }
+
     /// Whether a path as `/proc` shows it is in one of them.
     pub fn have(&self, path: &str) -> bool {
         let path = Path::new(path.strip_suffix(" (deleted)").unwrap_or(path));
@@ -42,10 +48,9 @@ impl Folders {
     }
 }
 
-/// Reads it. Every file that belongs to another user is passed over.
-pub fn of_claude(pid: i32, stat: &ProcessStat, uid: u32) -> OfClaude {
-    let mut buffer = Vec::new();
-    let environ = file::read(pid, "environ", &mut buffer).ok();
+/// Reads it. `environ`: its environment, where that can be read. Every file that belongs to
+/// another user is passed over.
+pub fn of_claude(pid: i32, stat: &ProcessStat, uid: u32, environ: Option<&[u8]>) -> OfClaude {
     let folders = environ.map(|environ| folders(environ, uid)).unwrap_or_default();
     let identity = Identity { pid, start: stat.start, started: stat.started };
     let session_file = folders.config.as_deref().and_then(|config| {
@@ -94,8 +99,5 @@ fn folders(environ: &[u8], uid: u32) -> Folders {
     let config = folder("CLAUDE_CONFIG_DIR").or_else(|| in_home(".claude"));
     let temporary = PathBuf::from(format!("/tmp/claude-{uid}"));
     let own = [config.clone(), in_home(".npm/_logs"), Some(temporary)];
-    let own: Vec<PathBuf> = own.into_iter().flatten().collect();
-    // `/proc` shows where links lead.
-    let real = own.iter().filter_map(|folder| folder.canonicalize().ok());
-    Folders { all: real.chain(own.iter().cloned()).collect(), config }
+    Folders { all: own.into_iter().flatten().collect(), config }
 }

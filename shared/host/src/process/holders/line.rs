@@ -1,10 +1,9 @@
 //! The line of a process: it, and the parents up to the reaper that only wait for it.
 
 use model::record::{Holder, How};
-use model::rules::parents::{Child, Reaper, only_waits};
+use model::rules::parents::{Child, Reaper};
 
-use super::open_files::is_terminal_gone;
-use super::survey::{Survey, appearing};
+use super::survey::Survey;
 use crate::process::stat::ProcessStat;
 
 /// The line of one process.
@@ -56,7 +55,7 @@ impl Line {
                 return Line { members, end };
             }
             // While the table was read, a pid may have been taken anew: no circles.
-            if members.contains(&stat.ppid) || !waits(stat.ppid, parent, survey) {
+            if members.contains(&stat.ppid) || !survey.only_waits(stat.ppid) {
                 // Pid 1 may be both, the program that started it and who takes in orphans.
                 let end = match stat.ppid {
                     1 => LineEnd::Started(process(How::InitCommand, 1, survey)),
@@ -89,17 +88,6 @@ pub fn process(how: How, pid: i32, survey: &Survey<'_>) -> Holder {
 /// the session or group is there. 0: it is outside the namespace.
 pub fn is_leader_dead(leader: i32, survey: &Survey<'_>) -> bool {
     leader > 0 && !survey.is_alive(leader)
-}
-
-fn waits(pid: i32, stat: &ProcessStat, survey: &Survey<'_>) -> bool {
-    if survey.claude.contains(&pid) {
-        return true;
-    }
-    appearing(pid, stat, |parent| {
-        // Its children are counted only where that matters.
-        only_waits(parent, 1, false) && only_waits(parent, survey.children(pid).len(), false)
-            || only_waits(parent, 2, true) && is_terminal_gone(pid)
-    })
 }
 
 fn child(

@@ -22,6 +22,8 @@ pub struct Asked<'c> {
     pub pid: i32,
     /// Its effective uid.
     pub uid: u32,
+    /// Whether it is a part of Claude's own background service.
+    pub is_background: bool,
     /// What it says about itself.
     pub of_claude: &'c OfClaude,
     /// The living tmux server it belongs to.
@@ -116,12 +118,10 @@ impl<'s, 't> Examination<'s, 't> {
         sessions: &HashMap<i32, String>,
     ) -> Holding {
         let mut holding = Holding::default();
-        holding.holders.extend(background::held(
-            asked.pid,
-            asked.uid,
-            asked.of_claude,
-            self.survey,
-        ));
+        if asked.is_background {
+            let held = background::held(asked.pid, asked.uid, asked.of_claude, self.survey);
+            holding.holders.extend(held);
+        }
         match &line.end {
             LineEnd::Held(holder) | LineEnd::Started(holder) => {
                 holding.holders.push(holder.clone())

@@ -2,13 +2,15 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use model::claude::Appearance;
 use model::parse;
-use model::rules::parents::{Reaper, reaper};
+use model::rules::parents::{Reaper, only_waits, reaper};
 
+use super::open_files::is_terminal_gone;
 use crate::process::proc::file;
-use crate::process::stat::{ProcessMap, ProcessStat};
+use crate::process::stat::ProcessMap;
 
 /// One reading of the process table, with what of it is Claude and what is a tmux server.
 #[derive(Debug)]
@@ -22,7 +24,14 @@ pub struct Survey<'t> {
     /// The process that asks.
     pub own_pid: i32,
     children: OnceCell<HashMap<i32, Vec<i32>>>,
-    reapers: RefCell<HashMap<i32, Option<Reaper>>>,
+    looks: RefCell<HashMap<i32, Rc<Looks>>>,
+}
+
+/// What a process looks like.
+#[derive(Debug)]
+struct Looks {
+    exe: Option<String>,
+    cmdline: Vec<u8>,
 }
 
 impl<'t> Survey<'t> {
@@ -39,7 +48,7 @@ impl<'t> Survey<'t> {
             tmux_servers,
             own_pid,
             children: OnceCell::new(),
-            reapers: RefCell::default(),
+            looks: RefCell::default(),
         }
     }
 
@@ -62,32 +71,48 @@ impl<'t> Survey<'t> {
 
     /// Whether and how a process takes in others.
     pub fn reaper(&self, pid: i32) -> Option<Reaper> {
-        let stat = self.processes.get(&pid)?;
-        *self.reapers.borrow_mut().entry(pid).or_insert_with(|| {
-            appearing(pid, stat, |program| reaper(pid, program, self.tmux_servers.contains(&pid)))
-        })
+        let is_tmux_server = self.tmux_servers.contains(&pid);
+        self.appearing(pid, |program| reaper(pid, program, is_tmux_server)).flatten()
+    }
+
+    /// Whether a living process only waits for its child.
+    pub fn only_waits(&self, pid: i32) -> bool {
+        let waits = |parent: Appearance<'_>| {
+            // Its children are counted only where that matters.
+            only_waits(parent, 1, false) && only_waits(parent, self.children(pid).len(), false)
+                || only_waits(parent, 2, true) && is_terminal_gone(pid)
+        };
+        self.claude.contains(&pid) || self.appearing(pid, waits).unwrap_or(false)
     }
 
     /// Its command line, cut where it is long. Without one, as a zombie is, its short name.
     pub fn command(&self, pid: i32) -> Option<String> {
         const LENGTH: usize = 120;
-        let mut buffer = Vec::new();
-        let text = file::read(pid, "cmdline", &mut buffer).unwrap_or_default();
-        let args: Vec<_> =
-            parse::proc::cmdline(text).into_iter().map(String::from_utf8_lossy).collect();
-        let command = args.join(" ");
-        if command.is_empty() {
-            return self.processes.get(&pid).map(|stat| stat.name.clone());
-        }
-        Some(parse::tmux::cut(&command, LENGTH).to_owned())
+        self.appearing(pid, |program| {
+            let args: Vec<_> =
+                program.args.iter().map(|arg| String::from_utf8_lossy(arg)).collect();
+            let command = args.join(" ");
+            match command.trim_end() {
+                "" => program.comm.to_owned(),
+                command => parse::tmux::cut(command, LENGTH).to_owned(),
+            }
+        })
+    }
+
+    /// Hands `judge` what a process looks like, which is read once. None when it is not in the
+    /// table.
+    pub fn appearing<T>(&self, pid: i32, judge: impl FnOnce(Appearance<'_>) -> T) -> Option<T> {
+        let stat = self.processes.get(&pid)?;
+        let looks = self.looks.borrow_mut().entry(pid).or_insert_with(|| Looks::of(pid)).clone();
+        let args = parse::proc::cmdline(&looks.cmdline);
+        Some(judge(Appearance { exe: looks.exe.as_deref(), comm: &stat.name, args: &args }))
     }
 }
 
-/// Hands `judge` what a process looks like now.
-pub fn appearing<T>(pid: i32, stat: &ProcessStat, judge: impl FnOnce(Appearance<'_>) -> T) -> T {
-    let mut buffer = Vec::new();
-    let text = file::read(pid, "cmdline", &mut buffer).unwrap_or_default();
-    let args = parse::proc::cmdline(text);
-    let exe = file::link(pid, "exe").ok();
-    judge(Appearance { exe: exe.as_deref(), comm: &stat.name, args: &args })
+impl Looks {
+    fn of(pid: i32) -> Rc<Looks> {
+        let mut buffer = Vec::new();
+        let cmdline = file::read(pid, "cmdline", &mut buffer).unwrap_or_default().to_vec();
+        Rc::new(Looks { exe: file::link(pid, "exe").ok(), cmdline })
+    }
 }

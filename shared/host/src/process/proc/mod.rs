@@ -11,6 +11,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use jiff::{SignedDuration, Timestamp};
 use model::parse::{self, proc::Stat};
@@ -33,6 +34,8 @@ struct Proc {
     page_size: u64,
     /// What was last read.
     buffer: RefCell<Vec<u8>>,
+    /// The environments that were read: what they say is asked for several times.
+    environs: RefCell<HashMap<i32, Option<Rc<[u8]>>>>,
 }
 
 /// Reads the table. Processes that end meanwhile are not in it, nor are most threads of the
@@ -70,6 +73,7 @@ pub fn read() -> io::Result<(Box<dyn Source>, ProcessMap)> {
         ticks_per_second: configured(SysconfVar::CLK_TCK)?,
         page_size: configured(SysconfVar::PAGE_SIZE)?,
         buffer: RefCell::new(buffer),
+        environs: RefCell::default(),
     };
     let processes = stats.into_iter().map(|(pid, stat)| (pid, proc.stat(stat)));
     let processes: HashMap<i32, ProcessStat> = processes.collect();
@@ -114,7 +118,9 @@ impl Source for Proc {
     fn named_tmux_servers(&self, pids: &[i32]) -> HashSet<i32> {
         let own = user::uid();
         let is_own = |pid: &i32| fs::metadata(file::path(*pid, "")).is_ok_and(|m| m.uid() == own);
-        tmux_server::named(pids.iter().copied().filter(is_own))
+        tmux_server::named(
+            pids.iter().filter(|pid| is_own(pid)).filter_map(|pid| self.environ(*pid)),
+        )
     }
 
     fn now(&self, pid: i32) -> io::Result<Option<ProcessStat>> {
@@ -135,11 +141,16 @@ impl Source for Proc {
         file::link(pid, "exe").ok()
     }
 
+    fn environ(&self, pid: i32) -> Option<Rc<[u8]>> {
+        let mut buffer = self.buffer.borrow_mut();
+        let read = || Some(file::read(pid, "environ", &mut buffer).ok()?.into());
+        self.environs.borrow_mut().entry(pid).or_insert_with(read).clone()
+    }
+
     /// `TMUX` is `socket,server pid,session number`; `TMUX_PANE` is `%3`.
     fn origin(&self, pid: i32) -> Option<(i32, Option<String>)> {
-        let mut buffer = self.buffer.borrow_mut();
-        let environ = file::read(pid, "environ", &mut buffer).unwrap_or_default();
-        let text = |name| parse::proc::environ(environ, name).map(String::from_utf8_lossy);
+        let environ = self.environ(pid)?;
+        let text = |name| parse::proc::environ(&environ, name).map(String::from_utf8_lossy);
         let server_pid = text("TMUX")?.rsplit(',').nth(1)?.parse().ok()?;
         Some((server_pid, text("TMUX_PANE").map(|pane| pane.into_owned())))
     }

@@ -8,11 +8,12 @@
 use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use model::claude::base_name;
 use model::parse;
 
-use super::file::{link, path, read};
+use super::file::{link, path};
 
 /// How many bytes the kernel keeps of a name (`TASK_COMM_LEN` without the NUL).
 const NAME_LEN: usize = 15;
@@ -42,14 +43,12 @@ pub fn is_tmux_server(pid: i32, name: &str) -> bool {
     }
 }
 
-/// The servers that the environments of these processes name in `TMUX` (`socket,server
+/// The servers that these environments name in `TMUX` (`socket,server
 /// pid,session number`): processes that listen on that very socket.
-pub fn named(pids: impl Iterator<Item = i32>) -> HashSet<i32> {
-    let mut buffer = Vec::new();
+pub fn named(environs: impl Iterator<Item = Rc<[u8]>>) -> HashSet<i32> {
     let mut named: HashSet<(i32, PathBuf)> = HashSet::new();
-    for pid in pids {
-        let environ = read(pid, "environ", &mut buffer).unwrap_or_default();
-        let Some(value) = parse::proc::environ(environ, "TMUX") else { continue };
+    for environ in environs {
+        let Some(value) = parse::proc::environ(&environ, "TMUX") else { continue };
         let value = String::from_utf8_lossy(value);
         let mut parts = value.rsplitn(3, ',').skip(1);
         let server_pid = parts.next().and_then(|pid| pid.parse().ok());
