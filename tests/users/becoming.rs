@@ -47,8 +47,8 @@ fn a_program_becomes_the_user_with_all_groups_and_nothing_of_root() {
             let lines: Vec<&str> = seen.lines().collect();
             let groups = format!("12345 {TEAM}");
             assert_eq!(lines[..4], ["12345", "12345", &groups, "/"], "{seen}");
-            // The last is that of the directory that ls lists.
-            assert_eq!(lines[4].trim(), "0 1 2 3", "{seen}");
+            // One names the socket's file; the last is that of the directory that ls lists.
+            assert_eq!(lines[4].trim(), "0 1 2 3 4", "{seen}");
             let none = "0".repeat(16);
             assert_eq!(lines[5], format!("CapPrm:{none}CapEff:{none}CapAmb:{none}"), "{seen}");
             let expected = ["HOME", "LANG", "LOGNAME", "PATH", "PWD", "SHELL", "TZ", "USER", "_"];

@@ -1,7 +1,7 @@
 //! Running a program for its output, but not for longer than it may take.
 //!
 //! A child gets only what it needs: a bare environment, `/` as its working directory, no input,
-//! and no open file but its own output.
+//! and no open file but its own output; tmux also a handle that names the socket's file.
 
 use std::env;
 use std::fs::File;
