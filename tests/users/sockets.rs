@@ -203,7 +203,8 @@ fn h38_a_forged_line_in_the_kernels_list_of_sockets_leads_nowhere() {
         let (own, secret) = (own.to_str().unwrap(), alice.home.join("secret"));
         fs::write(&secret, "secret of alice").unwrap();
         alice.own(&secret);
-        let start = |socket: &'static str| ["-f", "/dev/null", "-S", socket, "new-session", "-d", "cat"];
+        let start =
+            |socket: &'static str| ["-f", "/dev/null", "-S", socket, "new-session", "-d", "cat"];
         let hers: &'static str = String::leak(own.to_owned());
         run(&mut as_user(&alice, "tmux", &start(hers)), "").ok();
         run(&mut as_user(&bob, "tmux", &start("/tmp/home/bob/evil")), "").ok();

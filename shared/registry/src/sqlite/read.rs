@@ -23,6 +23,7 @@ const MIGRATING: Duration = Duration::from_secs(1);
 /// Why the rows could not be read.
 enum Unread {
     Sqlite(rusqlite::Error),
+    Unopened(RegistryError),
     /// What is missing.
     Missing(String),
     /// What stands in a row that cannot be.
@@ -56,6 +57,7 @@ pub fn rows(
         tidy(file);
     }
     result.map_err(|unread| match unread {
+        Unread::Unopened(error) => error,
         Unread::Sqlite(error) => failed(&file.path, &error),
         Unread::Missing(what) => RegistryError::new(
             &file.path,
@@ -70,8 +72,7 @@ fn read_once(
     wait: &mut WaitBudget,
     each: &mut dyn FnMut(&Row<'_>),
 ) -> Result<Vec<MarkedRow>, Unread> {
-    let connection =
-        file.connect(Access::Read, wait.left()).map_err(|error| Unread::Odd(error.reason))?;
+    let connection = file.connect(Access::Read, wait.left()).map_err(Unread::Unopened)?;
     let began = Instant::now();
     let locked = connection
         .execute_batch("BEGIN")

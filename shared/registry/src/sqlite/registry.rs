@@ -11,7 +11,7 @@ use model::record::{
 };
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
-use super::error::failed;
+use super::error::{failed, is_busy};
 use super::file::DatabaseFile;
 use super::marked::marked;
 use super::places::{self, ReadMode};
@@ -36,6 +36,7 @@ use crate::wait::WaitBudget;
 #[derive(Debug)]
 pub struct DatabaseRegistry {
     path: PathBuf,
+    max_size: u64,
 }
 
 impl DatabaseRegistry {
@@ -49,11 +50,27 @@ impl DatabaseRegistry {
             let reason = "a symbolic link is in its path now";
             return Err(RegistryError::new(path, reason));
         }
-        Ok(DatabaseRegistry { path: resolved })
+        // The files of its tasks are in the workspace where the orchestrator sees it.
+        if path.parent().is_some_and(|parent| parent.ends_with("registry")) {
+            let above = match path.parent().and_then(Path::parent) {
+                Some(above) if above != Path::new("") => above,
+                _ => Path::new("."),
+            };
+            let above = above.canonicalize().map_err(|error| RegistryError::new(path, error))?;
+            if resolved.parent() != Some(&above.join("registry")) {
+                let reason = format!(
+                    "a symbolic link leads from its workspace to {}: the files of its tasks would \
+                     not be found; link the whole workspace instead",
+                    resolved.display()
+                );
+                return Err(RegistryError::new(path, reason));
+            }
+        }
+        Ok(DatabaseRegistry { path: resolved, max_size: access.max_size })
     }
 
     fn open(&self) -> Result<(DatabaseFile, Workspace), RegistryError> {
-        let file = DatabaseFile::at(&self.path)?;
+        let file = DatabaseFile::at(&self.path)?.within(self.max_size)?;
         let workspace = Workspace::of(&file.path);
         let workspace = workspace.map_err(|error| RegistryError::new(&self.path, error))?;
         Ok((file, workspace))
@@ -280,8 +297,14 @@ impl Locked for LockedDatabase {
                 restored.results.push(Err("it was not changed in a database".to_owned()));
                 continue;
             };
-            let put_back =
-                restore::row(&mut connection, &self.workspace, &entry, &mut restored.notes);
+            // All of them together wait no longer than the run may.
+            let began = Instant::now();
+            let put_back = connection.busy_timeout(wait.left()).and_then(|()| {
+                restore::row(&mut connection, &self.workspace, &entry, &mut restored.notes)
+            });
+            if put_back.as_ref().is_err_and(is_busy) {
+                wait.spend(began.elapsed());
+            }
             let result = put_back.unwrap_or_else(|error| Err(self.error(error).reason));
             if result.is_ok() {
                 restored.notes.extend(places::restore(&self.workspace, entry.json, &mut wait));

@@ -16,11 +16,14 @@ pub const LATEST: Table = (
 /// The tasks.
 pub const TASKS: Table = ("tasks", &["task_id", "updated_at"]);
 
-/// The names of a table's columns; none where there is no such table.
+/// The names of a table's columns; none where there is no such table. A view is none.
 ///
 /// # Errors
 /// Those of SQLite.
 pub fn columns(connection: &Connection, table: &str) -> rusqlite::Result<HashSet<String>> {
-    let mut statement = connection.prepare("SELECT name FROM pragma_table_info(?)")?;
+    let mut statement = connection.prepare(
+        "SELECT name FROM pragma_table_info(?1) WHERE EXISTS \
+         (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND lower(name) = lower(?1))",
+    )?;
     statement.query_map([table], |row| row.get(0))?.collect()
 }

@@ -86,6 +86,16 @@ pub fn connect(
             return Err(RegistryError::new(&file.path, reason));
         }
     }
+    let trigger = "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND \
+        lower(tbl_name) IN ('agents', 'tasks', 'agent_progress_latest')";
+    let trigger = connection.query_row(trigger, [], |row| row.get::<_, String>(0)).optional();
+    if let Some(trigger) = trigger.map_err(|error| failed(&file.path, &error))? {
+        let reason = format!(
+            "its trigger {trigger} would change more than is known here: \
+             it may be of a version that is not known; nothing was changed"
+        );
+        return Err(RegistryError::new(&file.path, reason));
+    }
     Ok(connection)
 }
 
@@ -126,6 +136,23 @@ pub fn end(
                     Ok(ended)
                 });
                 results.extend(appended);
+            }
+            // One row that cannot be written does not keep the others.
+            Err(error) if batch.len() > 1 && !is_busy(&error) => {
+                for (ending, status) in batch.iter().zip(statuses) {
+                    let alone = (std::slice::from_ref(ending), &[status]);
+                    let row = write_rows(connection, &mut statements, wait, alone.0, alone.1);
+                    results.push(match row.map(|mut rows| rows.remove(0)) {
+                        Ok(Ok((mut ended, written))) => {
+                            ended.notes.extend(append(ending, &ended, &written));
+                            Ok(ended)
+                        }
+                        Ok(Err(why)) => Err(why),
+                        Err(error) => {
+                            Err((Outcome::Failed, failed(&file.path, &error).to_string()))
+                        }
+                    });
+                }
             }
             Err(error) => {
                 locked_out = is_busy(&error);
