@@ -26,6 +26,9 @@ const FURTHER_DIRECTORIES: [&str; 4] = ["/usr/local/bin", "/opt/homebrew/bin", "
 /// How much is read at a time: what a pipe holds.
 const CHUNK: usize = 1 << 16;
 
+/// The longest output of a program, in bytes.
+const LONGEST: usize = 1 << 28;
+
 /// How often a program that has closed its streams is asked without a pause whether it has
 /// ended: it is about to.
 const AT_ONCE: usize = 100;
@@ -130,6 +133,10 @@ impl Stream {
         let Some(from) = &mut self.from else { return Ok(()) };
         match from.read(chunk) {
             Ok(0) => self.from = None,
+            // A tmux server of a hostile user has endless sessions.
+            Ok(read) if self.bytes.len() + read > LONGEST => {
+                return Err(io::Error::other("its output is too long"));
+            }
             Ok(read) => self.bytes.extend_from_slice(&chunk[..read]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
