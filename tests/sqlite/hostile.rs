@@ -127,7 +127,7 @@ c.commit()",
         };
         let ran = all().expect(&[0]);
         assert_eq!(ran.records()[0]["id"], "ghost", "{}", ran.err);
-        fs::set_permissions(&closed, std::os::unix::fs::PermissionsExt::from_mode(0)).unwrap();
+        fs::set_permissions(&closed, std::os::unix::fs::PermissionsExt::from_mode(0o000)).unwrap();
         let ran = all().expect(&[2]);
         assert!(ran.err.contains("closed/.agent-workspace: Permission denied"), "{}", ran.err);
         assert!(ran.err.contains("/gone: the orchestrator knows this workspace"), "{}", ran.err);
