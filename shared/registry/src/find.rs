@@ -79,9 +79,10 @@ impl Found {
     }
 }
 
-/// Finds the registries of the workspaces given, else of the one that the environment names, else of the nearest `.agent-workspace` from the
-/// current directory up, else of the orchestrator's own in the home directory. A workspace
-/// may be given as itself or as the directory it is in.
+/// Finds the registries of the workspaces given, else of the one that the environment names,
+/// else of the nearest `.agent-workspace` from the current directory up, else of the
+/// orchestrator's own in the home directory. A workspace may be given as itself or as the
+/// directory it is in.
 ///
 /// The orchestrator uses a project's before that of the variable. Here the variable is what
 /// the user says, and a `.agent-workspace` somewhere above is only a guess.
@@ -144,7 +145,7 @@ pub fn find_all(
             continue;
         }
         let database = database_of(&workspace);
-        if database.is_none() && !workspace.join(GLOBAL).exists() {
+        if database.is_none() && !may_have_files(&workspace) {
             found.notes.push(format!("{}: no registry in it", workspace.display()));
             continue;
         }
@@ -205,6 +206,12 @@ fn add(workspace: &Path, database: Option<PathBuf>, which: Which, found: &mut Fo
         }
     }
     found.workspaces.push(FoundWorkspace { database, json });
+}
+
+/// Whether a workspace has registry files, or that cannot be asked.
+fn may_have_files(workspace: &Path) -> bool {
+    workspace.join(GLOBAL).try_exists().unwrap_or(true)
+        || task_registries(workspace).map_or(true, |paths| !paths.is_empty())
 }
 
 fn given_workspace(given: &Path) -> Result<PathBuf, String> {
