@@ -131,6 +131,61 @@ task_file([entry('a'), entry('b'), entry('live')])
     assert!(states.values().sum::<usize>() > 10, "{states:?}");
 }
 
+/// Undoing writes the row first and then the line, too: a row at work below a line that says it
+/// has failed would be ended by the orchestrator.
+#[test]
+fn h66_an_undo_killed_at_each_call() {
+    let world = world(
+        "
+for i in ('a', 'b', 'c', 'live', 'done'): agent(c, i, 'completed' if i == 'done' else 'working')
+for i in ('b', 'live'): line(i, 'working', '2026-02-03T04:06:00.000000')
+task_file([entry('a'), entry('b'), entry('live')])
+",
+    );
+    world.session("agent_live", "sleep 3600");
+    let strace = ["strace", "-qq", "-o", "/dev/null", "true"];
+    let ran = run(Command::new(strace[0]).args(&strace[1..]), "");
+    if ran.code != 0 {
+        skip("h66, an undo at each call", &format!("strace cannot trace here: {}", ran.err.trim()));
+        return;
+    }
+    let log = world.path().join("log");
+    let ended = world.prune(&found(&world), &["--yes"]).expect(&[0]);
+    fs::write(&log, ended.out).unwrap();
+    let workspace = world.path().join(".agent-workspace");
+    let mut fresh = Files::new();
+    save(&workspace, &mut fresh);
+    let before = python(&world, STATE);
+    let mut command = world.tool("agentprune");
+    command.args(["--yes", "--undo"]).arg(&log);
+    let mut written = 0;
+    for call in CALLS {
+        for number in 1.. {
+            assert!(number < 2000, "{call} does not come to its end");
+            load(&workspace, &fresh);
+            let inject = format!("inject={call}:signal=KILL:when={number}");
+            let trace = format!("trace={call}");
+            let strace = ["strace", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
+            let ran = run(&mut through(&strace, &command), "");
+            if ran.code == 0 {
+                break;
+            }
+            let at = format!("{call} {number}");
+            assert_eq!(ran.code, 128 + 9, "{at}: {}", ran.err);
+            recover(&world);
+            let state = python(&world, STATE);
+            for id in ["a", "b", "c"] {
+                let (row, line) = (&state["rows"][id], &state["lines"][id]);
+                assert_eq!(row, line, "{at}: {id}: {state}");
+                written += usize::from(row == "working");
+            }
+            assert_eq!(state["other"], before["other"], "{at}");
+        }
+    }
+    println!("{written} rows were back after a kill");
+    assert!(written > 10, "{written}");
+}
+
 fn recover(world: &World) {
     run(world.tool("agentprune").arg("--recover").arg(database(world)), "").ok();
 }

@@ -134,3 +134,113 @@ c.commit()",
         assert_eq!(ran.records()[0]["id"], "ghost");
     });
 }
+
+/// A page of the table `agents` whose thousands of children are all one page: billions of rows in
+/// some 600 KB.
+const BOMB: &str = "
+import struct
+c.execute('CREATE TABLE leaf(x)'); c.execute('CREATE TABLE inner(x)')
+root, leaf, inner = (c.execute('SELECT rootpage FROM sqlite_schema WHERE name=?', (n,)).fetchone()[0]
+    for n in (table, 'leaf', 'inner'))
+size = c.execute('PRAGMA page_size').fetchone()[0]
+c.execute('PRAGMA journal_mode=DELETE'); c.close()
+b = bytearray(open(path, 'rb').read())
+def interior(child):
+    page, at = bytearray(size), size
+    count = (size - 12) // 7 - 1
+    for i in range(count):
+        at -= 5
+        page[at:at + 5] = struct.pack('>IB', child, 1)
+        struct.pack_into('>H', page, 12 + 2 * i, at)
+    page[0] = 5
+    struct.pack_into('>HHHB', page, 1, 0, count, at, 0)
+    struct.pack_into('>I', page, 8, child)
+    return page
+def put(number, page): b[(number - 1) * size:number * size] = page
+put(leaf, b[(root - 1) * size:root * size]); put(inner, interior(leaf)); put(root, interior(inner))
+open(path, 'wb').write(b)
+";
+
+#[test]
+fn h66_endless_rows_are_refused_and_take_neither_time_nor_memory() {
+    let world = World::new();
+    let directory = world.path().join(".agent-workspace/registry");
+    fs::create_dir_all(&directory).unwrap();
+    python(
+        &world,
+        &format!("c = sqlite3.connect(path); c.execute('PRAGMA page_size=65536'); schema(c, 'today')
+task(c); [agent(c, 'a%d' % n, 'completed') for n in range(200)]; c.commit(); table = 'agents'\n{BOMB}"),
+    );
+    let index = world.path().join(".claude-orchestrator");
+    fs::create_dir(&index).unwrap();
+    python(
+        &world,
+        &format!(
+            "path = '{}/global_registry.sqlite3'; c = sqlite3.connect(path)
+c.execute('PRAGMA page_size=65536'); c.execute('CREATE TABLE known_workspaces(workspace_base TEXT)')
+for n in range(200): c.execute('INSERT INTO known_workspaces VALUES(?)', ('/w%d' % n,))
+c.commit(); table = 'known_workspaces'\n{BOMB}",
+            index.display()
+        ),
+    );
+    let begun = Instant::now();
+    let ran = lsagents(&world).expect(&[2]);
+    assert!(ran.err.contains("shows more than a file of its size can hold"), "{}", ran.err);
+    let mut all = world.tool("lsagents");
+    let ran = run(all.arg("--all-workspaces").env("HOME", world.path()), "").expect(&[2]);
+    assert!(ran.err.contains("more than 100000 workspaces"), "{}", ran.err);
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn h66_our_write_changes_no_other_row_whatever_the_schema_says() {
+    for (what, sql) in [
+        ("a key that follows", "CREATE UNIQUE INDEX u ON agents(last_update);
+            CREATE TABLE other(x TEXT REFERENCES agents(last_update) ON UPDATE CASCADE);
+            INSERT INTO other SELECT last_update FROM agents WHERE agent_id='ghost';"),
+        ("a conflict that deletes", "CREATE TABLE copy(agent_id TEXT PRIMARY KEY, task_id TEXT, type TEXT,
+            tmux_session TEXT, parent TEXT, status TEXT UNIQUE ON CONFLICT REPLACE, started_at TEXT,
+            completed_at TEXT, last_update TEXT);
+            INSERT INTO copy SELECT agent_id, task_id, type, tmux_session, parent, status, started_at,
+            completed_at, last_update FROM agents; DROP TABLE agents; ALTER TABLE copy RENAME TO agents;"),
+    ] {
+        let world = world(&format!(
+            "agent(c, 'ghost'); agent(c, 'old', 'failed', last_update='2026-02-03T04:07:00.000000')
+c.execute('PRAGMA foreign_keys=OFF'); c.executescript('''{sql}''')"
+        ));
+        let others = "c = connect(); print(json.dumps([[list(r) for r in c.execute(q)] for q in
+            [\"SELECT * FROM agents WHERE agent_id <> 'ghost'\"] + [\"SELECT * FROM \" + r[0] for r in
+            c.execute(\"SELECT name FROM sqlite_schema WHERE name = 'other'\")]]))";
+        let before = python(&world, others);
+        world.prune(&found(&world), &["--yes"]).expect(&[0, 1]);
+        assert_eq!(python(&world, others), before, "{what}");
+    }
+}
+
+#[test]
+fn h66_a_virtual_table_is_refused() {
+    let world = world(
+        "c.execute('DROP TABLE agents'); c.execute('CREATE VIRTUAL TABLE agents USING \
+fts5(agent_id, task_id, tmux_session, status, started_at, completed_at, last_update)')
+c.execute(\"INSERT INTO agents(agent_id, task_id, status) VALUES('g', 'TASK-1', 'working')\")",
+    );
+    let ran = lsagents(&world).expect(&[2]);
+    assert!(ran.err.contains("it has no table agents"), "{}", ran.err);
+}
+
+#[test]
+fn h66_a_mark_that_is_not_of_our_form_is_no_unfinished_work() {
+    for message in ["agentprune: hi", "agentprune: the end was undone"] {
+        let world = world(&format!(
+            "agent(c, 'f', 'failed', last_update='zzz'); line('f', 'failed', 'zzz')
+c.execute(\"INSERT INTO agent_progress_latest VALUES('TASK-1', 'f', 'zzz', 'failed', 5, '{message}')\")
+agent(c, 'ghost')"
+        ));
+        for _ in 0..2 {
+            world.prune(&found(&world), &["--yes"]).expect(&[0]);
+        }
+        let lines = python(&world, "print(len(open(progress_file('f')).readlines()))");
+        assert_eq!(lines, 1, "{message}");
+        assert!(!found(&world).contains("set_counters"), "{message}");
+    }
+}

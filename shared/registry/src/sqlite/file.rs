@@ -111,8 +111,13 @@ impl DatabaseFile {
         ] {
             connection.set_db_config(program, false).map_err(sqlite)?;
         }
+        // Nothing is put into temporary files, which could fill the disk.
+        connection.pragma_update(None, "temp_store", "MEMORY").map_err(sqlite)?;
+        connection.pragma_update(None, "automatic_index", false).map_err(sqlite)?;
         if access == Access::Write {
-            connection.pragma_update(None, "foreign_keys", true).map_err(sqlite)?;
+            // Otherwise a key of another table could change what stands there. What is inserted
+            // here leads somewhere: it is looked up before.
+            connection.pragma_update(None, "foreign_keys", false).map_err(sqlite)?;
             // As the orchestrator has it: in WAL mode a commit does not wait for the disk.
             connection.pragma_update(None, "synchronous", "NORMAL").map_err(sqlite)?;
         }
@@ -129,13 +134,23 @@ impl DatabaseFile {
     /// # Errors
     /// [`RegistryError`] when it is larger than this.
     pub fn within(self, max_size: u64) -> Result<DatabaseFile, RegistryError> {
-        let log = beside(&self.path, "-wal").symlink_metadata().map_or(0, |log| log.len());
-        let size = self.size.saturating_add(log);
+        let size = self.size.saturating_add(self.size_of_wal());
         if size > max_size {
             let reason = format!("{size} bytes, more than --max-size allows ({max_size})");
             return Err(RegistryError::new(&self.path, reason));
         }
         Ok(self)
+    }
+
+    /// How much text it can hold now, in bytes: that of its pages and of those in its log,
+    /// twice, since UTF-16 may be shorter than UTF-8.
+    pub fn capacity(&self) -> u64 {
+        let size = self.path.symlink_metadata().map_or(0, |file| file.len());
+        size.saturating_add(self.size_of_wal()).saturating_mul(2)
+    }
+
+    fn size_of_wal(&self) -> u64 {
+        beside(&self.path, "-wal").symlink_metadata().map_or(0, |log| log.len())
     }
 
     /// Whether SQLite has its files beside it.
