@@ -77,7 +77,7 @@ fn only_root_becomes_another_user_and_only_one_that_there_is() {
             let mut command = tool(&world, name);
             let refused = run(command.args(["--user", "mallory"]), "").expect(&[2]);
             assert_eq!(refused.err, format!("{name}: --user mallory: there is no such user\n"));
-            for wrong in ["4294967295", "-1", "1:1", "", "0x10", "alice "] {
+            for wrong in ["4294967295", "-1", "+0", "1:1", "", "0x10", "alice "] {
                 let mut command = tool(&world, name);
                 run(command.arg(format!("--user={wrong}")), "").expect(&[2]);
             }
