@@ -169,7 +169,10 @@ fn children_take_signals_as_by_default_whatever_the_parent_ignores() {
     use Signal::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
     let world = World::new();
     for pid in [world.leaked(&[]).pid, world.session("some", "sleep 3600")] {
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let status = || fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        // tmux names a pane's process before that has become the pane's command.
+        wait_until(|| "the pane's command", || !status().starts_with("Name:\ttmux"));
+        let status = status();
         let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:\t")).unwrap();
         let ignored = u64::from_str_radix(ignored, 16).unwrap();
         for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP] {

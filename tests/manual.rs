@@ -109,8 +109,8 @@ fn the_example_of_a_scan_in_agentrecords_5_is_well_formed() {
 }
 
 /// The texts of all sources below a directory.
-fn tests(folder: &Path, found: &mut String) {
-    for entry in fs::read_dir(folder).unwrap() {
+fn tests(directory: &Path, found: &mut String) {
+    for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
             tests(&path, found);

@@ -6,7 +6,7 @@ use std::thread;
 
 use serde_json::Value;
 
-use crate::world::{Entry, Ran, Registry, World, records, run, wait_until};
+use crate::world::{Entry, Ran, Registry, World, records, run};
 
 /// A world with three leaks, one of which ignores SIGTERM, a zombie session and a ghost.
 fn world_with_leftovers(with_others: bool) -> (World, String) {
@@ -20,15 +20,7 @@ fn world_with_leftovers(with_others: bool) -> (World, String) {
     for ignored in ["TERM", "", ""] {
         world.leaked(&[("STANDIN_IGNORE", ignored)]);
     }
-    let mut findings = String::new();
-    // Until it has called execve(2), what tmux starts looks like tmux.
-    wait_until(
-        || "a zombie session",
-        || {
-            findings = world.findings(&[]);
-            findings.contains("\"kind\":\"zombie_session\"")
-        },
-    );
+    let findings = world.findings_with_zombies(&[], 1);
     (world, findings)
 }
 

@@ -6,6 +6,7 @@
 mod could_not_ask;
 mod crash;
 mod ending;
+mod hostile;
 mod listing;
 mod undo;
 mod writers;

@@ -322,14 +322,7 @@ fn at_the_moment_of_ending_a_session(world: World) {
     world.write_global(&Registry::new([Entry::new("last-1-2")]));
     world.session("work", "sleep 3600");
     let pane = world.session("agent_last-1-2", "sleep 3600");
-    let mut findings = String::new();
-    wait_until(
-        || "the zombie",
-        || {
-            findings = world.findings(&[]);
-            of_kind(&findings, "zombie_session").len() == 1
-        },
-    );
+    world.findings_with_zombies(&[], 1);
     let socket = world.socket().display().to_string();
     let client = format!("env -u TMUX tmux -S '{socket}' attach -t =agent_last-1-2");
     for change in [

@@ -55,14 +55,7 @@ fn h47_a_pane_that_was_respawned_at_the_last_moment_is_another() {
     let world = World::new();
     world.write_global(&Registry::new([Entry::new("last-1-2")]));
     world.session("agent_last-1-2", "exec sleep 3600");
-    let mut findings = String::new();
-    wait_until(
-        || "the zombie",
-        || {
-            findings = world.findings(&[]);
-            of_kind(&findings, "zombie_session").len() == 1
-        },
-    );
+    let findings = world.findings_with_zombies(&[], 1);
     let change = "respawn-pane -k -t =agent_last-1-2: 'exec sleep 3600'";
     let ran = world.prune_while(&findings, change).expect(&[1]);
     let actions = records(&ran.out);

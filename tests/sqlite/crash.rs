@@ -61,8 +61,8 @@ print(json.dumps({'rows': rows, 'lines': {i: (last_line(i) or {}).get('status') 
     'lines of b': len(open(progress_file('b')).readlines())}))
 ";
 
-#[test]
-fn h66_killed_at_each_call() {
+/// Agents of which two stand in a JSON file, too. None where nothing can be traced.
+fn traced_world(what: &str) -> Option<World> {
     let world = world(
         "
 for i in ('a', 'b', 'c', 'live', 'done'): agent(c, i, 'completed' if i == 'done' else 'working')
@@ -74,22 +74,22 @@ task_file([entry('a'), entry('b'), entry('live')])
     let strace = ["strace", "-qq", "-o", "/dev/null", "true"];
     let ran = run(Command::new(strace[0]).args(&strace[1..]), "");
     if ran.code != 0 {
-        skip("h66, at each call", &format!("strace cannot trace here: {}", ran.err.trim()));
-        return;
+        skip(what, &format!("strace cannot trace here: {}", ran.err.trim()));
     }
-    let findings = world.path().join("findings");
-    let found = found(&world);
-    assert_eq!(ghosts(&found), ["a", "b", "c"]);
-    fs::write(&findings, found).unwrap();
+    (ran.code == 0).then_some(world)
+}
+
+/// Kills a command at each of its calls, on the same files each time. `killed`: what then must
+/// hold; `ran`: what must hold when it was not killed any more.
+fn at_each_call(
+    world: &World,
+    command: &Command,
+    mut killed: impl FnMut(&Files, &str),
+    mut ran: impl FnMut(&str),
+) {
     let workspace = world.path().join(".agent-workspace");
     let mut fresh = Files::new();
     save(&workspace, &mut fresh);
-    let before = python(&world, STATE);
-    let mut command = world.tool("agentprune");
-    command.args(["--yes"]).arg(&findings);
-
-    let mut points = 0;
-    let mut states: BTreeMap<String, usize> = BTreeMap::new();
     for call in CALLS {
         for number in 1.. {
             assert!(number < 2000, "{call} does not come to its end");
@@ -97,38 +97,87 @@ task_file([entry('a'), entry('b'), entry('live')])
             let inject = format!("inject={call}:signal=KILL:when={number}");
             let trace = format!("trace={call}");
             let strace = ["strace", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
-            let ran = run(&mut through(&strace, &command), "");
-            if ran.code == 0 {
-                finished(&python(&world, STATE), &before, call);
+            let killing = run(&mut through(&strace, command), "");
+            if killing.code == 0 {
+                ran(call);
                 break;
             }
-            assert_eq!(ran.code, 128 + 9, "{call} {number}: {}", ran.err);
-            points += 1;
-            let mut crashed = Files::new();
-            save(&workspace, &mut crashed);
-            if crashed == fresh {
-                continue;
-            }
             let at = format!("{call} {number}");
-            *states.entry(call.to_owned()).or_default() += 1;
-            // The next run, by the same findings, and one that is only to repair and then
-            // does what is left.
-            for recovers in [false, true] {
-                load(&workspace, &crashed);
-                if recovers {
-                    recover(&world);
-                    let state = python(&world, STATE);
-                    for id in ["a", "b", "c"] {
-                        agree(&state, id, &at);
-                    }
-                }
-                run(&mut through(&["env"], &command), "").expect(&[0, 1]);
-                finished(&python(&world, STATE), &before, &at);
-            }
+            assert_eq!(killing.code, 128 + 9, "{at}: {}", killing.err);
+            killed(&fresh, &at);
         }
     }
+}
+
+#[test]
+fn h66_killed_at_each_call() {
+    let Some(world) = traced_world("h66, at each call") else { return };
+    let findings = world.path().join("findings");
+    let found = found(&world);
+    assert_eq!(ghosts(&found), ["a", "b", "c"]);
+    fs::write(&findings, found).unwrap();
+    let workspace = world.path().join(".agent-workspace");
+    let before = python(&world, STATE);
+    let mut command = world.tool("agentprune");
+    command.args(["--yes"]).arg(&findings);
+
+    let mut points = 0;
+    let mut states: BTreeMap<String, usize> = BTreeMap::new();
+    let killed = |fresh: &Files, at: &str| {
+        points += 1;
+        let mut crashed = Files::new();
+        save(&workspace, &mut crashed);
+        if crashed == *fresh {
+            return;
+        }
+        *states.entry(at.split(' ').next().unwrap().to_owned()).or_default() += 1;
+        // The next run, by the same findings, and one that is only to repair and then
+        // does what is left.
+        for recovers in [false, true] {
+            load(&workspace, &crashed);
+            if recovers {
+                recover(&world);
+                let state = python(&world, STATE);
+                for id in ["a", "b", "c"] {
+                    agree(&state, id, at);
+                }
+            }
+            run(&mut through(&["env"], &command), "").expect(&[0, 1]);
+            finished(&python(&world, STATE), &before, at);
+        }
+    };
+    at_each_call(&world, &command, killed, |call| {
+        finished(&python(&world, STATE), &before, call);
+    });
     println!("{points} points, {states:?} with something written");
     assert!(states.values().sum::<usize>() > 10, "{states:?}");
+}
+
+/// Undoing writes the row first and then the line, too: a row at work below a line that says it
+/// has failed would be ended by the orchestrator.
+#[test]
+fn h66_an_undo_killed_at_each_call() {
+    let Some(world) = traced_world("h66, an undo at each call") else { return };
+    let log = world.path().join("log");
+    let ended = world.prune(&found(&world), &["--yes"]).expect(&[0]);
+    fs::write(&log, ended.out).unwrap();
+    let before = python(&world, STATE);
+    let mut command = world.tool("agentprune");
+    command.args(["--yes", "--undo"]).arg(&log);
+    let mut written = 0;
+    let killed = |_: &Files, at: &str| {
+        recover(&world);
+        let state = python(&world, STATE);
+        for id in ["a", "b", "c"] {
+            let (row, line) = (&state["rows"][id], &state["lines"][id]);
+            assert_eq!(row, line, "{at}: {id}: {state}");
+            written += usize::from(row == "working");
+        }
+        assert_eq!(state["other"], before["other"], "{at}");
+    };
+    at_each_call(&world, &command, killed, |_| {});
+    println!("{written} rows were back after a kill");
+    assert!(written > 10, "{written}");
 }
 
 fn recover(world: &World) {

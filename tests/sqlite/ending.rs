@@ -172,7 +172,8 @@ os.mkfifo(progress_file('fifo'))
     assert_eq!(fs::read(world.path().join("victim")).unwrap(), b"");
 }
 
-/// `tracked_files` of the task's registry says where the orchestrator looks.
+/// `tracked_files` of the task's registry says where the orchestrator looks, for a file of the
+/// agent's own name.
 #[test]
 fn the_line_goes_where_the_orchestrator_looks() {
     let world = world(
@@ -180,12 +181,14 @@ fn the_line_goes_where_the_orchestrator_looks() {
 agent(c, 'inside'); agent(c, 'outside')
 task = workspace() + '/TASK-1'
 tracked = lambda name, path: dict(entry(name), tracked_files={'progress_file': path})
-task_file([tracked('inside', task + '/odd.jsonl'), tracked('outside', '/tmp/nowhere/p.jsonl')])
+task_file([tracked('inside', task + '/inside_progress.jsonl'), tracked('outside', '/tmp/nowhere/p.jsonl')])
 ",
     );
     prune(&world, &found(&world));
     let task = world.path().join(".agent-workspace/TASK-1");
-    assert!(fs::read_to_string(task.join("odd.jsonl")).unwrap().contains("agentprune:"));
+    assert!(
+        fs::read_to_string(task.join("inside_progress.jsonl")).unwrap().contains("agentprune:")
+    );
     assert!(task.join("progress/outside_progress.jsonl").exists());
     assert!(!task.join("progress/inside_progress.jsonl").exists());
 }

@@ -105,7 +105,7 @@ c.execute('''CREATE TABLE known_workspaces(workspace_base TEXT PRIMARY KEY, proj
 for base, cwd, active in [
     ({workspace:?}, None, 0), (home + '/literal/${{workspaceFolder}}/ws', None, 1),
     ('/x/~/at-home', None, 1), ('${{workspaceFolder}}/.agent-workspace', {project:?}, 1),
-    ('/nowhere/.agent-workspace', None, 1)]:
+    ('/nowhere/.agent-workspace', None, 1), (home + '/tasks-only', None, 1)]:
     c.execute('INSERT INTO known_workspaces(workspace_base, client_cwd, is_active) VALUES(?,?,?)',
         (base, cwd, active))
 c.close()
@@ -120,6 +120,15 @@ c.close()
     assert_eq!(kinds, ["agent", "registry", "end"], "{}", ran.out);
     assert!(ran.err.contains("/nowhere/.agent-workspace: "), "{}", ran.err);
     assert!(ran.err.contains("it is gone"), "{}", ran.err);
+    // A workspace whose agents stand in the file of a task alone is not passed over: it lacks
+    // the file that is read by default.
+    let task = home.join("tasks-only/TASK-9");
+    fs::create_dir_all(&task).unwrap();
+    fs::write(task.join("AGENT_REGISTRY.json"), r#"{"agents": [{"id": "only"}]}"#).unwrap();
+    let ran = run(&mut command, "").expect(&[2]);
+    assert!(ran.err.contains("GLOBAL_REGISTRY.json: "), "{}", ran.err);
+    let ran = run(command.arg("--all"), "").expect(&[2]);
+    assert!(ran.records().iter().any(|record| record["id"] == "only"), "{}", ran.out);
     // Without an index nobody can say what there is.
     let mut command = world.tool("lsagents");
     command.arg("--all-workspaces").env("HOME", "/nowhere");

@@ -31,15 +31,7 @@ fn leftovers(world: &World, ignored: &str) -> Leftovers {
     let zombies = ZOMBIES.map(|id| world.session(&format!("agent_{id}"), "sleep 3600"));
     let leaked = world.leaked(&[("STANDIN_IGNORE", ignored)]).pid;
     let chosen = ["--unregistered", "-Q", ".kind != \"count_mismatch\""];
-    let mut findings = String::new();
-    // For a moment, what tmux starts is still tmux.
-    wait_until(
-        || "two zombie sessions",
-        || {
-            findings = world.findings(&chosen);
-            findings.matches("\"kind\":\"zombie_session\"").count() == 2
-        },
-    );
+    let findings = world.findings_with_zombies(&chosen, 2);
     fs::write(world.path().join("findings"), &findings).unwrap();
     let registry = fs::read(world.global_path()).unwrap();
     Leftovers { leaked, zombies, registry }

@@ -36,13 +36,13 @@ fn h06_no_server_is_zero_sessions_and_complete() {
         let world = World::new();
         is_zero(&world, "never started");
 
-        let folder = world.path().join(format!("tmux/tmux-{}", nix::unistd::getuid()));
-        DirBuilder::new().mode(0o700).create(&folder).unwrap();
+        let directory = world.path().join(format!("tmux/tmux-{}", nix::unistd::getuid()));
+        DirBuilder::new().mode(0o700).create(&directory).unwrap();
         is_zero(&world, "an empty directory");
         // Dropped, it leaves its file behind, with nobody who listens.
-        drop(UnixListener::bind(folder.join("default")).unwrap());
-        assert!(folder.join("default").exists());
-        fs::write(folder.join("notes"), "no socket").unwrap();
+        drop(UnixListener::bind(directory.join("default")).unwrap());
+        assert!(directory.join("default").exists());
+        fs::write(directory.join("notes"), "no socket").unwrap();
         is_zero(&world, "a stale socket");
 
         for _ in 0..5 {

@@ -13,8 +13,8 @@ PATH=$PATH:/usr/local/bin:/opt/homebrew/bin:/usr/bin:/bin
 while tmux=$(command -v tmux); do
     mount --bind /dev/null "$tmux" || exit 99
     IFS=:
-    for folder in $PATH; do
-        [ -f "$folder/tmux" ] && mount --bind /dev/null "$folder/tmux"
+    for directory in $PATH; do
+        [ -f "$directory/tmux" ] && mount --bind /dev/null "$directory/tmux"
     done
     unset IFS
 done
@@ -143,15 +143,15 @@ fn h05_a_server_that_cannot_be_asked_stops_everything() {
             ("dying server", "echo 'server exited unexpectedly' >&2; exit 1"),
             ("killed", "kill -9 $$"),
         ] {
-            let folder = world.path().join("bin").join(name);
-            fs::create_dir(&folder).unwrap();
-            let fake = folder.join("tmux");
+            let directory = world.path().join("bin").join(name);
+            fs::create_dir(&directory).unwrap();
+            let fake = directory.join("tmux");
             fs::write(&fake, format!("#!/bin/sh\n{script}\n")).unwrap();
             fs::set_permissions(&fake, fs::Permissions::from_mode(0o755)).unwrap();
             trouble.plan(name, |mut command| {
                 let path = command.get_envs().find(|(name, _)| *name == "PATH");
                 let path = path.and_then(|(_, path)| path?.to_str()).unwrap();
-                let path = format!("{}:{path}", folder.display());
+                let path = format!("{}:{path}", directory.display());
                 command.env("PATH", path);
                 command
             });

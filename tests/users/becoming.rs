@@ -47,8 +47,8 @@ fn a_program_becomes_the_user_with_all_groups_and_nothing_of_root() {
             let lines: Vec<&str> = seen.lines().collect();
             let groups = format!("12345 {TEAM}");
             assert_eq!(lines[..4], ["12345", "12345", &groups, "/"], "{seen}");
-            // The last is that of the directory that ls lists.
-            assert_eq!(lines[4].trim(), "0 1 2 3", "{seen}");
+            // One names the socket's file; the last is that of the directory that ls lists.
+            assert_eq!(lines[4].trim(), "0 1 2 3 4", "{seen}");
             let none = "0".repeat(16);
             assert_eq!(lines[5], format!("CapPrm:{none}CapEff:{none}CapAmb:{none}"), "{seen}");
             let expected = ["HOME", "LANG", "LOGNAME", "PATH", "PWD", "SHELL", "TZ", "USER", "_"];
@@ -77,7 +77,7 @@ fn only_root_becomes_another_user_and_only_one_that_there_is() {
             let mut command = tool(&world, name);
             let refused = run(command.args(["--user", "mallory"]), "").expect(&[2]);
             assert_eq!(refused.err, format!("{name}: --user mallory: there is no such user\n"));
-            for wrong in ["4294967295", "-1", "1:1", "", "0x10", "alice "] {
+            for wrong in ["4294967295", "-1", "+0", "1:1", "", "0x10", "alice "] {
                 let mut command = tool(&world, name);
                 run(command.arg(format!("--user={wrong}")), "").expect(&[2]);
             }

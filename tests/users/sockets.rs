@@ -193,3 +193,58 @@ fn h38_a_process_of_another_user_behind_a_users_socket_is_not_talked_to() {
         assert_eq!(told, b"", "it was talked to");
     });
 }
+
+#[test]
+fn h38_a_forged_line_in_the_kernels_list_of_sockets_leads_nowhere() {
+    privately_with_users(|[alice, bob]: [User; 2]| {
+        let world = World::of(&alice);
+        fs::set_permissions(&alice.home, fs::Permissions::from_mode(0o711)).unwrap();
+        let own = alice.home.join("own");
+        let (own, secret) = (own.to_str().unwrap(), alice.home.join("secret"));
+        fs::write(&secret, "secret of alice").unwrap();
+        alice.own(&secret);
+        let start =
+            |socket: &'static str| ["-f", "/dev/null", "-S", socket, "new-session", "-d", "cat"];
+        let hers: &'static str = String::leak(own.to_owned());
+        run(&mut as_user(&alice, "tmux", &start(hers)), "").ok();
+        run(&mut as_user(&bob, "tmux", &start("/tmp/home/bob/evil")), "").ok();
+        let written = alice.home.join("written");
+        booby_trap(&bob, "/tmp/home/bob/evil", &written, &secret);
+        for allow in [
+            &["tmux", "-S", "/tmp/home/bob/evil", "server-access", "-a", "alice"][..],
+            &["chmod", "666", "/tmp/home/bob/evil"],
+        ] {
+            run(&mut as_user(&bob, allow[0], &allow[1..]), "").ok();
+        }
+        // The name of bob's socket has a second line: that alice's server listens on his link,
+        // which leads to her socket and to his by turns.
+        let forge = "
+import os, socket, sys, time
+os.chdir('/tmp/home/bob')
+lines = open('/proc/net/unix', errors='replace').read().splitlines()
+inode = [l.split()[6] for l in lines if l.endswith(' ' + sys.argv[1])][0]
+name = 'x\\n0: 2 0 00010000 0001 01 %s /tmp/home/bob/link' % inode
+os.makedirs(os.path.dirname(name))
+s = socket.socket(socket.AF_UNIX); s.bind(name); s.listen()
+print('ready', flush=True)
+while True:
+    for target in (sys.argv[1], '/tmp/home/bob/evil'):
+        os.symlink(target, 'new'); os.replace('new', 'link'); time.sleep(0.0003)
+";
+        let mut forger = as_user(&bob, "python3", &["-c", forge, own]);
+        let mut forger = forger.stdout(Stdio::piped()).spawn().unwrap();
+        let mut ready = [0; 5];
+        std::io::Read::read_exact(forger.stdout.as_mut().unwrap(), &mut ready).unwrap();
+        for _ in 0..40 {
+            let listed = run(&mut tool_for(&alice, &world, "lssessions"), "").ok();
+            let end = listed.records().pop().unwrap();
+            assert_eq!((&end["count"], &end["sockets"]), (&json!(1), &json!([own])));
+            assert!(!written.exists());
+        }
+        forger.kill().unwrap();
+        forger.wait().unwrap();
+        let buffers = ["-S", "/tmp/home/bob/evil", "list-buffers"];
+        let buffers = run(&mut as_user(&bob, "tmux", &buffers), "").ok().out;
+        assert!(!buffers.contains("secret"), "{buffers}");
+    });
+}

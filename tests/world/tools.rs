@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{World, built, dispositions, place};
+use super::{World, built, dispositions, place, wait_until};
 
 /// The programs and the scripts.
 pub const COMMANDS: [&str; 7] = [
@@ -157,6 +157,23 @@ impl World {
     /// When there is trouble.
     pub fn findings(&self, arguments: &[&str]) -> String {
         self.diff(&self.scan(), arguments).expect(&[0, 1]).out
+    }
+
+    /// What `agentdiff` finds as soon as there are so many zombie sessions. Until it has called
+    /// execve(2), what tmux starts looks like tmux.
+    ///
+    /// # Panics
+    /// When there is trouble, or they never come.
+    pub fn findings_with_zombies(&self, arguments: &[&str], count: usize) -> String {
+        let mut findings = String::new();
+        wait_until(
+            || format!("{count} zombie sessions"),
+            || {
+                findings = self.findings(arguments);
+                findings.matches("\"kind\":\"zombie_session\"").count() == count
+            },
+        );
+        findings
     }
 
     /// Gives findings to `agentprune --yes`, and has tmux run a command on the world's

@@ -12,9 +12,10 @@ use std::rc::Rc;
 use self::args::Arguments;
 use crate::{keep, start};
 use cli::{Failure, Input, Keep, Printer, Program};
+use itertools::Itertools;
 use model::record::{End, Machine, Of, Record};
 use model::rules::{MachineState, Summary, judge, machine_states};
-use model::stream::{Malformed, Scan, read};
+use model::stream::{Malformed, Scan, Sourced, read};
 
 const PROGRAM: Program = Program::new("agentdiff");
 
@@ -79,27 +80,37 @@ fn no_keep_file(failure: Failure) -> Failure {
     }
 }
 
+/// How many records the keep file is asked about at a time.
+const AT_A_TIME: usize = 1000;
+
 /// Marks the records of this user that the keep file says to keep. All of them are asked for, so
 /// that a line that cannot be asked is noticed before it matters.
 fn mark_kept(scans: &mut [Scan<'_>], keep: &Keep) -> Result<(), Failure> {
     if keep.is_empty() {
         return Ok(());
     }
-    let line_for = |line: &str| -> Result<Option<Rc<str>>, Failure> {
-        let record = serde_json::from_str(line).map_err(Failure::trouble)?;
-        let kept_by = keep.line_for(&record).map_err(Failure::Trouble).map_err(no_keep_file)?;
-        Ok(kept_by.map(Rc::from))
-    };
     for scan in scans {
         let uid = scan.end.uid;
-        for process in scan.processes.iter_mut().filter(|process| process.record.uid == uid) {
-            process.kept_by = line_for(process.line)?;
-        }
-        for session in scan.sessions.iter_mut().filter(|session| session.record.uid == uid) {
-            session.kept_by = line_for(session.line)?;
-        }
-        for agent in &mut scan.agents {
-            agent.kept_by = line_for(agent.line)?;
+        mark(&mut scan.processes, |process| process.uid == uid, keep)?;
+        mark(&mut scan.sessions, |session| session.uid == uid, keep)?;
+        mark(&mut scan.agents, |_| true, keep)?;
+    }
+    Ok(())
+}
+
+fn mark<T>(
+    records: &mut [Sourced<'_, T>],
+    is_own: impl Fn(&T) -> bool,
+    keep: &Keep,
+) -> Result<(), Failure> {
+    let own: Vec<_> = records.iter_mut().filter(|sourced| is_own(&sourced.record)).collect();
+    for some in &own.into_iter().chunks(AT_A_TIME) {
+        let some: Vec<_> = some.collect();
+        let lines = some.iter().map(|sourced| serde_json::from_str(sourced.line));
+        let lines = lines.collect::<Result<_, _>>().map_err(Failure::trouble)?;
+        let reasons = keep.reasons_for(lines).map_err(Failure::Trouble).map_err(no_keep_file)?;
+        for (sourced, reason) in some.into_iter().zip(reasons) {
+            sourced.kept_by = reason.map(Rc::from);
         }
     }
     Ok(())

@@ -196,11 +196,10 @@ fn kept(process: &Process, keep: &Keep) -> Standing {
     if keep.is_empty() {
         return Standing::Free;
     }
-    let record = serde_json::to_value(Record::Process(process)).unwrap_or_default();
-    match keep.line_for(&record) {
+    let record = serde_json::to_value(Record::Process(process)).map_err(|error| error.to_string());
+    match record.and_then(|record| keep.reason_for(record)) {
         Ok(None) => Standing::Free,
-        Ok(Some(line)) => Standing::Held(format!("kept by {line}")),
-        Err(error) => Standing::Held(error),
+        Ok(Some(why)) | Err(why) => Standing::Held(why),
     }
 }
 

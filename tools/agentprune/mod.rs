@@ -128,8 +128,8 @@ fn keeps() -> Result<impl FnMut(&PlannedAction<'_>) -> Result<Option<String>, Fa
         let finding: Finding<'_> = serde_json::from_str(action.raw).map_err(Failure::trouble)?;
         for record in [finding.process, finding.session, finding.agent].into_iter().flatten() {
             let record = serde_json::from_str(record.get()).map_err(Failure::trouble)?;
-            if let Some(line) = keep.line_for(&record).map_err(trouble)? {
-                return Ok(Some(format!("kept by {line}")));
+            if let Some(reason) = keep.reason_for(record).map_err(trouble)? {
+                return Ok(Some(reason));
             }
         }
         Ok(None)

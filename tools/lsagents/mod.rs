@@ -12,7 +12,7 @@ use crate::start;
 use cli::{Failure, Printer, Program, ScanWriter};
 use host::environment::var;
 use model::record::Of;
-use registry::{Found, WORKSPACE_VARIABLE, WaitBudget, Which, find, find_all};
+use registry::{Environment, Found, WORKSPACE_VARIABLE, WaitBudget, Which, find, find_all};
 
 const PROGRAM: Program = Program::new("lsagents");
 
@@ -54,8 +54,9 @@ fn registries(arguments: &Arguments, wait: &mut WaitBudget) -> Result<Found, Str
         (false, true) => Which::Tasks,
         (false, false) => Which::Global,
     };
+    let environment = Environment { workspace: var(WORKSPACE_VARIABLE), home: var("HOME") };
     match arguments.all_workspaces {
-        true => find_all(which, wait),
-        false => find(&arguments.workspace, which, var(WORKSPACE_VARIABLE)),
+        true => find_all(which, &environment, wait),
+        false => find(&arguments.workspace, which, environment),
     }
 }

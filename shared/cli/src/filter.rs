@@ -36,7 +36,8 @@ impl Filter {
         }
         let parsed = parsed.ok_or_else(|| format!("filter {expression:?}: not an expression"))?;
         let mut context = ParseCtx::new(Vec::new());
-        context.insert_natives(jaq_core::core());
+        // After `--user`, the environment is still root's and the expression may be the user's.
+        context.insert_natives(jaq_core::core().filter(|(name, ..)| name != "env"));
         context.insert_defs(jaq_std::std());
         let compiled = context.compile(parsed);
         if let Some((error, _)) = context.errs.first() {
@@ -85,7 +86,7 @@ mod tests {
 
     #[test]
     fn errors_name_the_expression() {
-        for expression in [".name ==", "nonsense(1)", ""] {
+        for expression in [".name ==", "nonsense(1)", "env.HOME", "$ENV.HOME", ""] {
             let error = Filter::new(expression).unwrap_err();
             assert!(error.contains(&format!("{expression:?}")), "{error}");
         }

@@ -1,7 +1,7 @@
 //! Running a program for its output, but not for longer than it may take.
 //!
 //! A child gets only what it needs: a bare environment, `/` as its working directory, no input,
-//! and no open file but its own output.
+//! and no open file but its own output; tmux also a handle that names the socket's file.
 
 use std::env;
 use std::fs::File;
@@ -25,6 +25,9 @@ const FURTHER_DIRECTORIES: [&str; 4] = ["/usr/local/bin", "/opt/homebrew/bin", "
 
 /// How much is read at a time: what a pipe holds.
 const CHUNK: usize = 1 << 16;
+
+/// The longest output of a program, in bytes.
+const LONGEST: usize = 1 << 28;
 
 /// How often a program that has closed its streams is asked without a pause whether it has
 /// ended: it is about to.
@@ -130,6 +133,10 @@ impl Stream {
         let Some(from) = &mut self.from else { return Ok(()) };
         match from.read(chunk) {
             Ok(0) => self.from = None,
+            // A tmux server of a hostile user has endless sessions.
+            Ok(read) if self.bytes.len() + read > LONGEST => {
+                return Err(io::Error::other("its output is too long"));
+            }
             Ok(read) => self.bytes.extend_from_slice(&chunk[..read]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),

@@ -113,10 +113,12 @@ mod change {
     impl Wanted {
         fn find(wanted: &str) -> io::Result<Wanted> {
             let mut entry = User::from_name(wanted)?;
-            let uid = match (&entry, wanted.parse::<u32>()) {
+            let is_number = wanted.bytes().all(|byte| byte.is_ascii_digit());
+            let number = wanted.parse::<u32>().ok().filter(|_| is_number);
+            let uid = match (&entry, number) {
                 (Some(user), _) => user.uid,
                 // (uid_t)-1 means "leave it as it is" to the kernel.
-                (None, Ok(uid)) if uid != u32::MAX => Uid::from_raw(uid),
+                (None, Some(uid)) if uid != u32::MAX => Uid::from_raw(uid),
                 (None, _) => return Err(io::Error::other("there is no such user")),
             };
             if entry.is_none() {

@@ -40,8 +40,8 @@ pub struct Sourced<'a, T> {
     pub record: T,
     /// Its line, without the newline.
     pub line: &'a str,
-    /// What the user has said to keep it by, such as `line 3 of /home/u/.config/agentutils/keep`;
-    /// `None`: nothing. Not part of the stream.
+    /// Why the user keeps it, such as `kept by line 3 of /home/u/.config/agentutils/keep`;
+    /// `None`: the user does not say so. Not part of the stream.
     pub kept_by: Option<Rc<str>>,
 }
 

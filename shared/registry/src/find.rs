@@ -3,7 +3,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::fs;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -32,6 +32,22 @@ pub enum Which {
     Tasks,
     /// Both.
     All,
+}
+
+/// What the environment says of the user of this run, who is not always the one who started it.
+#[derive(Debug, Default)]
+pub struct Environment {
+    /// The value of [`WORKSPACE_VARIABLE`].
+    pub workspace: Option<OsString>,
+    /// That of `HOME`.
+    pub home: Option<OsString>,
+}
+
+impl Environment {
+    fn home(&self) -> Result<PathBuf, String> {
+        let home = self.home.as_ref().filter(|home| !home.is_empty());
+        home.map(PathBuf::from).ok_or_else(|| "HOME is not set".to_owned())
+    }
 }
 
 /// The registries of one workspace.
@@ -63,10 +79,10 @@ impl Found {
     }
 }
 
-/// Finds the registries of the workspaces given, else of the one that `from_environment`, the
-/// value of [`WORKSPACE_VARIABLE`], names, else of the nearest `.agent-workspace` from the
-/// current directory up, else of the orchestrator's own in the home directory. A workspace
-/// may be given as itself or as the directory it is in.
+/// Finds the registries of the workspaces given, else of the one that the environment names,
+/// else of the nearest `.agent-workspace` from the current directory up, else of the
+/// orchestrator's own in the home directory. A workspace may be given as itself or as the
+/// directory it is in.
 ///
 /// The orchestrator uses a project's before that of the variable. Here the variable is what
 /// the user says, and a `.agent-workspace` somewhere above is only a guess.
@@ -76,10 +92,10 @@ impl Found {
 pub fn find(
     workspaces: &[PathBuf],
     which: Which,
-    from_environment: Option<OsString>,
+    environment: Environment,
 ) -> Result<Found, String> {
     let workspaces = if workspaces.is_empty() {
-        vec![default_workspace(from_environment)?]
+        vec![default_workspace(environment)?]
     } else {
         workspaces.iter().map(|given| given_workspace(given)).collect::<Result<_, _>>()?
     };
@@ -95,18 +111,32 @@ pub fn find(
 ///
 /// # Errors
 /// When its index of them cannot be read.
-pub fn find_all(which: Which, wait: &mut WaitBudget) -> Result<Found, String> {
-    let index = home()?.join(".claude-orchestrator/global_registry.sqlite3");
+pub fn find_all(
+    which: Which,
+    environment: &Environment,
+    wait: &mut WaitBudget,
+) -> Result<Found, String> {
+    let home = environment.home()?;
+    let index = home.join(".claude-orchestrator/global_registry.sqlite3");
     let known = known_workspaces(&index, wait).map_err(|error| error.to_string())?;
     let mut found = Found::default();
     let mut seen = HashSet::default();
     for KnownWorkspace { base, project } in known {
-        let meant = meanings(&base, project.as_deref());
-        let there = meant.iter().find_map(|path| {
-            let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_dir)?;
-            Some((path.canonicalize().ok()?, (metadata.dev(), metadata.ino())))
-        });
+        let meant = meanings(&base, project.as_deref(), &home);
+        let (mut there, mut trouble) = (None, None);
+        for path in meant {
+            match resolved(&path) {
+                Ok(found) if there.is_none() => there = found,
+                Ok(_) => {}
+                Err(error) => trouble = Some(format!("{}: {error}", path.display())),
+            }
+        }
         let Some((workspace, identity)) = there else {
+            // What cannot be looked at may be there.
+            if let Some(trouble) = trouble {
+                found.trouble.push(trouble);
+                continue;
+            }
             found.notes.push(format!("{base}: the orchestrator knows this workspace, it is gone"));
             continue;
         };
@@ -115,7 +145,7 @@ pub fn find_all(which: Which, wait: &mut WaitBudget) -> Result<Found, String> {
             continue;
         }
         let database = database_of(&workspace);
-        if database.is_none() && !workspace.join(GLOBAL).exists() {
+        if database.is_none() && !may_have_files(&workspace) {
             found.notes.push(format!("{}: no registry in it", workspace.display()));
             continue;
         }
@@ -124,9 +154,24 @@ pub fn find_all(which: Which, wait: &mut WaitBudget) -> Result<Found, String> {
     Ok(found)
 }
 
+/// A directory by its real path, device and inode; None where there is none.
+fn resolved(path: &Path) -> io::Result<Option<(PathBuf, (u64, u64))>> {
+    let found = path.canonicalize().and_then(|real| Ok((fs::metadata(&real)?, real)));
+    match found {
+        Ok((metadata, real)) if metadata.is_dir() => {
+            Ok(Some((real, (metadata.dev(), metadata.ino()))))
+        }
+        Ok(_) => Ok(None),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// The paths that a name of a workspace may mean. It stands in the index as it was given:
 /// `~` and `${workspaceFolder}` are names of directories where nobody replaced them.
-fn meanings(base: &str, project: Option<&str>) -> Vec<PathBuf> {
+fn meanings(base: &str, project: Option<&str>, home: &Path) -> Vec<PathBuf> {
     let mut meant = vec![PathBuf::from(base)];
     let replaced = |variable: &str, by: &Path| {
         let rest = &base[base.find(variable)? + variable.len()..];
@@ -134,21 +179,16 @@ fn meanings(base: &str, project: Option<&str>) -> Vec<PathBuf> {
     };
     meant.extend(project.and_then(|project| replaced("${workspaceFolder}", Path::new(project))));
     if base.starts_with("~/") || base.contains("/~/") {
-        meant.extend(home().ok().and_then(|home| replaced("~/", &home)));
+        meant.extend(replaced("~/", home));
     }
     meant
-}
-
-fn home() -> Result<PathBuf, String> {
-    let home = env::var_os("HOME").filter(|home| !home.is_empty());
-    home.map(PathBuf::from).ok_or_else(|| "HOME is not set".to_owned())
 }
 
 /// The database of a workspace. One that cannot be looked at is one: reading it says why.
 fn database_of(workspace: &Path) -> Option<PathBuf> {
     let database = workspace.join(DATABASE);
     let is_missing =
-        fs::symlink_metadata(&database).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+        fs::symlink_metadata(&database).is_err_and(|error| error.kind() == ErrorKind::NotFound);
     (!is_missing).then_some(database)
 }
 
@@ -166,6 +206,12 @@ fn add(workspace: &Path, database: Option<PathBuf>, which: Which, found: &mut Fo
         }
     }
     found.workspaces.push(FoundWorkspace { database, json });
+}
+
+/// Whether a workspace has registry files, or that cannot be asked.
+fn may_have_files(workspace: &Path) -> bool {
+    workspace.join(GLOBAL).try_exists().unwrap_or(true)
+        || task_registries(workspace).map_or(true, |paths| !paths.is_empty())
 }
 
 fn given_workspace(given: &Path) -> Result<PathBuf, String> {
@@ -192,15 +238,16 @@ fn has_registries(directory: &Path) -> bool {
         || task_registries(directory).map_or(directory.is_dir(), |found| !found.is_empty())
 }
 
-fn default_workspace(from_environment: Option<OsString>) -> Result<PathBuf, String> {
-    if let Some(value) = from_environment.filter(|value| !value.is_empty()) {
+fn default_workspace(environment: Environment) -> Result<PathBuf, String> {
+    let home = environment.home();
+    if let Some(value) = environment.workspace.filter(|value| !value.is_empty()) {
         return given_workspace(Path::new(&value))
             .map_err(|error| format!("{WORKSPACE_VARIABLE}: {error}"));
     }
     let current = env::current_dir().map_err(|error| format!("current directory: {error}"))?;
     let mut tried: Vec<PathBuf> =
         current.ancestors().map(|directory| directory.join(WORKSPACE)).collect();
-    tried.extend(home().map(|home| home.join(AT_HOME)));
+    tried.extend(home.map(|home| home.join(AT_HOME)));
     tried.iter().find(|path| path.is_dir()).cloned().ok_or_else(|| {
         let tried: Vec<String> = tried.iter().map(|path| path.display().to_string()).collect();
         format!(

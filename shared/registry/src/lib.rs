@@ -19,7 +19,7 @@ mod wait;
 
 pub use access::{Access, MAX_SIZE};
 pub use error::RegistryError;
-pub use find::{Found, FoundWorkspace, WORKSPACE_VARIABLE, Which, find, find_all};
+pub use find::{Environment, Found, FoundWorkspace, WORKSPACE_VARIABLE, Which, find, find_all};
 pub use open::open;
 pub use seam::{
     Applied, ChangeKind, Edit, EntryNow, EntryState, Locked, NotWritten, Registry, Restored,

@@ -11,7 +11,7 @@ use model::parse::{
 };
 use model::record::Session;
 
-use super::peer::{NoPeer, Peer, peer};
+use super::peer::{NoPeer, Peer, SocketFile, peer};
 use crate::command::{self, Printed, printed};
 use crate::user;
 
@@ -62,8 +62,8 @@ impl Tmux {
     ) -> Answer {
         let deadline = Instant::now() + ENDING;
         loop {
-            let before = match peer(socket) {
-                Ok(peer) => peer,
+            let (before, file) = match peer(socket) {
+                Ok(found) => found,
                 Err(NoPeer::Nobody) => return Answer::NoServer,
                 Err(NoPeer::Trouble(reason)) => {
                     return Answer::Unreachable(trouble(socket, &reason));
@@ -72,10 +72,10 @@ impl Tmux {
             if !may_be_asked(&before) {
                 return Answer::NotAsked { server_pid: before.pid };
             }
-            match self.list_once(socket, limit) {
+            match self.list_once(socket, &file, limit) {
                 Said::Sessions { server_pids, sessions } => match peer(socket) {
                     // tmux connects by itself: this was the same server before and after.
-                    Ok(after) if after == before => {
+                    Ok((after, _)) if after == before => {
                         return listed(socket, before, &server_pids, sessions);
                     }
                     Err(NoPeer::Trouble(reason)) => {
@@ -94,20 +94,20 @@ impl Tmux {
         }
     }
 
-    fn list_once(&self, socket: &Path, limit: Duration) -> Said {
-        let panes = match self.ask(socket, limit, &["list-panes", "-a", "-F", FORMAT]) {
+    fn list_once(&self, socket: &Path, file: &SocketFile, limit: Duration) -> Said {
+        let panes = match self.ask(file, limit, &["list-panes", "-a", "-F", FORMAT]) {
             Ok(panes) => panes,
             Err(error) => return Said::Trouble(error.to_string()),
         };
         if !panes.success {
             return match parse::tmux::refusal(&panes.stderr) {
-                Refusal::NoServer => self.without_sessions(socket, limit),
+                Refusal::NoServer => self.without_sessions(file, limit),
                 Refusal::HungUp => Said::Ended,
                 Refusal::Trouble(text) => Said::Trouble(text),
             };
         }
         match parse::tmux::sessions(&panes.stdout, &socket.to_string_lossy(), user::uid()) {
-            Ok(sessions) if sessions.is_empty() => self.without_sessions(socket, limit),
+            Ok(sessions) if sessions.is_empty() => self.without_sessions(file, limit),
             Ok(sessions) => {
                 let server_pids = sessions.iter().map(|session| session.server_pid).collect();
                 Said::Sessions { server_pids, sessions }
@@ -117,8 +117,8 @@ impl Tmux {
     }
 
     /// A server may live without a session (`exit-empty off`): it still answers to this.
-    fn without_sessions(&self, socket: &Path, limit: Duration) -> Said {
-        let answer = match self.ask(socket, limit, &["display-message", "-p", "#{pid}"]) {
+    fn without_sessions(&self, file: &SocketFile, limit: Duration) -> Said {
+        let answer = match self.ask(file, limit, &["display-message", "-p", "#{pid}"]) {
             Ok(answer) => answer,
             Err(error) => return Said::Trouble(error.to_string()),
         };
@@ -157,17 +157,16 @@ impl Tmux {
         .into_iter()
         .reduce(|all, next| format!("#{{&&:{all},{next}}}"))
         .unwrap_or_default();
-        let socket = Path::new(&session.socket);
-        match peer(socket) {
-            Ok(peer) if peer.pid == *server_pid => {}
+        let file = match peer(Path::new(&session.socket)) {
+            Ok((peer, file)) if peer.pid == *server_pid => file,
             // The session has gone with its server.
             Ok(_) | Err(NoPeer::Nobody) => return Ok(()),
             Err(NoPeer::Trouble(reason)) => return Err(io::Error::other(reason)),
-        }
+        };
         let target = format!("{id}:");
         let kill = format!("kill-session -t '{id}'");
         let answer =
-            self.ask(socket, limit, &["if-shell", "-F", "-t", &target, &condition, &kill])?;
+            self.ask(&file, limit, &["if-shell", "-F", "-t", &target, &condition, &kill])?;
         match parse::tmux::refusal(&answer.stderr) {
             _ if answer.success => Ok(()),
             Refusal::NoServer | Refusal::HungUp => Ok(()),
@@ -175,10 +174,13 @@ impl Tmux {
         }
     }
 
+    /// Asks the server that was found on this file. Whoever can change a directory of the
+    /// socket's path could otherwise put another server there, which the client would obey.
+    ///
     /// `-u`: without it, in a C locale, tmux writes `_` for what is not ASCII.
-    fn ask(&self, socket: &Path, limit: Duration, arguments: &[&str]) -> io::Result<Printed> {
+    fn ask(&self, file: &SocketFile, limit: Duration, arguments: &[&str]) -> io::Result<Printed> {
         let mut command = command::command(&self.program);
-        printed(command.arg("-u").arg("-S").arg(socket).args(arguments), limit)
+        printed(command.arg("-u").arg("-S").arg(&file.path).args(arguments), limit)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What runs in the panes of sessions, and what their shells do.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use model::claude::{base_name, script};
 use model::record::{ProcSource, Session, Shell, ShellState};
@@ -28,40 +28,39 @@ pub fn fill_running(sessions: &mut [Session], table: &Table) {
         let mut todo: Vec<i32> = on_tty.into_iter().flatten().copied().collect();
         todo.push(pane.pid);
         let mut seen: HashSet<i32> = HashSet::new();
-        let mut names: BTreeSet<String> = BTreeSet::new();
+        let mut living: BTreeMap<i32, Names> = BTreeMap::new();
         while let Some(pid) = todo.pop() {
             if seen.insert(pid)
                 && let Some(stat) = table.get(pid)
             {
-                let children = children.get(&pid).map_or(&[][..], Vec::as_slice);
-                todo.extend(children);
+                todo.extend(children.get(&pid).into_iter().flatten());
                 if !stat.is_dead() {
-                    let own = Names::of(pid, &stat.name, table);
-                    if own.are_of_shell() {
-                        pane.shells.push(shell((pid, stat), &own, children, &pane.tty, table));
-                    }
-                    names.extend(own.all());
+                    living.insert(pid, Names::of(pid, &stat.name, table));
                 }
             }
         }
+        let shells = living.iter().filter(|(_, names)| names.are_of_shell());
+        let shells = shells.filter_map(|(pid, names)| {
+            let children = children.get(pid).into_iter().flatten();
+            let children = children.filter_map(|pid| Some((*pid, living.get(pid)?))).collect();
+            Some(shell((*pid, table.get(*pid)?), names, children, &pane.tty, table))
+        });
+        pane.shells = shells.collect();
+        let names: BTreeSet<String> = living.values().flat_map(Names::all).collect();
         pane.running = names.into_iter().collect();
-        pane.shells.sort_by_key(|shell| shell.pid);
     }
 }
 
-/// Describes a shell in a pane.
+/// Describes a shell in a pane. `living`: its living children.
 fn shell(
     (pid, stat): (i32, &ProcessStat),
     names: &Names,
-    children: &[i32],
+    living: Vec<(i32, &Names)>,
     tty: &str,
     table: &Table,
 ) -> Shell {
-    let living = children.iter().filter_map(|pid| Some((*pid, table.get(*pid)?)));
-    let living: Vec<_> = living.filter(|(_, stat)| !stat.is_dead()).collect();
-    let names_of = |(pid, stat): &(i32, &ProcessStat)| Names::of(*pid, &stat.name, table);
     let children: Vec<Vec<String>> =
-        living.iter().map(|child| names_of(child).all().collect()).collect();
+        living.iter().map(|(_, names)| names.all().collect()).collect();
     let words: Vec<&[u8]> = names.args.iter().map(Vec::as_slice).collect();
     let state = match commands(&words) {
         // ps shows words, and not the mode of the terminal.

@@ -207,17 +207,27 @@ impl<'c> Search<'c> {
 
     /// Asks a server on the sockets it listens on. A server that is starting has none yet, and
     /// one that is exiting has none any more: both get some time.
+    ///
+    /// Any user can forge a line of the kernel's list of sockets, by a socket whose name holds a
+    /// newline: once the server has answered, what else it seemed to listen on is nothing.
     fn follow(&mut self, pid: i32, table: &Table) {
         if self.tmux.is_none() {
             self.trouble.push(format!("tmux server {pid} runs, but {}", not_installed()));
             return;
         }
         let deadline = Instant::now() + ENDING;
+        let trouble = self.trouble.len();
         while table.is_still_tmux_server(pid) {
-            let sockets = table.source.listening_sockets(pid);
-            sockets.iter().for_each(|socket| self.ask(socket));
-            let failed = sockets.iter().any(|socket| self.failed.contains(socket));
-            if failed || self.servers.contains_key(&pid) {
+            let mut sockets = table.source.listening_sockets(pid);
+            // Without a link first: nobody but its owner can make such a path lead to it.
+            sockets.sort_by_cached_key(|s| s.canonicalize().map_or(true, |real| real != *s));
+            for socket in &sockets {
+                self.ask(socket);
+                if self.servers.contains_key(&pid) {
+                    return self.trouble.truncate(trouble);
+                }
+            }
+            if sockets.iter().any(|socket| self.failed.contains(socket)) {
                 return;
             }
             if Instant::now() >= deadline {

@@ -30,7 +30,7 @@ fn h48_h63_a_file_that_it_writes_to_holds_while_it_has_a_name() {
 }
 
 #[test]
-fn h74_claudes_own_folders_hold_nothing() {
+fn h74_claudes_own_directories_hold_nothing() {
     privately(Pid1::Tini, |world| {
         let uid = nix::unistd::geteuid();
         world.run("mkdir -p .claude/debug .npm/_logs config elsewhere");

@@ -58,27 +58,27 @@ pub fn privately<F: FnOnce(&World)>(pid1: Pid1, body: F) {
     assert!(passed, "{}: {out}\n{}", ran.status, String::from_utf8_lossy(&ran.stderr));
 }
 
-/// A folder for what a test starts.
+/// A directory for what a test starts.
 pub struct World {
-    folder: TempDir,
+    directory: TempDir,
 }
 
 impl World {
     fn new() -> World {
         // The first-born of pid 1 is told from others by its start, in ticks of 10 ms.
         thread::sleep(Duration::from_millis(30));
-        World { folder: tempfile::tempdir().unwrap() }
+        World { directory: tempfile::tempdir().unwrap() }
     }
 
     pub fn path(&self) -> &Path {
-        self.folder.path()
+        self.directory.path()
     }
 
     pub fn file(&self, name: &str) -> PathBuf {
         self.path().join(name)
     }
 
-    /// A shell in the folder, with empty standard streams, that knows nothing of the tester.
+    /// A shell in the directory, with empty standard streams, that knows nothing of the tester.
     pub fn shell(&self, script: &str) -> Command {
         let mut shell = Command::new("bash");
         shell.args(["-c", script]).current_dir(self.path()).env_clear();

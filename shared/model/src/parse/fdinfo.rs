@@ -9,7 +9,7 @@ pub enum Target<'t> {
     Socket(u64),
     /// A handle on a process.
     Pidfd,
-    /// A path, of a file, FIFO, device or folder; it may end in ` (deleted)`.
+    /// A path, of a file, FIFO, device or directory; it may end in ` (deleted)`.
     Path(&'t str),
     /// Anything else that has no name, such as an epoll instance.
     Other,

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::agent_sessions::{Sessions, wanted_name};
 use super::context::{FindingBuilder, RuleContext};
-use super::count::{by_reason, counted, kept};
+use super::count::{by_reason, counted};
 use crate::parse::tmux::wanted_key;
 use crate::record::{ActionKind, Agent, Kind, Scope, Session, Subject, is_active};
 use crate::stream::Sourced;
@@ -164,9 +164,9 @@ pub(super) fn judge(context: &mut RuleContext<'_, '_>) {
         context.summary.judged += ghosts.len() as u64;
         ghosts.sort_unstable_by_key(|ghost| ghost.order());
         for Ghost { id, agent, zombie, .. } in ghosts {
-            if let Some(line) = &agent.kept_by {
+            if let Some(reason) = &agent.kept_by {
                 let target = format!("agent {id}");
-                let builder = FindingBuilder::new(Kind::KeptAgent, target, kept(line));
+                let builder = FindingBuilder::new(Kind::KeptAgent, target, reason.to_string());
                 context.report(FindingBuilder { agent: Some(agent.raw()), ..builder });
                 continue;
             }

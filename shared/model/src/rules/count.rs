@@ -13,8 +13,3 @@ pub(super) fn counted(count: usize, one: &str, many: &str) -> String {
 pub(super) fn by_reason(reasons: impl IntoIterator<Item = String>) -> BTreeMap<String, usize> {
     reasons.into_iter().counts().into_iter().collect()
 }
-
-/// Says that the user wants to keep something. `line`: which line of which file says so.
-pub(super) fn kept(line: &str) -> String {
-    format!("kept by {line}")
-}

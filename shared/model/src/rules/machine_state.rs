@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use super::unasked::{HIDDEN, ServersWithClaude, possible_host, unasked_host};
 use crate::record::{
     Agent, End, Machine, Names, Of, ProcSource, Process, Registry, RegistryFile, Servers, Session,
+    is_active,
 };
 use crate::stream::{Malformed, Scan, Sourced, subject};
 
@@ -84,7 +85,8 @@ fn state<'s, 'a>(machine: Machine, uid: u32, scans: &[&'s Scan<'a>]) -> MachineS
 }
 
 /// The entries of these scans, each once, as the first scan has it. If a scan has an entry
-/// twice, the line that sorts first counts.
+/// twice, one that is active counts before one that is over: that could hide it. Of several,
+/// the line that sorts first does.
 fn agents<'s, 'a: 's>(
     scans: impl Iterator<Item = &'s Scan<'a>> + Clone,
 ) -> Vec<(&'s Sourced<'a, Agent<'a>>, &'s End)> {
@@ -99,12 +101,16 @@ fn agents<'s, 'a: 's>(
                 *known.entry((&agent.record.registry, &agent.record.id)).or_insert(agents.len());
             if at == agents.len() {
                 agents.push((agent, &scan.end));
-            } else if at >= first && agent.line < agents[at].0.line {
+            } else if at >= first && rank(agent) < rank(agents[at].0) {
                 agents[at].0 = agent;
             }
         }
     }
     agents
+}
+
+fn rank<'r>(agent: &'r Sourced<'_, Agent<'_>>) -> (bool, &'r str) {
+    (!is_active(agent.record.scope, agent.record.status.as_deref()), agent.line)
 }
 
 fn by_line<'s, 'a, T>(records: &'s [Sourced<'a, T>]) -> impl Iterator<Item = &'s Sourced<'a, T>> {

@@ -3,7 +3,7 @@
 use itertools::Itertools;
 
 use super::context::{FindingBuilder, RuleContext};
-use super::count::{by_reason, counted, kept};
+use super::count::{by_reason, counted};
 use super::holding::{Hold, hold};
 use super::options::Options;
 use super::panes::Panes;
@@ -140,7 +140,7 @@ pub(super) fn judge(context: &mut RuleContext<'_, '_>) {
             ProcessVerdict::Defunct => (Kind::DefunctProcess, unreaped(process)),
             ProcessVerdict::Held(reason) => (Kind::UntrackedProcess, reason),
             ProcessVerdict::Leaked(reason) => match &sourced.kept_by {
-                Some(line) => (Kind::UntrackedProcess, kept(line)),
+                Some(reason) => (Kind::UntrackedProcess, reason.to_string()),
                 None => (Kind::LeakedProcess, reason),
             },
         };

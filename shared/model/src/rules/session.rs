@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::value::RawValue;
 
 use super::context::{FindingBuilder, RuleContext};
-use super::count::{by_reason, counted, kept};
+use super::count::{by_reason, counted};
 use super::options::Options;
 use super::panes::with_claude;
 use crate::record::{Agent, End, Kind, Of, Pane, Scope, Session, Shell, ShellState, Subject};
@@ -198,7 +198,7 @@ fn without_claude<'c>(context: &mut RuleContext<'c, '_>, sessions: &[Seen<'c, '_
             SessionVerdict::Zombie(reason) => (Kind::ZombieSession, reason),
         };
         let (kind, reason) = match &session.kept_by {
-            Some(line) if kind != Kind::BusySession => (Kind::BusySession, kept(line)),
+            Some(reason) if kind != Kind::BusySession => (Kind::BusySession, reason.to_string()),
             _ => (kind, reason),
         };
         if kind == Kind::ZombieSession {

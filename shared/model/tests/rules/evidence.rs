@@ -353,6 +353,26 @@ fn users_are_kept_apart() {
 }
 
 #[test]
+fn an_entry_that_is_over_hides_no_active_one_of_the_same_id() {
+    for order in [["completed", "working"], ["working", "completed"]] {
+        let mut world = everything();
+        world.records(AGENTS).retain(|record| record["id"] == "gone");
+        for status in order {
+            let mut agent = common::agent("double");
+            (agent["scope"], agent["registry"]) = (json!("state"), json!("/w/state.sqlite3"));
+            agent["status"] = json!(status);
+            world.records(AGENTS).push(agent);
+        }
+        world.records(AGENTS).push(common::registry("/w/state.sqlite3", "state"));
+        world.records(AGENTS).push(common::registry(GLOBAL, "global"));
+        let outcome = world.judge();
+        let ghosts = outcome.findings.iter().filter(|finding| finding["kind"] == "ghost_agent");
+        let found: Vec<_> = ghosts.map(|ghost| &ghost["agent"]["status"]).collect();
+        assert_eq!(found, [&json!(null), &json!("working")], "{order:?}");
+    }
+}
+
+#[test]
 fn several_scans_of_one_machine_are_one() {
     type PlanItem = (&'static str, fn(&mut Scan, &mut Scan), &'static [&'static str]);
     let rows: &[PlanItem] = &[

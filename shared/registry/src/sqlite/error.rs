@@ -8,7 +8,7 @@ use crate::error::RegistryError;
 
 /// The primary result codes that people meet, and what they mean here (sqlite.org,
 /// "Result and Error Codes").
-const MEANINGS: [(i32, &str, &str); 8] = [
+const MEANINGS: [(i32, &str, &str); 9] = [
     (ffi::SQLITE_BUSY, "SQLITE_BUSY", "locked by another process; try again later"),
     (ffi::SQLITE_LOCKED, "SQLITE_LOCKED", "locked; try again later"),
     (
@@ -24,6 +24,7 @@ const MEANINGS: [(i32, &str, &str); 8] = [
     (ffi::SQLITE_CORRUPT, "SQLITE_CORRUPT", "corrupt; see: sqlite3 FILE 'PRAGMA integrity_check'"),
     (ffi::SQLITE_NOTADB, "SQLITE_NOTADB", "not a database"),
     (ffi::SQLITE_IOERR, "SQLITE_IOERR", "it cannot be read or written"),
+    (ffi::SQLITE_INTERRUPT, "SQLITE_INTERRUPT", "a statement took too long; it may be corrupt"),
     (ffi::SQLITE_TOOBIG, "SQLITE_TOOBIG", "a text in it is too long"),
 ];
 
@@ -35,6 +36,11 @@ pub fn failed(path: &Path, error: &rusqlite::Error) -> RegistryError {
 /// Whether somebody else has the database locked.
 pub fn is_busy(error: &rusqlite::Error) -> bool {
     code(error).is_some_and(|code| [ffi::SQLITE_BUSY, ffi::SQLITE_LOCKED].contains(&(code & 0xff)))
+}
+
+/// Whether a statement took longer than it may.
+pub fn is_interrupted(error: &rusqlite::Error) -> bool {
+    code(error).is_some_and(|code| code & 0xff == ffi::SQLITE_INTERRUPT)
 }
 
 fn code(error: &rusqlite::Error) -> Option<i32> {

@@ -11,13 +11,14 @@ use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 use std::time::Duration;
 
 use model::record::RegistryFile;
 use nix::unistd::geteuid;
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, ffi};
 
 use super::error::failed;
 use crate::error::RegistryError;
@@ -44,6 +45,7 @@ pub struct DatabaseFile {
     /// What the kernel says of the file. It belongs to the user that this process runs as.
     pub facts: RegistryFile,
     identity: (u64, u64),
+    size: u64,
     /// Keeps the inode from being used again for another file.
     _handle: Handle,
 }
@@ -75,9 +77,10 @@ impl DatabaseFile {
             }
         }
         let identity = (metadata.dev(), metadata.ino());
+        let size = metadata.len();
         let facts = facts(&handle, &metadata, &resolved);
         let facts = facts.map_err(|error| RegistryError::new(&resolved, error))?;
-        Ok(DatabaseFile { path: resolved, facts, identity, _handle: handle })
+        Ok(DatabaseFile { path: resolved, facts, identity, size, _handle: handle })
     }
 
     /// Opens it. `busy`: how long to wait for somebody who has it locked.
@@ -95,15 +98,26 @@ impl DatabaseFile {
             | OpenFlags::SQLITE_OPEN_NOFOLLOW
             | OpenFlags::SQLITE_OPEN_EXRESCODE;
         let sqlite = |error| failed(&self.path, &error);
+        open_safely();
         let connection = Connection::open_with_flags(&self.path, flags).map_err(sqlite)?;
         connection.busy_timeout(busy).map_err(sqlite)?;
         connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_TEXT).map_err(sqlite)?;
-        // What stands in the file calls no functions but SQLite's harmless ones.
-        connection
-            .set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)
-            .map_err(sqlite)?;
+        // What stands in the file calls no functions but SQLite's harmless ones, and is data: a
+        // view or a trigger could go on for ever.
+        for program in [
+            DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA,
+            DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW,
+            DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER,
+        ] {
+            connection.set_db_config(program, false).map_err(sqlite)?;
+        }
+        // Nothing is put into temporary files, which could fill the disk.
+        connection.pragma_update(None, "temp_store", "MEMORY").map_err(sqlite)?;
+        connection.pragma_update(None, "automatic_index", false).map_err(sqlite)?;
         if access == Access::Write {
-            connection.pragma_update(None, "foreign_keys", true).map_err(sqlite)?;
+            // Otherwise a key of another table could change what stands there. What is inserted
+            // here leads somewhere: it is looked up before.
+            connection.pragma_update(None, "foreign_keys", false).map_err(sqlite)?;
             // As the orchestrator has it: in WAL mode a commit does not wait for the disk.
             connection.pragma_update(None, "synchronous", "NORMAL").map_err(sqlite)?;
         }
@@ -115,10 +129,61 @@ impl DatabaseFile {
         Ok(connection)
     }
 
+    /// Checks its size, with that of its log: what is read of it is kept in memory.
+    ///
+    /// # Errors
+    /// [`RegistryError`] when it is larger than this.
+    pub fn within(self, max_size: u64) -> Result<DatabaseFile, RegistryError> {
+        let size = self.size.saturating_add(self.size_of_wal());
+        if size > max_size {
+            let reason = format!("{size} bytes, more than --max-size allows ({max_size})");
+            return Err(RegistryError::new(&self.path, reason));
+        }
+        Ok(self)
+    }
+
+    /// How much text it can hold now, in bytes: that of its pages and of those in its log,
+    /// twice, since UTF-16 may be shorter than UTF-8.
+    pub fn capacity(&self) -> u64 {
+        let size = self.path.symlink_metadata().map_or(0, |file| file.len());
+        size.saturating_add(self.size_of_wal()).saturating_mul(2)
+    }
+
+    fn size_of_wal(&self) -> u64 {
+        beside(&self.path, "-wal").symlink_metadata().map_or(0, |log| log.len())
+    }
+
     /// Whether SQLite has its files beside it.
     pub fn has_wal(&self) -> bool {
         beside(&self.path, "-wal").symlink_metadata().is_ok()
     }
+}
+
+/// Makes SQLite open files as the rest of this program does. Between the check of a file and
+/// its opening somebody may put a FIFO there, which would wait for ever, or a link.
+#[allow(unsafe_code, reason = "rusqlite has no safe call for xSetSystemCall")]
+fn open_safely() {
+    use std::ffi::{c_char, c_int, c_uint};
+    use std::mem::transmute;
+
+    use nix::libc;
+
+    type Open = extern "C" fn(*const c_char, c_int, c_int) -> c_int;
+    extern "C" fn open(path: *const c_char, flags: c_int, mode: c_int) -> c_int {
+        let safely = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC;
+        // SAFETY: SQLite calls this as open(2), with a path that ends with NUL.
+        unsafe { libc::open(path, flags | safely, mode as c_uint) }
+    }
+    static ONCE: Once = Once::new();
+    // SAFETY: the default VFS lives as long as the process, and SQLite calls its "open" with
+    // the parameters of `Open` (os_unix.c, `aSyscall`). No connection is open yet.
+    ONCE.call_once(|| unsafe {
+        let vfs = ffi::sqlite3_vfs_find(std::ptr::null());
+        if let Some(set) = vfs.as_ref().and_then(|vfs| vfs.xSetSystemCall) {
+            let open = transmute::<Open, unsafe extern "C" fn()>(open);
+            set(vfs, c"open".as_ptr(), Some(open));
+        }
+    });
 }
 
 fn beside(path: &Path, ending: &str) -> PathBuf {

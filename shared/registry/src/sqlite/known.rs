@@ -7,10 +7,14 @@ use rusqlite::Connection;
 
 use super::error::failed;
 use super::file::{Access, DatabaseFile};
+use super::limited::{READING, limited};
 use super::read::tidy;
 use super::schema::columns;
 use crate::error::RegistryError;
 use crate::wait::WaitBudget;
+
+/// The most workspaces that are read.
+const MOST: usize = 100_000;
 
 /// A workspace that the orchestrator has seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,17 +35,24 @@ pub fn known_workspaces(
 ) -> Result<Vec<KnownWorkspace>, RegistryError> {
     let file = DatabaseFile::at(path)?;
     let had_wal = file.has_wal();
-    let known = file
-        .connect(Access::Read, wait.left())
-        .and_then(|connection| select(&connection).map_err(|error| failed(&file.path, &error)));
+    let known = file.connect(Access::Read, wait.left()).and_then(|connection| {
+        let known = limited(&connection, READING, || select(&connection));
+        known.map_err(|error| failed(&file.path, &error))
+    });
     if !had_wal {
         tidy(&file);
     }
-    let known = known?;
-    known.ok_or_else(|| {
-        let reason = "could not ask it: it has no table known_workspaces with workspace_base";
-        RegistryError::new(&file.path, reason)
-    })
+    match known? {
+        Some(known) if known.len() > MOST => {
+            let reason = format!("could not ask it: it has more than {MOST} workspaces");
+            Err(RegistryError::new(&file.path, reason))
+        }
+        Some(known) => Ok(known),
+        None => {
+            let reason = "could not ask it: it has no table known_workspaces with workspace_base";
+            Err(RegistryError::new(&file.path, reason))
+        }
+    }
 }
 
 fn select(connection: &Connection) -> rusqlite::Result<Option<Vec<KnownWorkspace>>> {
@@ -51,9 +62,13 @@ fn select(connection: &Connection) -> rusqlite::Result<Option<Vec<KnownWorkspace
     }
     let project = if there.contains("client_cwd") { "client_cwd" } else { "NULL" };
     let mut statement = connection.prepare(&format!(
-        "SELECT workspace_base, {project} FROM known_workspaces ORDER BY workspace_base"
+        "SELECT workspace_base, {project} FROM known_workspaces LIMIT {}",
+        MOST + 1
     ))?;
     let row =
         |row: &rusqlite::Row<'_>| Ok(KnownWorkspace { base: row.get(0)?, project: row.get(1)? });
-    statement.query_map([], row)?.collect::<rusqlite::Result<_>>().map(Some)
+    let known = statement.query_map([], row)?;
+    let mut known: Vec<KnownWorkspace> = known.collect::<rusqlite::Result<_>>()?;
+    known.sort_unstable_by(|one, other| one.base.cmp(&other.base));
+    Ok(Some(known))
 }

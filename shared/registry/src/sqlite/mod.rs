@@ -4,6 +4,7 @@
 mod error;
 mod file;
 mod known;
+mod limited;
 mod marked;
 mod places;
 mod progress;

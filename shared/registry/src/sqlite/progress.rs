@@ -68,10 +68,12 @@ pub struct ProgressFile<'w> {
 
 impl<'w> ProgressFile<'w> {
     /// The file of this agent. `named`: where its task's registry says it is, which counts
-    /// if that is inside the workspace.
+    /// if that is inside the workspace and has the name of this agent's file: a line in the
+    /// database, a registry or the file of another agent would end what lives.
     pub fn of(workspace: &'w Workspace, task: &str, agent: &str, named: Option<&Path>) -> Self {
-        let named = named.and_then(|path| workspace.relative(path));
         let usual = || below(task, "progress", agent, "progress");
+        let named = named.and_then(|path| workspace.relative(path));
+        let named = named.filter(|path| path.file_name() == usual().file_name());
         ProgressFile { workspace, relative: named.unwrap_or_else(usual) }
     }
 
@@ -245,9 +247,13 @@ mod tests {
         let named = outside.path().join("a_progress.jsonl");
         let file = ProgressFile::of(&workspace, "U", "a", Some(&named));
         assert_eq!(file.relative(), Path::new("U/progress/a_progress.jsonl"));
-        let inside = workspace.path.join("T/odd.jsonl");
+        let inside = workspace.path.join("T/a_progress.jsonl");
         let file = ProgressFile::of(&workspace, "U", "a", Some(&inside));
-        assert_eq!(file.relative(), Path::new("T/odd.jsonl"));
+        assert_eq!(file.relative(), Path::new("T/a_progress.jsonl"));
+        for other in ["registry/state.sqlite3", "T/AGENT_REGISTRY.json", "U/b_progress.jsonl"] {
+            let file = ProgressFile::of(&workspace, "U", "a", Some(&workspace.path.join(other)));
+            assert_eq!(file.relative(), Path::new("U/progress/a_progress.jsonl"), "{other}");
+        }
         assert_eq!(fs::read(outside.path().join("a_progress.jsonl")).unwrap(), b"");
     }
 }

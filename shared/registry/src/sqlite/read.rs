@@ -11,6 +11,7 @@ use rusqlite::{Connection, Statement};
 
 use super::error::failed;
 use super::file::{Access, DatabaseFile};
+use super::limited::{READING, limited};
 use super::marked::{MarkedRow, marked};
 use super::rows::{Columns, Row};
 use super::schema::columns;
@@ -23,6 +24,7 @@ const MIGRATING: Duration = Duration::from_secs(1);
 /// Why the rows could not be read.
 enum Unread {
     Sqlite(rusqlite::Error),
+    Unopened(RegistryError),
     /// What is missing.
     Missing(String),
     /// What stands in a row that cannot be.
@@ -56,6 +58,7 @@ pub fn rows(
         tidy(file);
     }
     result.map_err(|unread| match unread {
+        Unread::Unopened(error) => error,
         Unread::Sqlite(error) => failed(&file.path, &error),
         Unread::Missing(what) => RegistryError::new(
             &file.path,
@@ -70,19 +73,25 @@ fn read_once(
     wait: &mut WaitBudget,
     each: &mut dyn FnMut(&Row<'_>),
 ) -> Result<Vec<MarkedRow>, Unread> {
-    let connection =
-        file.connect(Access::Read, wait.left()).map_err(|error| Unread::Odd(error.reason))?;
+    let connection = file.connect(Access::Read, wait.left()).map_err(Unread::Unopened)?;
     let began = Instant::now();
     let locked = connection
         .execute_batch("BEGIN")
         .and_then(|()| connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())));
     wait.spend(began.elapsed());
     locked?;
-    select(&connection, each)?;
-    Ok(marked(&connection)?)
+    limited(&connection, READING, || {
+        select(&connection, file.capacity(), each)?;
+        Ok(marked(&connection)?)
+    })
 }
 
-fn select(connection: &Connection, each: &mut dyn FnMut(&Row<'_>)) -> Result<(), Unread> {
+/// `capacity`: how much text the file can hold, in bytes.
+fn select(
+    connection: &Connection,
+    capacity: u64,
+    each: &mut dyn FnMut(&Row<'_>),
+) -> Result<(), Unread> {
     let there = columns(connection, "agents")?;
     if there.is_empty() {
         return Err(Unread::Missing("it has no table agents".to_owned()));
@@ -93,11 +102,16 @@ fn select(connection: &Connection, each: &mut dyn FnMut(&Row<'_>)) -> Result<(),
     let expression = |name: &'static str| if there.contains(name) { name } else { "NULL" };
     let list: Vec<&str> = Columns::ALL.into_iter().map(expression).collect();
     let mut statement = connection.prepare(&format!("SELECT {} FROM agents", list.join(", ")))?;
-    stream(&mut statement, each)
+    stream(&mut statement, capacity, each)
 }
 
-fn stream(statement: &mut Statement<'_>, each: &mut dyn FnMut(&Row<'_>)) -> Result<(), Unread> {
+fn stream(
+    statement: &mut Statement<'_>,
+    capacity: u64,
+    each: &mut dyn FnMut(&Row<'_>),
+) -> Result<(), Unread> {
     let mut rows = statement.query([])?;
+    let mut held: u64 = 0;
     while let Some(row) = rows.next()? {
         let mut texts = [None; Columns::ALL.len()];
         for (at, name) in Columns::ALL.iter().enumerate() {
@@ -109,6 +123,10 @@ fn stream(statement: &mut Statement<'_>, each: &mut dyn FnMut(&Row<'_>)) -> Resu
                 }
                 _ => return Err(odd("is no text")),
             };
+        }
+        held += texts.iter().flatten().map(|text| text.len() as u64).sum::<u64>();
+        if held > capacity {
+            return Err(Unread::Odd("it shows more than a file of its size can hold".to_owned()));
         }
         let row = Row::new(texts)
             .ok_or_else(|| Unread::Odd("an agent has no agent_id, or no task_id".to_owned()))?;

@@ -11,8 +11,9 @@ use model::record::{
 };
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
-use super::error::failed;
+use super::error::{failed, is_busy};
 use super::file::DatabaseFile;
+use super::limited::{READING, limited};
 use super::marked::marked;
 use super::places::{self, ReadMode};
 use super::read::rows;
@@ -36,6 +37,7 @@ use crate::wait::WaitBudget;
 #[derive(Debug)]
 pub struct DatabaseRegistry {
     path: PathBuf,
+    max_size: u64,
 }
 
 impl DatabaseRegistry {
@@ -49,11 +51,27 @@ impl DatabaseRegistry {
             let reason = "a symbolic link is in its path now";
             return Err(RegistryError::new(path, reason));
         }
-        Ok(DatabaseRegistry { path: resolved })
+        // The files of its tasks are in the workspace where the orchestrator sees it.
+        if path.parent().is_some_and(|parent| parent.ends_with("registry")) {
+            let above = match path.parent().and_then(Path::parent) {
+                Some(above) if above != Path::new("") => above,
+                _ => Path::new("."),
+            };
+            let above = above.canonicalize().map_err(|error| RegistryError::new(path, error))?;
+            if resolved.parent() != Some(&above.join("registry")) {
+                let reason = format!(
+                    "a symbolic link leads from its workspace to {}: the files of its tasks would \
+                     not be found; link the whole workspace instead",
+                    resolved.display()
+                );
+                return Err(RegistryError::new(path, reason));
+            }
+        }
+        Ok(DatabaseRegistry { path: resolved, max_size: access.max_size })
     }
 
     fn open(&self) -> Result<(DatabaseFile, Workspace), RegistryError> {
-        let file = DatabaseFile::at(&self.path)?;
+        let file = DatabaseFile::at(&self.path)?.within(self.max_size)?;
         let workspace = Workspace::of(&file.path);
         let workspace = workspace.map_err(|error| RegistryError::new(&self.path, error))?;
         Ok((file, workspace))
@@ -73,8 +91,8 @@ impl DatabaseRegistry {
         wait.spend(began.elapsed());
         transaction.and_then(|transaction| transaction.rollback()).map_err(sqlite)?;
         step(Step::Locked);
-        let left =
-            unfinished(marked(&connection).map_err(sqlite)?, &workspace, ReadMode::Repair, wait);
+        let marked = limited(&connection, READING, || marked(&connection)).map_err(sqlite)?;
+        let left = unfinished(marked, &workspace, ReadMode::Repair, wait);
         let (count, notes) = finish(&left, &workspace, wait);
         if count > 0 {
             let agents = if count == 1 { "1 agent" } else { &format!("{count} agents") };
@@ -86,7 +104,6 @@ impl DatabaseRegistry {
             step(Step::Repaired(&note));
         }
         let wait = RefCell::new(WaitBudget::new(wait.left()));
-        let connection = RefCell::new(connection);
         Ok(LockedDatabase { connection, file, workspace, wait, is_repaired: count > 0 })
     }
 }
@@ -131,7 +148,7 @@ impl Registry for DatabaseRegistry {
 
 /// A database that is open for changes. It is locked only while it is changed.
 struct LockedDatabase {
-    connection: RefCell<Connection>,
+    connection: Connection,
     file: DatabaseFile,
     workspace: Workspace,
     wait: RefCell<WaitBudget>,
@@ -188,7 +205,7 @@ impl Locked for LockedDatabase {
     }
 
     fn entries(&self, ids: &[&str]) -> Result<Vec<EntryState<'_>>, RegistryError> {
-        let connection = self.connection.borrow();
+        let connection = &self.connection;
         let mut statement = connection
             .prepare(
                 "SELECT started_at, tmux_session, status, last_update, completed_at FROM agents \
@@ -212,7 +229,9 @@ impl Locked for LockedDatabase {
             });
             row.optional().map(|state| state.unwrap_or(EntryState::Missing))
         };
-        ids.iter().map(|id| state(id).map_err(|error| self.error(error))).collect()
+        limited(connection, READING, || {
+            ids.iter().map(|id| state(id).map_err(|error| self.error(error))).collect()
+        })
     }
 
     fn apply(
@@ -240,13 +259,13 @@ impl Locked for LockedDatabase {
         if planned().is_break() {
             return Err(NotWritten::Stopped);
         }
-        let (connection, mut wait) = (self.connection.borrow(), self.wait.borrow_mut());
-        let mut results = end(&connection, &self.file, &self.workspace, &mut wait, &endings);
+        let (connection, mut wait) = (&self.connection, self.wait.borrow_mut());
+        let mut results = end(connection, &self.file, &self.workspace, &mut wait, &endings);
         let ended = endings.iter().zip(&results).filter(|(_, result)| result.is_ok());
         let ended: Vec<(&str, &str)> = ended.map(|(e, _)| (e.id, e.task_id)).collect();
         applied.is_written |= !ended.is_empty();
         let mut marked = places::mark(&self.workspace, &ended, &mut wait);
-        if let Err(error) = look_again(&connection, &endings, &mut results) {
+        if let Err(error) = look_again(connection, &endings, &mut results) {
             applied.notes.push(format!("whether an agent came back: {}", self.error(error)));
         }
         applied.notes.append(&mut marked.notes);
@@ -270,7 +289,7 @@ impl Locked for LockedDatabase {
         if planned().is_break() {
             return Err(NotWritten::Stopped);
         }
-        let (mut connection, mut wait) = (self.connection.borrow_mut(), self.wait.borrow_mut());
+        let (connection, mut wait) = (&self.connection, self.wait.borrow_mut());
         let mut restored = Restored::default();
         for (number, entry) in undo.entries.into_iter().enumerate() {
             if number > 0 {
@@ -280,8 +299,14 @@ impl Locked for LockedDatabase {
                 restored.results.push(Err("it was not changed in a database".to_owned()));
                 continue;
             };
-            let put_back =
-                restore::row(&mut connection, &self.workspace, &entry, &mut restored.notes);
+            // All of them together wait no longer than the run may.
+            let began = Instant::now();
+            let put_back = connection.busy_timeout(wait.left()).and_then(|()| {
+                restore::row(connection, &self.workspace, &entry, &mut restored.notes)
+            });
+            if put_back.as_ref().is_err_and(is_busy) {
+                wait.spend(began.elapsed());
+            }
             let result = put_back.unwrap_or_else(|error| Err(self.error(error).reason));
             if result.is_ok() {
                 restored.notes.extend(places::restore(&self.workspace, entry.json, &mut wait));

@@ -1,9 +1,9 @@
 //! What an interrupted run has left half done.
 //!
-//! A row that we ended is known by the mark in `agent_progress_latest`. As long as nobody
-//! wrote to it since, the last line of its progress file must not be older, and no JSON file
-//! may have the agent as active. If it is otherwise, a run of ours came no further than
-//! the row.
+//! A row that we wrote is known by the mark in `agent_progress_latest`. As long as nobody
+//! wrote to it since, the last line of its progress file must not be older, and if we ended it,
+//! no JSON file may have the agent as active. If it is otherwise, a run of ours came no further
+//! than the row.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::wait::WaitBudget;
 /// How long a run that is still going on may take from a row to the end of its work.
 const GOING_ON: Duration = Duration::from_secs(60);
 
-/// Agents that we ended, and of which something is left to do.
+/// Agents that we ended or whose end we undid, and of which something is left to do.
 #[derive(Debug, Default)]
 pub struct Unfinished {
     rows: Vec<MarkedRow>,
@@ -74,9 +74,11 @@ pub fn unfinished(
             }
         });
     }
-    let agents: Vec<(&str, &str)> = rows.iter().map(|row| (&*row.id, &*row.task_id)).collect();
-    let active = places::active(workspace, &agents, mode, wait, &mut unfinished.notes);
-    unfinished.active = rows.iter().map(|row| active.contains(&row.id)).collect();
+    let ended = rows.iter().filter(|row| !row.is_undone());
+    let ended: Vec<(&str, &str)> = ended.map(|row| (&*row.id, &*row.task_id)).collect();
+    let active = places::active(workspace, &ended, mode, wait, &mut unfinished.notes);
+    let is_active = |row: &MarkedRow| !row.is_undone() && active.contains(&row.id);
+    unfinished.active = rows.iter().map(is_active).collect();
     unfinished.rows = rows;
     unfinished
 }
@@ -111,10 +113,12 @@ pub fn finish(
 ) -> (usize, Vec<String>) {
     let mut notes = unfinished.notes.clone();
     let tasks = Tasks::new(workspace);
-    let mut agents = Vec::new();
+    let mut ended = Vec::new();
     for at in unfinished.todo() {
         let row = &unfinished.rows[at];
-        agents.push((&*row.id, &*row.task_id));
+        if !row.is_undone() {
+            ended.push((&*row.id, &*row.task_id));
+        }
         let Some(size) = unfinished.lines[at] else { continue };
         let file = tasks.progress(&row.task_id, &row.id);
         let line = Line {
@@ -129,8 +133,8 @@ pub fn finish(
             Err(error) => notes.push(format!("{}: {error}", file.relative().display())),
         }
     }
-    if !agents.is_empty() {
-        notes.extend(places::mark(workspace, &agents, wait).notes);
+    if !ended.is_empty() {
+        notes.extend(places::mark(workspace, &ended, wait).notes);
     }
-    (agents.len(), notes)
+    (unfinished.len(), notes)
 }

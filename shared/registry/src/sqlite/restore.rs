@@ -6,10 +6,12 @@
 //! two alike.
 
 use model::record::SqliteEntry;
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
+use super::limited::{WRITING, limited};
+use super::marked::line_status;
 use super::progress::Line;
-use super::schema::MARK;
+use super::schema::UNDONE;
 use super::statements::Statements;
 use super::tasks::Tasks;
 use super::workspace::Workspace;
@@ -20,21 +22,55 @@ use super::workspace::Workspace;
 /// # Errors
 /// Those of SQLite. The inner one says why the row was left as it is.
 pub fn row(
-    connection: &mut Connection,
+    connection: &Connection,
     workspace: &Workspace,
     entry: &SqliteEntry<'_>,
     notes: &mut Vec<String>,
 ) -> rusqlite::Result<Result<(), String>> {
-    let SqliteEntry { agent_id, task_id, before, written, .. } = entry;
+    let SqliteEntry { agent_id, task_id, before, .. } = entry;
     let file = Tasks::new(workspace).progress(task_id, agent_id);
     let size = match file.size() {
         Ok(size) => size,
         Err(error) => return Ok(Err(format!("{}: {error}", file.relative().display()))),
     };
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
     let now = crate::clock::local_now();
+    let put_back = limited(connection, WRITING, || -> rusqlite::Result<_> {
+        let progress = put_back(&transaction, entry, &now)?;
+        transaction.commit()?;
+        Ok(progress)
+    })?;
+    let progress = match put_back {
+        Ok(progress) => progress,
+        Err(why) => return Ok(Err(why)),
+    };
+    let line = Line {
+        timestamp: &now,
+        agent_id,
+        status: line_status(before.status.as_deref()),
+        message: UNDONE,
+        progress,
+    };
+    match file.append(size, &line) {
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => {
+            let path = file.relative().display();
+            notes.push(format!("{path}: {error}; the next run repairs that"));
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// Puts the row back, if nobody has written to it since. Returns how far the agent was.
+fn put_back(
+    transaction: &Transaction<'_>,
+    entry: &SqliteEntry<'_>,
+    now: &str,
+) -> rusqlite::Result<Result<i64, String>> {
+    let SqliteEntry { agent_id, task_id, before, written, .. } = entry;
     let changed = transaction.execute(
-        "UPDATE agents SET status = ?1, completed_at = ?2, last_update = ?3 \
+        "UPDATE OR ABORT agents SET status = ?1, completed_at = ?2, last_update = ?3 \
          WHERE agent_id = ?4 AND task_id = ?5 AND status IS ?6 AND completed_at IS ?7 \
          AND last_update IS ?8",
         params![
@@ -57,22 +93,5 @@ pub fn row(
         return Ok(Err(why.to_owned()));
     }
     let status = before.status.as_deref();
-    let message = format!("{MARK} the end was undone");
-    let progress =
-        Statements::new(&transaction)?.note(task_id, agent_id, (&now, status, &message))?;
-    transaction.commit()?;
-    let line = Line {
-        timestamp: &now,
-        agent_id,
-        // As the orchestrator reads a row without a status.
-        status: status.filter(|status| !status.is_empty()).unwrap_or("working"),
-        message: &message,
-        progress,
-    };
-    match file.append(size, &line) {
-        Ok(_) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => notes.push(format!("{}: {error}", file.relative().display())),
-    }
-    Ok(Ok(()))
+    Statements::new(transaction)?.note(task_id, agent_id, (now, status, UNDONE)).map(Ok)
 }

@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, Statement, params};
 
-/// Statements that are ready to be carried out, many times.
+/// Statements that are ready to be carried out, many times. Without `OR ABORT`, a column may say
+/// that a conflict deletes another row.
 pub struct Statements<'c> {
     /// Ends an agent whose row is still as it was seen. Parameters: the status, the time, the
     /// key, the task, and what was seen of the row.
@@ -21,15 +22,15 @@ impl<'c> Statements<'c> {
     pub fn new(connection: &'c Connection) -> rusqlite::Result<Statements<'c>> {
         Ok(Statements {
             end: connection.prepare(
-                "UPDATE agents SET status = ?1, completed_at = COALESCE(completed_at, ?2), \
+                "UPDATE OR ABORT agents SET status = ?1, completed_at = COALESCE(completed_at, ?2), \
                  last_update = ?2 WHERE agent_id = ?3 AND task_id = ?4 AND status IS ?5 \
                  AND started_at IS ?6 AND tmux_session IS ?7 AND last_update IS ?8 \
                  AND completed_at IS ?9",
             )?,
             progress: connection.prepare("SELECT progress FROM agents WHERE agent_id = ?").ok(),
-            task: connection.prepare("UPDATE tasks SET updated_at = ? WHERE task_id = ?")?,
+            task: connection.prepare("UPDATE OR ABORT tasks SET updated_at = ? WHERE task_id = ?")?,
             latest: connection.prepare(
-                "INSERT INTO agent_progress_latest\
+                "INSERT OR ABORT INTO agent_progress_latest\
                  (task_id, agent_id, timestamp, status, progress, message) \
                  VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (task_id, agent_id) DO UPDATE SET \
                  timestamp = excluded.timestamp, status = excluded.status, \

@@ -14,8 +14,9 @@ use foldhash::HashMap;
 use model::record::{Outcome, Scope, is_active};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
-use super::error::{failed, is_busy};
+use super::error::{failed, is_busy, is_interrupted};
 use super::file::{Access, DatabaseFile};
+use super::limited::{READING, WRITING, limited};
 use super::progress::{Appended, Line, ProgressFile, below, last_line};
 use super::schema::{LATEST, MARK, TASKS, columns};
 use super::statements::Statements;
@@ -86,6 +87,16 @@ pub fn connect(
             return Err(RegistryError::new(&file.path, reason));
         }
     }
+    let trigger = "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND \
+        lower(tbl_name) IN ('agents', 'tasks', 'agent_progress_latest')";
+    let trigger = connection.query_row(trigger, [], |row| row.get::<_, String>(0)).optional();
+    if let Some(trigger) = trigger.map_err(|error| failed(&file.path, &error))? {
+        let reason = format!(
+            "its trigger {trigger} would change more than is known here: \
+             it may be of a version that is not known; nothing was changed"
+        );
+        return Err(RegistryError::new(&file.path, reason));
+    }
     Ok(connection)
 }
 
@@ -106,10 +117,10 @@ pub fn end(
         }
     };
     let mut results = Vec::with_capacity(endings.len());
-    let mut locked_out = false;
+    // Why nothing more is tried.
+    let mut stopped: Option<String> = None;
     for (number, batch) in endings.chunks(ROWS).enumerate() {
-        if locked_out {
-            let reason = format!("{} is locked by another process", file.path.display());
+        if let Some(reason) = &stopped {
             results.extend(batch.iter().map(|_| Err((Outcome::Failed, reason.clone()))));
             continue;
         }
@@ -118,23 +129,37 @@ pub fn end(
         }
         let statuses: Vec<&'static str> =
             batch.iter().map(|ending| over(workspace, ending)).collect();
-        match write_rows(connection, &mut statements, wait, batch, &statuses) {
+        let mut write = |batch: &[Ending<'_>], statuses: &[&'static str]| {
+            let rows = write_rows(connection, &mut statements, wait, batch, statuses)?;
+            Ok(batch.iter().zip(rows).map(|(ending, row)| appended(ending, row)).collect())
+        };
+        match write(batch, &statuses) {
             Ok(written) => {
-                let appended = batch.iter().zip(written).map(|(ending, row)| {
-                    let (mut ended, written) = row?;
-                    ended.notes.extend(append(ending, &ended, &written));
-                    Ok(ended)
-                });
-                results.extend(appended);
+                let written: Vec<Result> = written;
+                results.extend(written);
             }
-            Err(error) => {
-                locked_out = is_busy(&error);
-                let reason = failed(&file.path, &error).to_string();
+            Err(error) if is_busy(&error) || is_interrupted(&error) => {
+                let reason = stopped.insert(failed(&file.path, &error).to_string());
                 results.extend(batch.iter().map(|_| Err((Outcome::Failed, reason.clone()))));
+            }
+            // One row that cannot be written does not keep the others.
+            Err(_) => {
+                for alone in batch.chunks(1).zip(statuses.chunks(1)) {
+                    results.extend(write(alone.0, alone.1).unwrap_or_else(|error| {
+                        vec![Err((Outcome::Failed, failed(&file.path, &error).to_string()))]
+                    }));
+                }
             }
         }
     }
     results
+}
+
+/// What became of an agent whose row was written, or why it was not.
+fn appended(ending: &Ending<'_>, row: RowResult) -> Result {
+    let (mut ended, written) = row?;
+    ended.notes.extend(append(ending, &ended, &written));
+    Ok(ended)
 }
 
 /// Appends the line to a progress file that says what the row says. Returns what is to be
@@ -197,13 +222,15 @@ fn write_rows(
     wait.spend(began.elapsed());
     let transaction = transaction?;
     let now = crate::clock::local_now();
-    let rows = batch
-        .iter()
-        .zip(statuses)
-        .map(|(ending, status)| write_row(&transaction, statements, ending, status, &now));
-    let rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-    transaction.commit()?;
-    Ok(rows)
+    limited(connection, WRITING, || {
+        let rows = batch
+            .iter()
+            .zip(statuses)
+            .map(|(ending, status)| write_row(&transaction, statements, ending, status, &now));
+        let rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+        transaction.commit()?;
+        Ok(rows)
+    })
 }
 
 fn write_row(
@@ -267,6 +294,14 @@ fn faster(transaction: &Transaction<'_>, id: &str) -> rusqlite::Result<String> {
 /// # Errors
 /// Those of SQLite: then that is not known.
 pub fn look_again(
+    connection: &Connection,
+    endings: &[Ending<'_>],
+    results: &mut [Result],
+) -> rusqlite::Result<()> {
+    limited(connection, READING, || look(connection, endings, results))
+}
+
+fn look(
     connection: &Connection,
     endings: &[Ending<'_>],
     results: &mut [Result],

@@ -29,9 +29,9 @@ fn ids(path: &Path) -> Vec<String> {
 }
 
 /// Name, size, bytes and time of everything beside a database.
-fn folder(path: &Path) -> BTreeMap<String, (Vec<u8>, i64, i64)> {
-    let folder = fs::read_dir(path.parent().unwrap()).unwrap().flatten();
-    folder
+fn directory(path: &Path) -> BTreeMap<String, (Vec<u8>, i64, i64)> {
+    let directory = fs::read_dir(path.parent().unwrap()).unwrap().flatten();
+    directory
         .map(|entry| {
             let metadata = entry.metadata().unwrap();
             let name = entry.file_name().into_string().unwrap();
@@ -68,10 +68,10 @@ fn a_table_without_rows_is_a_true_zero() {
 #[test]
 fn a_read_leaves_everything_as_it_was() {
     let database = Database::of("today", "agent(c, 'a')");
-    let before = folder(&database.path());
+    let before = directory(&database.path());
     assert_eq!(before.keys().collect::<Vec<_>>(), ["state.sqlite3"]);
     assert_eq!(ids(&database.path()), ["a"]);
-    assert_eq!(folder(&database.path()), before);
+    assert_eq!(directory(&database.path()), before);
 }
 
 /// What a process that died has left in the log counts, and stays there.
@@ -79,10 +79,10 @@ fn a_read_leaves_everything_as_it_was() {
 fn h66_a_log_left_behind_is_read_and_stays() {
     let database = Database::of("today", "agent(c, 'a')");
     database.python("c = connect()\nagent(c, 'b')\nsys.stdout.flush()\nos._exit(0)");
-    let before = folder(&database.path());
+    let before = directory(&database.path());
     assert!(before["state.sqlite3-wal"].0.len() > 1000, "{:?}", before.keys());
     assert_eq!(ids(&database.path()), ["a", "b"]);
-    let after = folder(&database.path());
+    let after = directory(&database.path());
     for name in ["state.sqlite3", "state.sqlite3-wal"] {
         assert_eq!(before[name], after[name], "{name}");
     }
@@ -90,7 +90,7 @@ fn h66_a_log_left_behind_is_read_and_stays() {
     // Without the file of shared memory, SQLite makes it anew from the log.
     fs::remove_file(database.path().with_file_name("state.sqlite3-shm")).unwrap();
     assert_eq!(ids(&database.path()), ["a", "b"]);
-    assert_eq!(folder(&database.path())["state.sqlite3"], before["state.sqlite3"]);
+    assert_eq!(directory(&database.path())["state.sqlite3"], before["state.sqlite3"]);
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn h66_what_is_no_database_could_not_be_asked() {
     nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
     fails("not a regular file");
     fs::remove_file(&path).unwrap();
-    assert_eq!(folder(&path).len(), 0);
+    assert_eq!(directory(&path).len(), 0);
 }
 
 #[test]
@@ -200,13 +200,13 @@ fn text_that_is_not_utf8_could_not_be_read() {
 #[test]
 fn a_path_is_never_a_uri() {
     for name in ["a?mode=memory", "file:x", "a%20b#c", ":memory:"] {
-        let folder = tempfile::tempdir().unwrap();
-        let odd = folder.path().join(name);
+        let directory = tempfile::tempdir().unwrap();
+        let odd = directory.path().join(name);
         fs::create_dir(&odd).unwrap();
         let database = Database::of("today", "agent(c, 'a')");
         fs::copy(database.path(), odd.join("state.sqlite3")).unwrap();
         assert_eq!(ids(&odd.join("state.sqlite3")), ["a"], "{name}");
-        let names: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
+        let names: Vec<_> = fs::read_dir(directory.path()).unwrap().collect();
         assert_eq!(names.len(), 1, "{names:?}");
         // Nor is a file made that is not there.
         assert!(read(&odd.join("other?mode=rwc")).is_err());
@@ -224,7 +224,7 @@ fn h66_the_database_of_another_user_is_not_opened() {
     let error = read(&database.path()).unwrap_err();
     assert!(error.contains("belongs to uid 65534"), "{error}");
     assert!(error.contains("run as its owner"), "{error}");
-    assert_eq!(folder(&database.path()).len(), 1);
+    assert_eq!(directory(&database.path()).len(), 1);
 }
 
 /// A link is followed once, then SQLite's own files beside must be files of ours.

@@ -40,7 +40,7 @@ fn service_above(pid: i32, survey: &Survey<'_>) -> Option<i32> {
 }
 
 fn rostered(uid: u32, of_claude: &OfClaude, survey: &Survey<'_>) -> Option<i32> {
-    let roster = of_claude.folders.config.as_ref()?.join("daemon/roster.json");
+    let roster = of_claude.directories.config.as_ref()?.join("daemon/roster.json");
     let supervisor = supervisor(&text(&roster, uid)?)?;
     let stat = survey.processes.get(&supervisor.pid)?;
     (!stat.is_dead() && supervisor.is(stat.started)).then_some(supervisor.pid)

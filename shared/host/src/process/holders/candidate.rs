@@ -6,7 +6,7 @@ use model::parse;
 use model::parse::cgroup::holding_unit;
 use model::record::{Holder, How};
 
-use super::claude_files::Folders;
+use super::claude_files::Directories;
 use super::everyone::{Everyone, User, Wanted};
 use super::file_key::FileKey;
 use super::line::process;
@@ -36,18 +36,18 @@ impl Candidate {
     /// started in it.
     pub fn read(
         pid: i32,
-        folders: &Folders,
+        directories: &Directories,
         own_cgroup: &str,
         unit_of_server: Option<&str>,
         sockets: &mut Sockets,
         survey: &Survey<'_>,
     ) -> Candidate {
-        let folders = folders.resolved();
+        let directories = directories.resolved();
         let mut candidate = Candidate {
             pid,
             holders: Vec::new(),
             unread: Vec::new(),
-            files: open_files(pid, sockets, &|path| folders.have(path)),
+            files: open_files(pid, sockets, &|path| directories.have(path)),
             tracer: None,
         };
         if let Some(tty) = survey.processes.get(&pid).and_then(|stat| stat.tty.clone()) {

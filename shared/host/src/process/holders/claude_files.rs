@@ -22,45 +22,48 @@ pub struct OfClaude {
     pub environment: Option<ClaudeEnvironment>,
     /// What it wrote into its session file.
     pub session_file: Option<SessionFile>,
-    /// Its own folders.
-    pub folders: Folders,
+    /// Its own directories.
+    pub directories: Directories,
 }
 
-/// The folders in which Claude keeps its own files: what is open there holds nothing.
+/// The directories in which Claude keeps its own files: what is open there holds nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Folders {
+pub struct Directories {
     /// `CLAUDE_CONFIG_DIR`, else `~/.claude`.
     pub config: Option<PathBuf>,
     all: Vec<PathBuf>,
 }
 
-impl Folders {
+impl Directories {
     /// The same with the paths to which links lead, too: those are what `/proc` shows.
-    pub fn resolved(&self) -> Folders {
-        let real = self.all.iter().filter_map(|folder| folder.canonicalize().ok());
-        Folders { all: real.chain(self.all.iter().cloned()).collect(), config: self.config.clone() }
+    pub fn resolved(&self) -> Directories {
+        let real = self.all.iter().filter_map(|directory| directory.canonicalize().ok());
+        Directories {
+            all: real.chain(self.all.iter().cloned()).collect(),
+            config: self.config.clone(),
+        }
     }
 
     /// Whether a path as `/proc` shows it is in one of them.
     pub fn have(&self, path: &str) -> bool {
         let path = Path::new(path.strip_suffix(" (deleted)").unwrap_or(path));
-        self.all.iter().any(|folder| path.starts_with(folder))
+        self.all.iter().any(|directory| path.starts_with(directory))
     }
 }
 
 /// Reads it. `environ`: its environment, where that can be read. Every file that belongs to
 /// another user is passed over.
 pub fn of_claude(pid: i32, stat: &ProcessStat, uid: u32, environ: Option<&[u8]>) -> OfClaude {
-    let folders = environ.map(|environ| folders(environ, uid)).unwrap_or_default();
+    let directories = environ.map(|environ| directories(environ, uid)).unwrap_or_default();
     let identity = Identity { pid, start: stat.start, started: stat.started };
-    let session_file = folders.config.as_deref().and_then(|config| {
+    let session_file = directories.config.as_deref().and_then(|config| {
         session_file(&text(&config.join(format!("sessions/{pid}.json")), uid)?, identity)
     });
     OfClaude {
         cwd: file::link(pid, "cwd").ok(),
         environment: environ.map(environment),
         session_file,
-        folders,
+        directories,
     }
 }
 
@@ -89,15 +92,15 @@ fn environment(environ: &[u8]) -> ClaudeEnvironment {
     }
 }
 
-fn folders(environ: &[u8], uid: u32) -> Folders {
-    let folder = |name| {
+fn directories(environ: &[u8], uid: u32) -> Directories {
+    let directory = |name| {
         let value = String::from_utf8_lossy(parse::proc::environ(environ, name)?).into_owned();
         Some(PathBuf::from(value)).filter(|path| path.is_absolute())
     };
-    let home = folder("HOME");
+    let home = directory("HOME");
     let in_home = |name: &str| home.as_ref().map(|home| home.join(name));
-    let config = folder("CLAUDE_CONFIG_DIR").or_else(|| in_home(".claude"));
+    let config = directory("CLAUDE_CONFIG_DIR").or_else(|| in_home(".claude"));
     let temporary = PathBuf::from(format!("/tmp/claude-{uid}"));
     let own = [config.clone(), in_home(".npm/_logs"), Some(temporary)];
-    Folders { all: own.into_iter().flatten().collect(), config }
+    Directories { all: own.into_iter().flatten().collect(), config }
 }

@@ -68,23 +68,25 @@ impl Everyone {
     fn read(&mut self, pid: i32, wanted: &Wanted) {
         const LONGEST: usize = 256;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let Ok(folder) = openat(CWD, file::path(pid, "fd"), flags, Mode::empty()) else { return };
+        let Ok(directory) = openat(CWD, file::path(pid, "fd"), flags, Mode::empty()) else {
+            return;
+        };
         let mut room = [MaybeUninit::<u8>::uninit(); 4096];
-        let mut entries = RawDir::new(&folder, &mut room);
+        let mut entries = RawDir::new(&directory, &mut room);
         let mut link = [0_u8; LONGEST];
         while let Some(Ok(entry)) = entries.next() {
             let name = entry.file_name();
             if name.to_bytes().starts_with(b".") {
                 continue;
             }
-            let Ok(length) = readlinkat_raw(folder.as_fd(), name, &mut link) else { continue };
-            self.file(pid, &folder, name, &link[..length], wanted);
+            let Ok(length) = readlinkat_raw(directory.as_fd(), name, &mut link) else { continue };
+            self.file(pid, &directory, name, &link[..length], wanted);
         }
     }
 
-    fn file(&mut self, pid: i32, folder: &OwnedFd, name: &CStr, link: &[u8], wanted: &Wanted) {
+    fn file(&mut self, pid: i32, directory: &OwnedFd, name: &CStr, link: &[u8], wanted: &Wanted) {
         let fd = || name.to_str().ok()?.parse::<i32>().ok();
-        let Some(key) = key(folder, name, link, wanted) else {
+        let Some(key) = key(directory, name, link, wanted) else {
             if link == b"anon_inode:[pidfd]" || link.starts_with(b"pidfd:[") {
                 self.pidfd(pid, fd(), wanted);
             }
@@ -109,7 +111,7 @@ impl Everyone {
 }
 
 /// Which file it is, if it may be wanted.
-fn key(folder: &OwnedFd, name: &CStr, link: &[u8], wanted: &Wanted) -> Option<FileKey> {
+fn key(directory: &OwnedFd, name: &CStr, link: &[u8], wanted: &Wanted) -> Option<FileKey> {
     if !link.starts_with(b"/") {
         return FileKey::in_link(std::str::from_utf8(link).ok()?);
     }
@@ -118,7 +120,7 @@ fn key(folder: &OwnedFd, name: &CStr, link: &[u8], wanted: &Wanted) -> Option<Fi
     let is_device = link == b"/dev/null" || link.starts_with(b"/dev/pts/");
     let is_possible = wanted.has_unnamed && is_unnamed || wanted.has_fifo && !is_device;
     is_possible
-        .then(|| statat(folder, name, AtFlags::empty()).ok())
+        .then(|| statat(directory, name, AtFlags::empty()).ok())
         .flatten()
         .map(|s| FileKey::of(&s))
 }

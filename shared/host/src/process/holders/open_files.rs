@@ -42,7 +42,7 @@ pub enum OpenFile {
 const OF_STREAMS: [How; 6] =
     [How::Terminal, How::Device, How::Reader, How::Writer, How::Peer, How::Log];
 
-/// Reads them. `is_own`: whether a path is in one of Claude's own folders, which hold nothing.
+/// Reads them. `is_own`: whether a path is in one of Claude's own directories, which hold nothing.
 pub fn open_files(pid: i32, sockets: &mut Sockets, is_own: &dyn Fn(&str) -> bool) -> Vec<OpenFile> {
     let mut files = Vec::new();
     let Ok(entries) = fs::read_dir(path(pid, "fd")) else {
@@ -57,7 +57,7 @@ pub fn open_files(pid: i32, sockets: &mut Sockets, is_own: &dyn Fn(&str) -> bool
         match link(pid, &format!("fd/{fd}")) {
             Ok(link) if fd > 2 => files.extend(other(pid, fd, &link, sockets)),
             Ok(link) => stream(pid, fd, &link, sockets, is_own, &mut files),
-            // Closed since the folder was read.
+            // Closed since the directory was read.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(_) => files.extend(OF_STREAMS.map(OpenFile::Unread)),
         }

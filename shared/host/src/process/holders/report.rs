@@ -100,7 +100,7 @@ impl<'s, 't> Examination<'s, 't> {
         self.candidates.entry(pid).or_insert_with(|| {
             Candidate::read(
                 pid,
-                &asked.of_claude.folders,
+                &asked.of_claude.directories,
                 own_cgroup,
                 unit_of_server.as_deref(),
                 &mut self.sockets,
