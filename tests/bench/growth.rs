@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use model::record::Text;
 use model::record::{
     Agent, Counter, DefaultRule, End, Format, Holder, How, Machine, Names, Namespace, Of, Pane,
-    ProcSource, Process, Record, Registry, RegistryFile, Scope, Servers, Session, Shell,
+    ProcSource, Process, Record, Role, Registry, RegistryFile, Scope, Servers, Session, Shell,
     ShellState, Stdout, TmuxOrigin,
 };
 
@@ -169,6 +169,8 @@ fn session(number: usize, taken_at: Timestamp) -> Session {
         dead: false,
         start_command: format!("claude -p x | tee logs/{agent}_stream.jsonl"),
         running: ["claude", "sh", "tee"].map(str::to_owned).into(),
+        below: ["claude", "sh", "tee"].map(str::to_owned).into(),
+        adopted: Vec::new(),
         shells: vec![Shell {
             pid: pane_pid(number),
             name: "sh".to_owned(),
@@ -197,6 +199,7 @@ fn process(number: usize, sessions: usize, taken_at: Timestamp) -> Process {
     let pane = pane_pid(session);
     Process {
         scan: "processes".to_owned(),
+        role: Role::Claude,
         source: ProcSource::Proc,
         pid: pane_pid(sessions + number),
         ppid: pane,
@@ -229,6 +232,7 @@ fn process(number: usize, sessions: usize, taken_at: Timestamp) -> Process {
         cwd: Some("/work".to_owned()),
         claude: None,
         session_file: None,
+        server: None,
     }
 }
 

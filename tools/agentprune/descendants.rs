@@ -2,7 +2,7 @@
 //!
 //! Their handles are taken before their ancestor is signalled: afterwards their ancestry is
 //! lost. They are ended only with `--tree`, and only if nothing holds them, by the rule for
-//! leaks. So a child whose output is read, a server that writes its log, a terminal multiplexer
+//! leaks; MCP servers by the rule for those. So a child whose output is read, a server that writes its log, a terminal multiplexer
 //! and every process with Claude below it are left running.
 
 use std::collections::HashSet;
@@ -16,8 +16,8 @@ use host::signal::{ProcessHandle, Terminator};
 use host::tmux::TMUX_LIMIT;
 use itertools::Itertools;
 use model::plan::{Identity, PlanItem, PlannedAction};
-use model::record::{ActionKind, Evidence, ProcSource, Process, Record};
-use model::rules::{Options, ProcessVerdict, process_verdict};
+use model::record::{ActionKind, Evidence, ProcSource, Process, Record, Role};
+use model::rules::{Options, ProcessVerdict, ServerVerdict, process_verdict, server_verdict};
 
 use super::args::Arguments;
 use super::ending::{Target, end_held};
@@ -147,10 +147,19 @@ pub fn end(
         let (items, held): (Vec<PlanItem<'_, Process>>, Vec<ProcessHandle>) =
             free.into_iter().map(|left| (left.item, left.held)).unzip();
         let targets = items.iter().zip(held).collect();
-        end_held(terminator, ProcSource::Proc, targets, arguments.grace, report)?;
+        end_held(terminator, ProcSource::Proc, targets, arguments.grace, as_before, report)?;
         living = others.into_iter().map(|(left, _)| left).collect();
     }
     Ok(())
+}
+
+/// Nobody comes back to what nothing holds.
+fn as_before<'p, 'a>(
+    _: &dyn Terminator,
+    alive: Vec<Target<'p, 'a>>,
+    _: &mut Report,
+) -> Result<Vec<Target<'p, 'a>>, Failure> {
+    Ok(alive)
 }
 
 /// The evidence of the finding about its ancestor.
@@ -177,8 +186,17 @@ fn holder(left: &Descendant<'_, '_>, now: &[Process], recheck: &Recheck, keep: &
     }
     let above =
         |claude: &&Process| claude.pid == process.pid || claude.ancestors.contains(&process.pid);
-    if let Some(claude) = recheck.processes.iter().find(above) {
+    if let Some(claude) = recheck.processes.iter().filter(|it| it.is_claude()).find(above) {
         return Standing::Held(format!("Claude runs in it: process {}", claude.pid));
+    }
+    let is_server = |it: &&Process| it.role == Role::Server && it.key() == before.key();
+    if let Some(server) = recheck.processes.iter().find(is_server) {
+        return match server_verdict(server, recheck.tmux.uid) {
+            ServerVerdict::Leaked => kept(server, keep),
+            ServerVerdict::None => Standing::Gone,
+            ServerVerdict::Foreign => Standing::Held(format!("it belongs to uid {}", server.uid)),
+            ServerVerdict::Used(why) | ServerVerdict::Held(why) => Standing::Held(why),
+        };
     }
     let options =
         Options { outside_tmux: false, despite: Default::default(), ..recheck.options.clone() };

@@ -22,20 +22,30 @@ const CHANGED: &str = "it has changed since it was judged";
 /// An item, and the handle of its process.
 pub type Target<'p, 'a> = (&'p PlanItem<'a, Process>, ProcessHandle);
 
-/// Ends processes that were judged: SIGTERM to all, one grace for all, SIGKILL to the rest.
+/// Returns those that may be sent SIGKILL, and reports the others.
+pub type Judge = for<'p, 'a> fn(
+    &dyn Terminator,
+    Vec<Target<'p, 'a>>,
+    &mut Report,
+) -> Result<Vec<Target<'p, 'a>>, Failure>;
+
+/// Ends processes that were judged: SIGTERM to all, one grace for all, SIGKILL to those of the
+/// rest that are judged `again` to be ended.
 ///
 /// # Errors
-/// When the log cannot be written; then none is signalled.
+/// When the log cannot be written; then none is signalled. When the rest cannot be judged.
 pub fn end_held(
     terminator: &dyn Terminator,
     source: ProcSource,
     targets: Vec<Target<'_, '_>>,
     grace: Duration,
+    again: Judge,
     report: &mut Report,
 ) -> Result<(), Failure> {
     report.all_planned(targets.iter().map(|(item, _)| &item.action))?;
     let targets = signal(terminator, targets, Signal::SIGTERM, report);
     let alive = wait(terminator, targets, grace, AFTER_TERM, report);
+    let alive = if alive.is_empty() { alive } else { again(terminator, alive, report)? };
     let killed = signal(terminator, alive, Signal::SIGKILL, report);
     let alive = wait(terminator, killed, AFTER_KILL, "ended by SIGKILL", report);
     if alive.is_empty() {

@@ -1,4 +1,4 @@
-//! Ending leaked processes.
+//! Ending leaked processes and servers.
 //!
 //! For each process, a handle is taken first, and then the process is judged again. So the
 //! signal reaches the judged process or none, even if its pid passes to another: a pidfd
@@ -10,9 +10,8 @@ use cli::Failure;
 use host::signal::{ProcessHandle, Terminator, capacity, terminator};
 use itertools::Itertools;
 use model::plan::PlanItem;
-use model::record::Outcome;
-use model::record::{ProcSource, Process};
-use model::rules::{ProcessVerdict, process_verdict};
+use model::record::{Kind, Outcome, ProcSource, Process, Role};
+use model::rules::{ProcessVerdict, ServerVerdict, process_verdict, server_verdict};
 
 use super::args::Arguments;
 use super::descendants;
@@ -66,14 +65,36 @@ fn end_together(
             targets.extend(still_leaked(terminator, held, &recheck, report)?);
         }
     }
+    // Of a server that is several processes, the first to be signalled is its top.
+    targets.sort_by_key(|(item, _)| match item.subject.role {
+        Role::Server => item.subject.ancestors.len(),
+        Role::Claude | Role::Child => 0,
+    });
     // By ps, too little is known of what is not Claude.
     let left = match source {
         ProcSource::Proc => descendants::hold(terminator, &targets, source, room - targets.len())
             .map_err(Failure::trouble)?,
         ProcSource::Ps => Vec::new(),
     };
-    end_held(terminator, source, targets, arguments.grace, report)?;
+    end_held(terminator, source, targets, arguments.grace, judged_again, report)?;
     descendants::end(terminator, left, arguments, report)
+}
+
+/// Judges servers again that SIGTERM has not ended: what is below them, or who comes to them,
+/// may have changed. Nobody comes back to a Claude that nothing holds.
+fn judged_again<'p, 'a>(
+    terminator: &dyn Terminator,
+    alive: Vec<Target<'p, 'a>>,
+    report: &mut Report,
+) -> Result<Vec<Target<'p, 'a>>, Failure> {
+    let is_server = |(item, _): &Target<'_, '_>| item.action.found == Kind::LeakedServer;
+    let (servers, mut leaked): (Vec<_>, Vec<_>) = alive.into_iter().partition(is_server);
+    for (evidence, group) in &servers.into_iter().chunk_by(|(item, _)| &item.action.origin.evidence)
+    {
+        let recheck = Recheck::scan(evidence, host::tmux::TMUX_LIMIT)?;
+        leaked.extend(still_leaked(terminator, group.collect(), &recheck, report)?);
+    }
+    Ok(leaked)
 }
 
 fn take_hold<'p, 'a: 'p>(
@@ -105,7 +126,7 @@ fn still_leaked<'p, 'a>(
     let mut leaked = Vec::new();
     let mut others = Vec::new();
     for (item, process) in held {
-        match judge(&item.subject, recheck) {
+        match judge(item, recheck) {
             Ok(()) => leaked.push((item, process)),
             Err((result, reason)) => others.push(((item, process), result, reason)),
         }
@@ -124,7 +145,8 @@ fn still_leaked<'p, 'a>(
 }
 
 /// Whether this is still the process of the finding, and still a leak.
-fn judge(found: &Process, recheck: &Recheck) -> Result<(), (Outcome, String)> {
+fn judge(item: &PlanItem<'_, Process>, recheck: &Recheck) -> Result<(), (Outcome, String)> {
+    let found = &item.subject;
     let Some(stat) = recheck.tmux.table.get(found.pid) else {
         return Err((Outcome::Gone, "no such process".to_owned()));
     };
@@ -136,8 +158,28 @@ fn judge(found: &Process, recheck: &Recheck) -> Result<(), (Outcome, String)> {
         return Err((Outcome::Gone, "already dead".to_owned()));
     }
     let Some(process) = recheck.processes.iter().find(|process| process.pid == found.pid) else {
-        return Err((Outcome::Skipped, "it is no longer Claude".to_owned()));
+        let what = match item.action.found {
+            Kind::LeakedServer => "it is no longer a server of Claude",
+            _ => "it is no longer Claude",
+        };
+        return Err((Outcome::Skipped, what.to_owned()));
     };
+    if item.action.found == Kind::LeakedServer {
+        return match server_verdict(process, recheck.tmux.uid) {
+            ServerVerdict::Leaked => Ok(()),
+            ServerVerdict::Foreign => {
+                Err((Outcome::Skipped, format!("it belongs to uid {} now", process.uid)))
+            }
+            ServerVerdict::None => {
+                Err((Outcome::Skipped, "it is no longer a server of Claude".to_owned()))
+            }
+            ServerVerdict::Used(by) => Err((Outcome::Skipped, format!("it is used now: {by}"))),
+            ServerVerdict::Held(by) => Err((Outcome::Skipped, format!("it is held now: {by}"))),
+        };
+    }
+    if !process.is_claude() {
+        return Err((Outcome::Skipped, "it is no longer Claude".to_owned()));
+    }
     match process_verdict(process, &recheck.panes(), recheck.tmux.uid, &recheck.options) {
         ProcessVerdict::Foreign => {
             Err((Outcome::Skipped, format!("it belongs to uid {} now", process.uid)))

@@ -10,15 +10,18 @@ use jiff::{SignedDuration, Timestamp};
 use model::claude::NameRule;
 use model::plan::Identity;
 use model::record::{
-    DefaultRule, Evidence, Names, ProcSource, Process, RegistryFile, Servers, Session,
+    DefaultRule, Evidence, Names, ProcSource, Process, RegistryFile, Role, Servers, Session,
 };
-use model::rules::{HIDDEN, Options, Panes, ServersWithClaude, possible_host, with_claude};
+use model::rules::{
+    HIDDEN, LeakedServers, Options, Panes, ServerVerdict, ServersWithClaude, possible_host,
+    server_verdict, with_claude,
+};
 
 /// A new scan, made in the way that the evidence of a finding names.
 pub struct Recheck {
     /// tmux, and the process table.
     pub tmux: Scan,
-    /// The processes that are Claude.
+    /// The processes that are Claude, and the servers that Claude has left.
     pub processes: Vec<Process>,
     /// When the scan began.
     pub scanned_at: Timestamp,
@@ -53,12 +56,12 @@ pub fn sessions(evidence: &Evidence, limit: Duration) -> Result<Scan, Failure> {
     if seen.trouble.is_empty() { Ok(seen) } else { Err(Failure::Trouble(seen.trouble.join("; "))) }
 }
 
-/// The processes that are Claude now, by the names of the evidence.
-fn claude(evidence: &Evidence, tmux: &Scan) -> Result<Vec<Process>, Failure> {
+/// The processes that have these roles now, by the names of the evidence.
+fn list(evidence: &Evidence, roles: &[Role], tmux: &Scan) -> Result<Vec<Process>, Failure> {
     let names = evidence.names.clone().unwrap_or(Names::Rule(DefaultRule::Default));
     let rule = NameRule::new(&names).map_err(Failure::Trouble)?;
     let trouble = |error| Failure::Trouble(format!("process table: {error}"));
-    host::process::claude(&tmux.table, &rule, false).map_err(trouble)
+    host::process::list(&tmux.table, &rule, roles, false).map_err(trouble)
 }
 
 /// Why the session of an entry of this registry may be on a server that was not asked;
@@ -80,7 +83,7 @@ pub fn unasked_host(
     if tmux.unasked.is_empty() {
         return Ok(None);
     }
-    let with_claude = ServersWithClaude::of(&claude(evidence, tmux)?);
+    let with_claude = ServersWithClaude::of(&list(evidence, &[Role::Claude], tmux)?);
     let host = possible_host(file, &tmux.unasked, &with_claude);
     Ok(host.map(|host| model::rules::unasked_host(host, &with_claude)))
 }
@@ -93,7 +96,7 @@ impl Recheck {
     pub fn scan(evidence: &Evidence, limit: Duration) -> Result<Recheck, Failure> {
         let scanned_at = host::clock::now();
         let tmux = sessions(evidence, limit)?;
-        let processes = claude(evidence, &tmux)?;
+        let processes = list(evidence, &[Role::Claude, Role::Server], &tmux)?;
         let options = Options {
             prefix: evidence.prefix.clone(),
             min_age: SignedDuration::ZERO,
@@ -122,6 +125,14 @@ impl Recheck {
     pub fn has_claude(&self, session: &Session) -> bool {
         let with_claude = with_claude(&self.panes(), &self.processes);
         with_claude.contains(&(session.server_pid, session.id.as_str()))
+    }
+
+    /// The processes of servers that have leaked.
+    pub fn leaked_servers(&self) -> LeakedServers<'_> {
+        let uid = self.tmux.uid;
+        let is_leaked = |process: &&Process| server_verdict(process, uid) == ServerVerdict::Leaked;
+        let leaked = self.processes.iter().filter(is_leaked);
+        leaked.map(|process| (process.pid, process.start_time.as_str())).collect()
     }
 
     /// Whether this program runs in a session: below one of its panes, or started there.

@@ -83,7 +83,8 @@ fn judge<'s>(found: &Zombie<'_>, recheck: &'s Recheck) -> Result<&'s Session, (O
         is_named: found.named_by.as_ref().is_some_and(|agent| names(agent, session)),
         seen_at: recheck.scanned_at,
     };
-    match session_verdict(session, evidence, recheck.tmux.uid, &recheck.options) {
+    let leaked = recheck.leaked_servers();
+    match session_verdict(session, evidence, &leaked, recheck.tmux.uid, &recheck.options) {
         SessionVerdict::Foreign => {
             Err((Outcome::Skipped, format!("it belongs to uid {} now", session.uid)))
         }

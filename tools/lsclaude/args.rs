@@ -2,9 +2,9 @@
 
 use clap::Parser;
 use cli::{OutputArgs, Processes, UserArgs, proc_source};
-use model::record::ProcSource;
+use model::record::{ProcSource, Role};
 
-/// List the processes that are Claude, one JSON object a line.
+/// List the processes that are Claude, and those that it has left, one JSON object a line.
 ///
 /// A process is Claude by the base name of its executable, of its first argument, or of
 /// the script an interpreter runs; never by a part of its arguments. The last line is an
@@ -25,6 +25,16 @@ pub struct Arguments {
     /// Also count processes of this name as Claude (repeatable)
     #[arg(long, value_name = "NAME")]
     pub also_name: Vec<String>,
+
+    /// List processes with these roles: claude, server (MCP servers that Claude has left), child
+    /// (whatever else it has left)
+    #[arg(
+        long,
+        value_name = "ROLE[,ROLE...]",
+        value_delimiter = ',',
+        default_value = "claude,server"
+    )]
+    pub role: Vec<Role>,
 
     /// Give all arguments in full
     #[arg(long)]

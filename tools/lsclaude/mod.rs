@@ -1,4 +1,4 @@
-//! `lsclaude`: the processes that are Claude, as JSON Lines.
+//! `lsclaude`: the processes that are Claude, and what those have left, as JSON Lines.
 //!
 //! It knows the process table and what Claude is; it knows neither registries nor tmux.
 
@@ -12,7 +12,7 @@ use cli::{Failure, Printer, Program, ScanWriter};
 use host::environment::var;
 use host::process::Table;
 use model::claude::{NameRule, base_name};
-use model::record::{DefaultRule, Names, Of, Record};
+use model::record::{DefaultRule, Names, Of, Record, Role};
 
 const PROGRAM: Program = Program::new("lsclaude");
 
@@ -32,10 +32,12 @@ fn run(arguments: Arguments) -> Result<u8, Failure> {
     let source = arguments.proc_source.unwrap_or(host::process::USUAL);
     end.names = Some(names);
     end.proc_source = Some(source);
+    // Nothing follows from it about what is Claude, as if that had been filtered out.
+    end.filtered |= !arguments.role.contains(&Role::Claude);
     let mut scan = ScanWriter::new(PROGRAM, printer, end);
     let seen = |rule: &NameRule| {
         let table = Table::read(source)?;
-        host::process::claude(&table, rule, arguments.full)
+        host::process::list(&table, rule, &arguments.role, arguments.full)
     };
     match (no_machine, rule.map(|rule| seen(&rule))) {
         (None, Ok(Ok(processes))) => {

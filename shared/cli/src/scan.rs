@@ -47,7 +47,7 @@ impl ScanWriter {
     /// When it cannot be written.
     pub fn finish(mut self) -> Result<u8, Failure> {
         self.end.complete = self.trouble.is_empty();
-        self.end.filtered = self.printer.filters();
+        self.end.filtered |= self.printer.filters();
         self.end.count = self.printer.count();
         self.end.error = (!self.trouble.is_empty()).then(|| self.trouble.join("; "));
         if !self.end.complete {

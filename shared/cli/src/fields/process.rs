@@ -1,6 +1,6 @@
 //! The fields of processes.
 
-use model::record::HOWS;
+use model::record::{HOWS, Role};
 
 use super::common::SCAN;
 use crate::field::{Field, Unit};
@@ -82,6 +82,72 @@ const HOLDER: &[Field] = &[
     .nullable(),
 ];
 
+/// The words of the model's table of roles.
+const ROLE_WORDS: [Word; Role::ALL.len()] = {
+    let mut words = [Word::plain("", ""); Role::ALL.len()];
+    let mut at = 0;
+    while at < Role::ALL.len() {
+        words[at] = Word::plain(Role::ALL[at].1, Role::ALL[at].2);
+        at += 1;
+    }
+    words
+};
+
+const ROLE: Unit = Unit::Word(&ROLE_WORDS);
+
+const SERVER: &[Field] = &[
+    Field::new(
+        "top",
+        Unit::Number,
+        "The highest process of its chain",
+        "The highest process of the chain of processes that are one server, such as `npx`, a          shell and node(1). Its parent is gone.",
+    ),
+    Field::new(
+        "chain",
+        Unit::List("numbers"),
+        "The processes of its chain",
+        "The processes of the chain.",
+    ),
+    Field::new(
+        "abandoned",
+        Unit::Flag(Bad),
+        "Nobody has the other ends of its input and output",
+        "Whether nobody has the other ends of the standard input and output of the chain, but          for processes of its tree: the chain and what is below it. `null`: it could not be found          out.",
+    )
+    .nullable(),
+    Field::new(
+        "listening",
+        Unit::List("numbers"),
+        "Processes of its tree that listen on a socket",
+        "The processes of the tree that listen on a unix or TCP socket. `null`: it could not be          found out.",
+    )
+    .nullable(),
+    Field::new(
+        "claude",
+        Unit::List("numbers"),
+        "Processes of its tree that are Claude",
+        "The processes of the tree that are Claude.",
+    ),
+    Field::new(
+        "tmux",
+        Unit::List("numbers"),
+        "Processes of its tree that are tmux servers",
+        "The processes of the tree that are tmux servers.",
+    ),
+    Field::new(
+        "below",
+        Unit::Objects(HOLDER),
+        "What holds what is below its chain",
+        "What holds the processes of the tree that are not of the chain, each as in `holders`,          `of` being the process.",
+    ),
+    Field::new(
+        "below_unread",
+        Unit::List("strings"),
+        "What may hold these and could not be found out",
+        "In which ways one of these may be held and it could not be found out whether it is.",
+    ),
+];
+
 const ENVIRONMENT: &[Field] = &[
     Field::new(
         "session",
@@ -104,6 +170,15 @@ const ENVIRONMENT: &[Field] = &[
         "Whether CLAUDE_CODE_CHILD_SESSION is set",
         "Whether `$CLAUDE_CODE_CHILD_SESSION` is set.",
     ),
+    Field::new("pid", Unit::Number, "CLAUDE_PID", "`$CLAUDE_PID`: the process of that Claude.")
+        .optional(),
+    Field::new(
+        "version",
+        Unit::Text,
+        "That Claude's version, from AI_AGENT",
+        "The version of that Claude, from `$AI_AGENT`.",
+    )
+    .optional(),
 ];
 
 const SESSION_FILE: &[Field] = &[
@@ -118,6 +193,13 @@ const SESSION_FILE: &[Field] = &[
     Field::new("kind", Unit::Text, "As interactive", "Its kind, such as `interactive`.").optional(),
     Field::new("started", Unit::Time, "When it started", "When it started, by its clock.")
         .optional(),
+    Field::new(
+        "updated",
+        Unit::Time,
+        "When it last wrote down what it does",
+        "When it last wrote down what it does, by its clock.",
+    )
+    .optional(),
     Field::new(
         "live",
         Unit::Flag(Plain),
@@ -135,6 +217,12 @@ pub const SOURCE: Unit = Unit::Word(&[
 /// The fields of processes.
 pub const PROCESS: &[Field] = &[
     Field::new("pid", Unit::Number, "Process id", "The process."),
+    Field::new(
+        "role",
+        ROLE,
+        "What it is to Claude: claude, server or child",
+        "What it is to Claude. Servers and children are listed only of Claudes that they have          outlived: lsclaude(1) looks for them among processes whose parent is gone, and below.",
+    ),
     Field::new("ppid", Unit::Number, "Its parent", "Its parent."),
     Field::new(
         "parent_name",
@@ -292,11 +380,19 @@ pub const PROCESS: &[Field] = &[
     Field::new(
         "session_file",
         Unit::Object(SESSION_FILE),
-        "What it wrote into its session file",
-        "What it wrote into `sessions/PID.json` of its config directory. `null`: there is no \
-         such file that is its own.",
+        "What its Claude wrote into its session file",
+        "What it wrote into `sessions/PID.json` of its config directory or, of a server or child, \
+         what the Claude of its session wrote there. `null`: there is no such file that is surely \
+         that Claude's.",
     )
     .optional(),
+    Field::new(
+        "server",
+        Unit::Object(SERVER),
+        "The server that it is or belongs to",
+        "What is known of the server that it belongs to. `null`: it is none.",
+    )
+    .nullable(),
     Field::new(
         "self",
         Unit::Flag(Plain),

@@ -50,8 +50,18 @@ pub struct Processes;
 impl Output for Processes {
     const PROGRAM: &'static str = "lsclaude";
     const RECORDS: &'static [RecordType] = &[PROCESSES];
-    const COLUMNS: &'static [&'static str] =
-        &["pid", "ppid", "user", "tty", "state", "started", "rss_bytes", "orphaned", "args"];
+    const COLUMNS: &'static [&'static str] = &[
+        "pid",
+        "role",
+        "ppid",
+        "user",
+        "tty",
+        "state",
+        "started",
+        "rss_bytes",
+        "orphaned",
+        "args",
+    ];
 }
 
 /// What `agentdiff` writes.

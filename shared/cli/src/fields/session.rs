@@ -37,6 +37,17 @@ const SHELL: &[Field] = &[
     ),
 ];
 
+const ADOPTED: &[Field] = &[
+    Field::new("pid", Unit::Number, "Its process", "Its process."),
+    Field::new(
+        "start_time",
+        Unit::Text,
+        "Opaque; as in the record of that process",
+        "Opaque, as in the record of that process.",
+    ),
+    Field::new("names", Unit::List("strings"), "Its names", "Every name of it."),
+];
+
 const PANE: &[Field] = &[
     Field::new(
         "id",
@@ -71,6 +82,19 @@ const PANE: &[Field] = &[
          terminal: the short name that the kernel keeps, the base name of the executable (with \
          ps(1), of the first argument) and, for a shell, that of the script it runs. Sorted, \
          without repetition.",
+    ),
+    Field::new(
+        "below",
+        Unit::List("strings"),
+        "The names of its process and of those below it",
+        "The names of its process and of those below it, in the same way.",
+    ),
+    Field::new(
+        "adopted",
+        Unit::Objects(ADOPTED),
+        "The processes on its terminal that are not below it",
+        "The processes on its terminal, and below those, that are not below its process: their \
+         parents are gone.",
     ),
     Field::new(
         "shells",

@@ -1,14 +1,14 @@
-//! Finding Claude in the process table, and what holds each process.
+//! Finding Claude in the process table, what Claude has left, and what holds each process.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
 
 use model::claude::{Appearance, NameRule, is_daemon};
 use model::parse::tmux::cut;
-use model::record::{Process, TmuxOrigin};
+use model::record::{Process, Role, TmuxOrigin};
 use nix::unistd::{Uid, User};
 
-use super::holding::hold;
+use super::holding::{Tree, hold, left_behind};
 use super::process_table::Table;
 use super::stat::ProcessStat;
 use crate::platform::Services;
@@ -24,43 +24,64 @@ struct Found<'t> {
     exe: Option<String>,
 }
 
-/// Lists the processes of `table` that are Claude by `rule`, in the order of their pids.
-/// `full`: with all arguments. Fields `scan` are left empty.
+/// Lists the processes of `table` that have one of these roles, in the order of their pids.
+/// `rule`: which are Claude; `full`: with all arguments. Fields `scan` are left empty.
 ///
 /// # Errors
 /// When the service manager cannot be asked which processes are its own.
-pub fn claude(table: &Table, rule: &NameRule, full: bool) -> io::Result<Vec<Process>> {
+pub fn list(
+    table: &Table,
+    rule: &NameRule,
+    roles: &[Role],
+    full: bool,
+) -> io::Result<Vec<Process>> {
     let found = table.iter().filter(|(_, stat)| !stat.is_kernel).map(Found::new(table));
-    let claude: Vec<Found<'_>> =
+    let mut found: Vec<Found<'_>> =
         found.filter(|found| found.appears(|appearance| rule.matches(appearance))).collect();
     let mut parents: HashMap<i32, u32> = HashMap::new();
-    for found in claude.iter().filter(|found| !found.stat.is_dead()) {
+    for found in found.iter().filter(|found| !found.stat.is_dead()) {
         *parents.entry(found.stat.ppid).or_default() += 1;
     }
-    let pids = claude.iter().map(|found| found.pid).collect();
-    let mut processes = describe(table, claude, &pids, full)?;
+    let claude: HashSet<i32> = found.iter().map(|found| found.pid).collect();
+    let left = match roles.iter().any(|role| *role != Role::Claude) {
+        true => left_behind(table, &claude),
+        false => Vec::new(),
+    };
+    let members = left.iter().flat_map(|tree| &tree.members);
+    let members = members.filter_map(|pid| Some((*pid, table.get(*pid)?)));
+    found.extend(members.map(Found::new(table)));
+    let mut processes = describe(table, found, &claude, &left, full)?;
     for process in &mut processes {
         process.claude_children = parents.get(&process.pid).copied().unwrap_or(0);
     }
+    processes.retain(|process| roles.contains(&process.role));
     Ok(processes)
 }
 
 /// Describes the processes that have these pids in the table, Claude or not, in the same
-/// way; but it does not say which children of theirs are Claude.
+/// way; but it does not say which of them and of their children are Claude.
 ///
 /// # Errors
-/// Those of [`claude`].
+/// Those of [`list`].
 pub fn of(table: &Table, pids: &[i32]) -> io::Result<Vec<Process>> {
     let processes = pids.iter().filter_map(|pid| Some((*pid, table.get(*pid)?)));
-    describe(table, processes.map(Found::new(table)).collect(), &HashSet::new(), false)
+    describe(table, processes.map(Found::new(table)).collect(), &HashSet::new(), &[], false)
 }
 
 fn describe(
     table: &Table,
     mut found: Vec<Found<'_>>,
     claude: &HashSet<i32>,
+    left: &[Tree],
     full: bool,
 ) -> io::Result<Vec<Process>> {
+    let servers: HashSet<i32> =
+        left.iter().flat_map(|tree| tree.chain.iter().map(|(pid, _)| *pid)).collect();
+    let role = |pid: i32| match claude.contains(&pid) {
+        true => Role::Claude,
+        false if servers.contains(&pid) => Role::Server,
+        false => Role::Child,
+    };
     let services = Services::ask()?;
     let pids: Vec<i32> = found.iter().map(|found| found.pid).collect();
     let tmux_servers = table.tmux_servers_of(&pids).into_iter();
@@ -76,14 +97,14 @@ fn describe(
     let mut processes: Vec<Process> = found
         .into_iter()
         .filter_map(|found| {
-            let mut process = context.describe(&found, full)?;
+            let mut process = context.describe(&found, role(found.pid), full)?;
             let user = || User::from_uid(Uid::from_raw(process.uid)).ok().flatten().map(|u| u.name);
             process.user = users.entry(process.uid).or_insert_with(user).clone();
             process.exe = found.exe;
             Some(process)
         })
         .collect();
-    hold(table, claude, &mut processes);
+    hold(table, claude, left, &mut processes);
     Ok(processes)
 }
 
@@ -108,7 +129,7 @@ struct ProcessContext<'t> {
 
 impl ProcessContext<'_> {
     /// All that can be said of a process by itself. None when it has ended.
-    fn describe(&self, found: &Found<'_>, full: bool) -> Option<Process> {
+    fn describe(&self, found: &Found<'_>, role: Role, full: bool) -> Option<Process> {
         let &Found { pid, stat, .. } = found;
         let source = &self.table.source;
         let parent = self.table.get(stat.ppid);
@@ -116,6 +137,7 @@ impl ProcessContext<'_> {
         let tmux = self.origin(pid);
         Some(Process {
             scan: String::new(),
+            role,
             source: source.kind(),
             pid,
             ppid: stat.ppid,
@@ -148,6 +170,7 @@ impl ProcessContext<'_> {
             cwd: None,
             claude: None,
             session_file: None,
+            server: None,
         })
     }
 

@@ -1,4 +1,4 @@
-//! The process table, and the processes in it that are Claude.
+//! The process table, the processes in it that are Claude, and what those have left.
 
 mod claude;
 mod hidden;
@@ -12,7 +12,7 @@ pub(crate) mod process_table;
 mod ps;
 pub(crate) mod stat;
 
-pub use claude::{claude, of};
+pub use claude::{list, of};
 pub use hidden::hides_others;
 pub use process_source::USUAL;
 pub use process_table::Table;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use model::claude::{base_name, script};
-use model::record::{ProcSource, Session, Shell, ShellState};
+use model::record::{Adopted, ProcSource, Session, Shell, ShellState};
 use model::shell::{
     Commands, commands, has_line_editor, is_shell, only_waits, only_waits_by_words,
 };
@@ -24,21 +24,32 @@ pub fn fill_running(sessions: &mut [Session], table: &Table) {
         }
     }
     for pane in sessions.iter_mut().flat_map(|session| &mut session.panes) {
-        let on_tty = by_tty.get(pane.tty.as_str()).filter(|_| !pane.dead);
-        let mut todo: Vec<i32> = on_tty.into_iter().flatten().copied().collect();
-        todo.push(pane.pid);
-        let mut seen: HashSet<i32> = HashSet::new();
         let mut living: BTreeMap<i32, Names> = BTreeMap::new();
-        while let Some(pid) = todo.pop() {
-            if seen.insert(pid)
-                && let Some(stat) = table.get(pid)
-            {
-                todo.extend(children.get(&pid).into_iter().flatten());
-                if !stat.is_dead() {
-                    living.insert(pid, Names::of(pid, &stat.name, table));
+        let mut seen: HashSet<i32> = HashSet::new();
+        let mut add = |tops: Vec<i32>, living: &mut BTreeMap<i32, Names>| {
+            let mut todo = tops;
+            while let Some(pid) = todo.pop() {
+                if seen.insert(pid)
+                    && let Some(stat) = table.get(pid)
+                {
+                    todo.extend(children.get(&pid).into_iter().flatten());
+                    if !stat.is_dead() {
+                        living.insert(pid, Names::of(pid, &stat.name, table));
+                    }
                 }
             }
-        }
+        };
+        add(vec![pane.pid], &mut living);
+        pane.below = names(living.values());
+        let below: HashSet<i32> = living.keys().copied().collect();
+        let on_tty = by_tty.get(pane.tty.as_str()).filter(|_| !pane.dead);
+        add(on_tty.into_iter().flatten().copied().collect(), &mut living);
+        let adopted = living.iter().filter(|(pid, _)| !below.contains(pid));
+        let adopted = adopted.filter_map(|(pid, its)| {
+            let start_time = table.get(*pid)?.start.to_string();
+            Some(Adopted { pid: *pid, start_time, names: names([its]) })
+        });
+        pane.adopted = adopted.collect();
         let shells = living.iter().filter(|(_, names)| names.are_of_shell());
         let shells = shells.filter_map(|(pid, names)| {
             let children = children.get(pid).into_iter().flatten();
@@ -46,9 +57,14 @@ pub fn fill_running(sessions: &mut [Session], table: &Table) {
             Some(shell((*pid, table.get(*pid)?), names, children, &pane.tty, table))
         });
         pane.shells = shells.collect();
-        let names: BTreeSet<String> = living.values().flat_map(Names::all).collect();
-        pane.running = names.into_iter().collect();
+        pane.running = names(living.values());
     }
+}
+
+/// All names that these processes go by.
+fn names<'n>(of: impl IntoIterator<Item = &'n Names>) -> Vec<String> {
+    let names: BTreeSet<String> = of.into_iter().flat_map(Names::all).collect();
+    names.into_iter().collect()
 }
 
 /// Describes a shell in a pane. `living`: its living children.

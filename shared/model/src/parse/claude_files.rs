@@ -26,24 +26,37 @@ struct Session {
     kind: Option<String>,
     started_at: Option<i64>,
     proc_start: Option<String>,
+    updated_at: Option<i64>,
 }
 
 /// Reads `sessions/PID.json`. None when it is not of this process: one that had its pid
 /// before wrote it, or what it says is not understood.
 pub fn session_file(text: &str, process: Identity) -> Option<SessionFile> {
+    any_session_file(text, &|pid| (pid == process.pid).then_some(process)).filter(|file| file.live)
+}
+
+/// Reads `sessions/PID.json` of any process. `living`: the living process with a pid. The file
+/// is not `live` if there is none, or another one that began later. None when what it says is
+/// not understood.
+pub fn any_session_file(
+    text: &str,
+    living: &dyn Fn(i32) -> Option<Identity>,
+) -> Option<SessionFile> {
     let session: Session = serde_json::from_str(text).ok()?;
-    let started = session.started_at.and_then(|at| Timestamp::from_millisecond(at).ok());
-    let is_of_it = match &session.proc_start {
+    let time = |at: Option<i64>| at.and_then(|at| Timestamp::from_millisecond(at).ok());
+    let started = time(session.started_at);
+    let is_of = |process: Identity| match &session.proc_start {
         Some(start) => start.parse() == Ok(process.start),
         // It was written after this process began, under the name that only it writes.
         None => started.is_some_and(|started| is_not_before(started, process.started)),
     };
-    (session.pid == process.pid && is_of_it).then_some(SessionFile {
+    Some(SessionFile {
+        live: living(session.pid).is_some_and(is_of),
         id: session.session_id,
         cwd: session.cwd,
         kind: session.kind,
         started,
-        live: true,
+        updated: time(session.updated_at),
     })
 }
 
@@ -118,6 +131,16 @@ mod tests {
         assert_eq!(session_file(&old, process(1, 1_795_633_679_000)), None);
         let neither = old.replace("startedAt", "x");
         assert_eq!(session_file(&neither, process(1, 0)), None);
+    }
+
+    #[test]
+    fn a_session_file_outlives_its_process() {
+        let its = process(124_842, 1_795_633_675_900);
+        let read = |living: Option<Identity>| any_session_file(REAL, &|_| living).unwrap();
+        assert!(read(Some(its)).live);
+        assert!(!read(None).live);
+        assert!(!read(Some(process(999_999, 1_795_633_699_000))).live, "another with its pid");
+        assert_eq!(read(None).id, "14e7cec3");
     }
 
     #[test]

@@ -225,6 +225,16 @@ pub fn link_inode(link: &str, kind: &str) -> Option<u64> {
     link.strip_prefix(kind)?.strip_prefix(":[")?.strip_suffix(']')?.parse().ok()
 }
 
+/// The inodes of the listening sockets in `/proc/net/tcp` or `/proc/net/tcp6`. The columns are
+/// `sl local_address rem_address st …`, the tenth is the inode; the state of a listening socket
+/// is `0A`.
+pub fn tcp_listeners(text: &str) -> impl Iterator<Item = u64> {
+    text.lines().skip(1).filter_map(|line| {
+        let mut columns = line.split_ascii_whitespace();
+        (columns.nth(3)? == "0A").then(|| columns.nth(5)?.parse().ok()).flatten()
+    })
+}
+
 /// Listening stream sockets in `/proc/net/unix`, as (inode, path). The columns are
 /// `Num RefCount Protocol Flags Type St Inode Path`; a listening socket has the flag
 /// `00010000`, type `0001` is a stream. The path may hold anything.
@@ -360,6 +370,14 @@ mod tests {
         assert_eq!(place("23", "/mnt"), found("8:1", "/srv/a b"));
         assert_eq!(place("23", "/mnt2/r.json"), None);
         assert_eq!(place("24", "/mnt/r.json"), None);
+    }
+
+    #[test]
+    fn who_listens_for_tcp_connections() {
+        let text = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
+            0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0 100 0 0 10 0\n\
+            1: 0100007F:1F90 0100007F:8A52 01 00000000:00000000 00:00000000 00000000     0        0 4712 1 0 20 4 30 10 -1\n";
+        assert_eq!(tcp_listeners(text).collect::<Vec<_>>(), [4711]);
     }
 
     #[test]

@@ -80,6 +80,8 @@ fn parse_line(line: &str, socket: &str, uid: u32) -> Option<(Session, Pane)> {
         dead: field[10] == "1",
         start_command: cut(command, START_COMMAND_LEN).to_owned(),
         running: Vec::new(),
+        below: Vec::new(),
+        adopted: Vec::new(),
         shells: Vec::new(),
     };
     Some((session, pane))

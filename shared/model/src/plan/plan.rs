@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use foldhash::HashSet;
+use foldhash::{HashMap, HashSet};
 
 use super::identity::Identity;
 use super::item::{PlanItem, PlannedAction, RegistryItems, Zombie};
@@ -59,7 +59,7 @@ impl<'a> Plan<'a> {
         keeps: &mut dyn FnMut(&PlannedAction<'a>) -> Result<Option<String>, E>,
     ) -> Result<Vec<Left<'a>>, E> {
         let mut left = Vec::new();
-        keep(&mut self.processes, keeps, &mut left)?;
+        keep_processes(&mut self.processes, keeps, &mut left)?;
         keep(&mut self.sessions, keeps, &mut left)?;
         for items in self.registries.values_mut() {
             keep(&mut items.entries, keeps, &mut left)?;
@@ -77,6 +77,30 @@ fn keep<'a, T, E>(
         .iter()
         .map(|item| Ok(keeps(&item.action)?.map(|reason| (Outcome::Skipped, reason))))
         .collect::<Result<_, E>>()?;
+    take_out(items, unfit, left);
+    Ok(())
+}
+
+/// A server is kept as a whole if one of its processes is.
+fn keep_processes<'a, E>(
+    items: &mut Vec<PlanItem<'a, Process>>,
+    keeps: &mut dyn FnMut(&PlannedAction<'a>) -> Result<Option<String>, E>,
+    left: &mut Vec<Left<'a>>,
+) -> Result<(), E> {
+    let reasons: Vec<Option<String>> =
+        items.iter().map(|item| keeps(&item.action)).collect::<Result<_, E>>()?;
+    let top = |item: &PlanItem<'_, Process>| Some(item.subject.server.as_ref()?.top);
+    let mut kept: HashMap<i32, &str> = HashMap::default();
+    for (item, reason) in items.iter().zip(&reasons) {
+        if let (Some(top), Some(reason)) = (top(item), reason) {
+            kept.entry(top).or_insert(reason);
+        }
+    }
+    let unfit = items.iter().zip(&reasons).map(|(item, reason)| {
+        let of_chain = || Some((*kept.get(&top(item)?)?).to_owned());
+        Some((Outcome::Skipped, reason.clone().or_else(of_chain)?))
+    });
+    let unfit = unfit.collect();
     take_out(items, unfit, left);
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! What a Claude process says about itself: in its environment, and in its session file.
+//! What the environment of a process says of the Claude that started it, and what a Claude says
+//! of itself in its session file.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,10 @@ pub struct ClaudeEnvironment {
     pub project: Option<String>,
     /// `CLAUDE_CODE_CHILD_SESSION` is set.
     pub child: bool,
+    /// `CLAUDE_PID`: the process of that Claude.
+    pub pid: Option<i32>,
+    /// The version of that Claude, from `AI_AGENT`.
+    pub version: Option<String>,
 }
 
 /// What a Claude wrote into `sessions/PID.json` of its config directory.
@@ -28,6 +33,8 @@ pub struct SessionFile {
     pub kind: Option<String>,
     /// When it started, by its own clock.
     pub started: Option<Timestamp>,
+    /// When it last wrote down what it does.
+    pub updated: Option<Timestamp>,
     /// The process that wrote it lives.
     pub live: bool,
 }

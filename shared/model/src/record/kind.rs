@@ -61,8 +61,12 @@ kinds! {
         "A Claude process in no pane that nothing holds."
     UntrackedProcess "untracked_process" [] Notice
         "A Claude process in no pane that something holds."
+    LeakedServer "leaked_server" [KillProcess] Bad
+        "A process of an MCP server that a Claude started and to which nobody can talk any more."
+    LeftoverProcess "leftover_process" [] Notice
+        "Any other process that a Claude left running when it ended."
     ZombieSession "zombie_session" [KillSession] Bad
-        "An agent session without Claude and without attached clients, in which nothing works."
+        "An agent session without Claude and without attached clients, in which nothing works but leaked servers."
     BusySession "busy_session" [] Notice
         "An agent session without Claude in which something works, to which a client is attached, or of which a pane could not be seen."
     RecentSession "recent_session" [] Notice

@@ -1,4 +1,4 @@
-//! Processes that are Claude.
+//! Processes that are Claude, and those that Claude has started and left.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -7,6 +7,8 @@ use super::claude_session::{ClaudeEnvironment, SessionFile};
 use super::holder::{Holder, How};
 use super::present::present;
 use super::proc_source::ProcSource;
+use super::role::Role;
+use super::server::Server;
 
 /// Where the standard output of a process leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,11 +49,13 @@ pub struct TmuxOrigin {
     pub pane: Option<String>,
 }
 
-/// One process that is Claude.
+/// One process that is Claude, or that a Claude has started.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Process {
     /// The scan it belongs to.
     pub scan: String,
+    /// What it is to Claude.
+    pub role: Role,
     /// Where it was seen. It decides what a `null` below means, and by which rule the
     /// process is judged.
     pub source: ProcSource,
@@ -123,11 +127,20 @@ pub struct Process {
     /// What its environment says of the Claude that started it; `null` where it could not be
     /// read.
     pub claude: Option<ClaudeEnvironment>,
-    /// Its session file; `null` where it has none that is its own.
+    /// The session file of the Claude that it is or that has started it; `null` where there is
+    /// none that is surely that Claude's.
     pub session_file: Option<SessionFile>,
+    /// What is known of the server that it is or belongs to.
+    #[serde(deserialize_with = "present")]
+    pub server: Option<Server>,
 }
 
 impl Process {
+    /// Whether it is Claude itself.
+    pub fn is_claude(&self) -> bool {
+        self.role == Role::Claude
+    }
+
     /// Dead, and not yet reaped by its parent.
     pub fn is_defunct(&self) -> bool {
         matches!(self.state.as_str(), "Z" | "X")

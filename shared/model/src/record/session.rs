@@ -48,10 +48,25 @@ pub struct Pane {
     pub dead: bool,
     /// The command it was started with, cut at 256 bytes.
     pub start_command: String,
-    /// Every name that a process under it goes by.
+    /// Every name that a process under it goes by, or one on its terminal.
     pub running: Vec<String>,
+    /// Every name that a process under it goes by.
+    pub below: Vec<String>,
+    /// The processes on its terminal that are not under it: their parents are gone.
+    pub adopted: Vec<Adopted>,
     /// The shells among these processes.
     pub shells: Vec<Shell>,
+}
+
+/// A process on the terminal of a pane that does not descend from the pane's process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Adopted {
+    /// Its process.
+    pub pid: i32,
+    /// With the pid it identifies the process, as in the record of that.
+    pub start_time: String,
+    /// Every name that it goes by.
+    pub names: Vec<String>,
 }
 
 /// What a shell does.

@@ -10,7 +10,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::agent_sessions::{AgentSessions, Sessions};
 use super::machine_state::MachineState;
 use super::options::Options;
-use super::panes::Panes;
+use super::panes::{LeakedServers, Panes};
 use super::summary::Summary;
 use super::young::Young;
 use crate::record::{
@@ -56,6 +56,8 @@ pub(super) struct RuleContext<'c, 'a> {
     pub options: &'c Options,
     pub panes: Panes<'c>,
     pub agent_sessions: AgentSessions<'c>,
+    /// The processes that are findings as leaked servers.
+    pub leaked_servers: LeakedServers<'c>,
     /// The sessions that are findings as zombies, by server and id.
     pub zombies: HashSet<(i32, &'c str)>,
     pub summary: Summary,
@@ -107,6 +109,7 @@ impl<'c, 'a> RuleContext<'c, 'a> {
             panes,
             sessions_of_agents: state.agents.iter().map(|(a, _)| sessions_of(&a.record)).collect(),
             agent_sessions,
+            leaked_servers: LeakedServers::default(),
             zombies: HashSet::default(),
             summary: Summary::default(),
             young: Young::default(),

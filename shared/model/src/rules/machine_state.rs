@@ -31,8 +31,10 @@ pub struct MachineState<'s, 'a> {
     pub registries: Vec<(&'s Sourced<'a, Registry>, &'s End)>,
     /// Sessions, each once, with the end of their scan.
     pub sessions: Vec<(&'s Sourced<'a, Session>, &'s End)>,
-    /// Processes, each once, with the end of their scan.
+    /// Processes that are Claude, each once, with the end of their scan.
     pub processes: Vec<(&'s Sourced<'a, Process>, &'s End)>,
+    /// Processes that Claude has left, each once, with the end of their scan.
+    pub left: Vec<(&'s Sourced<'a, Process>, &'s End)>,
     /// The ends of all scans.
     pub ends: Vec<&'s End>,
 }
@@ -64,6 +66,10 @@ fn state<'s, 'a>(machine: Machine, uid: u32, scans: &[&'s Scan<'a>]) -> MachineS
     let newest_first = || {
         scans.iter().copied().sorted_by_key(|l| (std::cmp::Reverse(l.end.taken_at), &l.end.scan))
     };
+    let (processes, left) = newest_first()
+        .flat_map(|scan| by_line(&scan.processes).map(move |process| (process, &scan.end)))
+        .unique_by(|(process, _)| (process.record.pid, &process.record.start_time))
+        .partition(|(process, _)| process.record.is_claude());
     MachineState {
         machine,
         uid,
@@ -76,10 +82,8 @@ fn state<'s, 'a>(machine: Machine, uid: u32, scans: &[&'s Scan<'a>]) -> MachineS
             .flat_map(|scan| by_line(&scan.sessions).map(move |session| (session, &scan.end)))
             .unique_by(|(s, _)| (s.record.server_pid, &s.record.id, s.record.created))
             .collect(),
-        processes: newest_first()
-            .flat_map(|scan| by_line(&scan.processes).map(move |process| (process, &scan.end)))
-            .unique_by(|(process, _)| (process.record.pid, &process.record.start_time))
-            .collect(),
+        processes,
+        left,
         ends: newest_first().map(|scan| &scan.end).collect(),
     }
 }

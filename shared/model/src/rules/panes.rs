@@ -81,6 +81,9 @@ impl<'s> Panes<'s> {
     }
 }
 
+/// Processes of leaked servers, each with its start.
+pub type LeakedServers<'p> = HashSet<(i32, &'p str)>;
+
 /// The sessions, by server and id, in whose panes a living Claude is or was started: one that
 /// has left its pane is held by it.
 pub fn with_claude<'s>(
@@ -89,7 +92,7 @@ pub fn with_claude<'s>(
 ) -> HashSet<(i32, &'s str)> {
     processes
         .into_iter()
-        .filter(|process| !process.is_defunct())
+        .filter(|process| process.is_claude() && !process.is_defunct())
         .flat_map(|process| panes.sessions_of(process).chain(panes.started_in(process)))
         .map(|session| (session.server_pid, session.id.as_str()))
         .collect()

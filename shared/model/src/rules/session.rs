@@ -9,8 +9,10 @@ use serde_json::value::RawValue;
 use super::context::{FindingBuilder, RuleContext};
 use super::count::{by_reason, counted};
 use super::options::Options;
-use super::panes::with_claude;
-use crate::record::{Agent, End, Kind, Of, Pane, Scope, Session, Shell, ShellState, Subject};
+use super::panes::{LeakedServers, with_claude};
+use crate::record::{
+    Adopted, Agent, End, Kind, Of, Pane, Scope, Session, Shell, ShellState, Subject,
+};
 use crate::shell::is_shell;
 use crate::stream::Sourced;
 
@@ -61,10 +63,38 @@ pub fn is_agent_session(session: &Session, prefix: &str) -> bool {
     session.name.starts_with(prefix)
 }
 
-/// Judges a session for the user `uid`.
+/// What works in a pane, or may: all but the processes of leaked servers, which its terminal still
+/// has.
+struct Rest<'s> {
+    names: Vec<&'s str>,
+    shells: Vec<&'s Shell>,
+    leaked: usize,
+}
+
+impl<'s> Rest<'s> {
+    fn of(pane: &'s Pane, leaked: &LeakedServers<'_>) -> Rest<'s> {
+        let is_leaked = |adopted: &Adopted| leaked.contains(&(adopted.pid, &*adopted.start_time));
+        let (servers, others): (Vec<&Adopted>, Vec<&Adopted>) =
+            pane.adopted.iter().partition(|adopted| is_leaked(adopted));
+        if servers.is_empty() {
+            let names = pane.running.iter().map(String::as_str).collect();
+            return Rest { names, shells: pane.shells.iter().collect(), leaked: 0 };
+        }
+        let names = pane.below.iter().chain(others.iter().flat_map(|other| &other.names));
+        let is_other = |shell: &&Shell| servers.iter().all(|server| server.pid != shell.pid);
+        Rest {
+            names: names.map(String::as_str).collect(),
+            shells: pane.shells.iter().filter(is_other).collect(),
+            leaked: servers.len(),
+        }
+    }
+}
+
+/// Judges a session for the user `uid`. `leaked`: the servers that have leaked.
 pub fn session_verdict(
     session: &Session,
     evidence: SessionEvidence,
+    leaked: &LeakedServers<'_>,
     uid: u32,
     options: &Options,
 ) -> SessionVerdict {
@@ -83,24 +113,29 @@ pub fn session_verdict(
             format!("no Claude was seen in it, but the processes of {} could not be seen", pane.id);
         return SessionVerdict::Busy(what);
     }
+    let rests: Vec<(&Pane, Rest<'_>)> =
+        session.panes.iter().map(|pane| (pane, Rest::of(pane, leaked))).collect();
     let is_inert = |name: &str| INERT.contains(&name) || is_shell(name);
     let names = |inert: bool| {
-        session
-            .panes
+        rests
             .iter()
-            .flat_map(|pane| &pane.running)
+            .flat_map(|(_, rest)| &rest.names)
             .filter(move |name| is_inert(name) == inert)
             .unique()
             .join(", ")
     };
     let (running, inert) = (names(false), names(true));
     let work = match running.is_empty() {
-        true => session.panes.iter().find_map(shell_at_work),
+        true => rests.iter().find_map(|(pane, rest)| shell_at_work(pane, rest)),
         false => Some(format!("it runs {running}")),
     };
     let left = if inert.is_empty() { "nothing" } else { &inert };
+    let servers = match rests.iter().map(|(_, rest)| rest.leaked).sum() {
+        0 => String::new(),
+        count => format!(" and {}", counted(count, "leaked server", "leaked servers")),
+    };
     let what = match work {
-        None => format!("no Claude in it; {left} left, nobody attached"),
+        None => format!("no Claude in it; {left}{servers} left, nobody attached"),
         Some(work) if options.busy => {
             format!("no Claude in it (--busy; {work}), nobody attached")
         }
@@ -120,11 +155,11 @@ pub fn session_verdict(
 }
 
 /// Why a shell of a pane may go on with something by itself; `None` if none may.
-fn shell_at_work(pane: &Pane) -> Option<String> {
-    if pane.shells.is_empty() && pane.running.iter().any(|name| is_shell(name)) {
+fn shell_at_work(pane: &Pane, rest: &Rest<'_>) -> Option<String> {
+    if rest.shells.is_empty() && rest.names.iter().any(|name| is_shell(name)) {
         return Some(format!("what the shell in {} does is unknown", pane.id));
     }
-    pane.shells.iter().find_map(|Shell { pid, name, state, children }| match state {
+    rest.shells.iter().find_map(|Shell { pid, name, state, children }| match state {
         None => Some(format!("what its {name} (process {pid}) does could not be found out")),
         Some(ShellState::Work) => {
             Some(format!("its {name} (process {pid}) is at work: it is not at its prompt"))
@@ -186,7 +221,8 @@ fn without_claude<'c>(context: &mut RuleContext<'c, '_>, sessions: &[Seen<'c, '_
             is_named: namer.is_some(),
             seen_at: context.seen_at(end, Of::Processes),
         };
-        let verdict = session_verdict(record, evidence, context.state.uid, context.options);
+        let (leaked, uid) = (&context.leaked_servers, context.state.uid);
+        let verdict = session_verdict(record, evidence, leaked, uid, context.options);
         let (kind, reason) = match verdict {
             SessionVerdict::Foreign => continue,
             SessionVerdict::Live => {
@@ -306,7 +342,7 @@ mod tests {
         let verdict = |has_claude, uid| {
             let seen_at = session.activity;
             let evidence = SessionEvidence { has_claude, is_named: true, seen_at };
-            session_verdict(&session, evidence, uid, &Options::default())
+            session_verdict(&session, evidence, &LeakedServers::default(), uid, &Options::default())
         };
         assert!(matches!(verdict(false, 1000), SessionVerdict::Zombie(_)));
         for has_claude in [false, true] {

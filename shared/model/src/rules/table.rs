@@ -4,17 +4,18 @@ use super::context::RuleContext;
 use super::machine_state::MachineState;
 use super::options::Options;
 use super::summary::Summary;
-use super::{agent, process, registry, session};
+use super::{agent, left_behind, process, registry, session};
 use crate::record::{Finding, Kind};
 
 /// The first kind of finding that a rule reports, and the rule, which judges everything of its
 /// subject once. It may also report kinds that come later in the order.
 type Rule = (Kind, fn(&mut RuleContext<'_, '_>));
 
-/// One rule for each subject, in the order of their first kinds. The rule about entries
-/// needs to know what the rule about sessions found.
-const RULES: [Rule; 4] = [
+/// One rule for each subject, in the order of their first kinds. The rule about sessions needs
+/// to know which servers have leaked, and the rule about entries what the one about sessions found.
+const RULES: [Rule; 5] = [
     (Kind::LeakedProcess, process::judge),
+    (Kind::LeakedServer, left_behind::judge),
     (Kind::ZombieSession, session::judge),
     (Kind::GhostAgent, agent::judge),
     (Kind::CountMismatch, registry::judge),

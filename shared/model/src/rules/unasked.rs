@@ -25,7 +25,8 @@ pub enum ServersWithClaude {
 impl ServersWithClaude {
     /// Finds them, given all Claude processes.
     pub fn of<'p>(processes: impl IntoIterator<Item = &'p Process>) -> ServersWithClaude {
-        let living = processes.into_iter().filter(|process| !process.is_defunct());
+        let living =
+            processes.into_iter().filter(|process| process.is_claude() && !process.is_defunct());
         let above = living.flat_map(|process| {
             let origin = process.tmux.as_ref().map(|origin| origin.server_pid);
             process.ancestors.iter().copied().chain(origin)

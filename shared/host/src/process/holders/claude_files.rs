@@ -1,17 +1,19 @@
 //! What a Claude process says about itself, and where it keeps its files.
 
-use std::fs::OpenOptions;
+use std::collections::HashMap;
+use std::fs::{self, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use model::parse;
-use model::parse::claude_files::{Identity, session_file};
+use model::parse::claude_environment::Environment;
+use model::parse::claude_files::{Identity, any_session_file, session_file};
 use model::record::{ClaudeEnvironment, SessionFile};
 use nix::fcntl::OFlag;
 
 use crate::process::proc::file;
-use crate::process::stat::ProcessStat;
+use crate::process::stat::{ProcessMap, ProcessStat};
 
 /// What is known of one Claude beyond the process table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,7 +36,63 @@ pub struct Directories {
     all: Vec<PathBuf>,
 }
 
+/// The session files of the Claudes of one user, read once for each config directory.
+#[derive(Debug)]
+pub struct SessionFiles<'t> {
+    uid: u32,
+    processes: &'t ProcessMap,
+    /// By directory, all of it.
+    read: HashMap<PathBuf, Vec<SessionFile>>,
+}
+
+impl<'t> SessionFiles<'t> {
+    /// Those of the user `uid`, given all processes.
+    pub fn new(uid: u32, processes: &'t ProcessMap) -> Self {
+        SessionFiles { uid, processes, read: HashMap::new() }
+    }
+
+    /// The file of a session. Of several, one whose Claude lives, else the latest.
+    pub fn of(&mut self, session: &str, directories: &Directories) -> Option<SessionFile> {
+        let directory = directories.config.as_ref()?.join("sessions");
+        if !self.read.contains_key(&directory) {
+            let files = self.read_all(&directory);
+            self.read.insert(directory.clone(), files);
+        }
+        let files = self.read.get(&directory)?.iter().filter(|file| file.id == session);
+        files.max_by_key(|file| (file.live, file.updated, file.started)).cloned()
+    }
+
+    fn read_all(&self, directory: &Path) -> Vec<SessionFile> {
+        /// More files than any user has Claudes; Claude itself removes old ones.
+        const MOST: usize = 4096;
+        let living = |pid: i32| {
+            let stat = self.processes.get(&pid).filter(|stat| !stat.is_dead())?;
+            Some(Identity { pid, start: stat.start, started: stat.started })
+        };
+        let entries = fs::read_dir(directory).into_iter().flatten().flatten().take(MOST);
+        entries
+            .map(|entry| entry.path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+            .filter_map(|path| any_session_file(&text(&path, self.uid)?, &living))
+            .collect()
+    }
+}
+
 impl Directories {
+    /// Those of a process with this environment.
+    pub fn of(environ: &[u8], uid: u32) -> Directories {
+        let directory = |name| {
+            let value = String::from_utf8_lossy(parse::proc::environ(environ, name)?).into_owned();
+            Some(PathBuf::from(value)).filter(|path| path.is_absolute())
+        };
+        let home = directory("HOME");
+        let in_home = |name: &str| home.as_ref().map(|home| home.join(name));
+        let config = directory("CLAUDE_CONFIG_DIR").or_else(|| in_home(".claude"));
+        let temporary = PathBuf::from(format!("/tmp/claude-{uid}"));
+        let own = [config.clone(), in_home(".npm/_logs"), Some(temporary)];
+        Directories { all: own.into_iter().flatten().collect(), config }
+    }
+
     /// The same with the paths to which links lead, too: those are what `/proc` shows.
     pub fn resolved(&self) -> Directories {
         let real = self.all.iter().filter_map(|directory| directory.canonicalize().ok());
@@ -54,14 +112,14 @@ impl Directories {
 /// Reads it. `environ`: its environment, where that can be read. Every file that belongs to
 /// another user is passed over.
 pub fn of_claude(pid: i32, stat: &ProcessStat, uid: u32, environ: Option<&[u8]>) -> OfClaude {
-    let directories = environ.map(|environ| directories(environ, uid)).unwrap_or_default();
+    let directories = environ.map(|environ| Directories::of(environ, uid)).unwrap_or_default();
     let identity = Identity { pid, start: stat.start, started: stat.started };
     let session_file = directories.config.as_deref().and_then(|config| {
         session_file(&text(&config.join(format!("sessions/{pid}.json")), uid)?, identity)
     });
     OfClaude {
         cwd: file::link(pid, "cwd").ok(),
-        environment: environ.map(environment),
+        environment: environ.map(|environ| Environment::of(environ).record),
         session_file,
         directories,
     }
@@ -77,30 +135,4 @@ pub fn text(path: &Path, uid: u32) -> Option<String> {
     let mut text = String::new();
     let read = is_good.then(|| opened.take(LARGEST).read_to_string(&mut text).ok());
     read.flatten().map(|_| text)
-}
-
-fn environment(environ: &[u8]) -> ClaudeEnvironment {
-    let text = |name| {
-        let value = parse::proc::environ(environ, name)?;
-        Some(String::from_utf8_lossy(value).into_owned())
-    };
-    ClaudeEnvironment {
-        session: text("CLAUDE_CODE_SESSION_ID"),
-        entrypoint: text("CLAUDE_CODE_ENTRYPOINT"),
-        project: text("CLAUDE_PROJECT_DIR"),
-        child: text("CLAUDE_CODE_CHILD_SESSION").is_some(),
-    }
-}
-
-fn directories(environ: &[u8], uid: u32) -> Directories {
-    let directory = |name| {
-        let value = String::from_utf8_lossy(parse::proc::environ(environ, name)?).into_owned();
-        Some(PathBuf::from(value)).filter(|path| path.is_absolute())
-    };
-    let home = directory("HOME");
-    let in_home = |name: &str| home.as_ref().map(|home| home.join(name));
-    let config = directory("CLAUDE_CONFIG_DIR").or_else(|| in_home(".claude"));
-    let temporary = PathBuf::from(format!("/tmp/claude-{uid}"));
-    let own = [config.clone(), in_home(".npm/_logs"), Some(temporary)];
-    Directories { all: own.into_iter().flatten().collect(), config }
 }

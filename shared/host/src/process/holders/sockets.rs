@@ -28,6 +28,17 @@ pub enum Connection {
     Unknown,
 }
 
+/// The other end of a unix stream socket that was made as one of a pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pair {
+    /// It is gone.
+    Gone,
+    /// It is the socket with this inode.
+    With(u64),
+    /// The kernel does not know the socket here: it may be in another network namespace.
+    Unknown,
+}
+
 /// A socket of sock_diag, opened when it is first needed.
 #[derive(Debug, Default)]
 pub struct Sockets {
@@ -38,6 +49,8 @@ pub struct Sockets {
 /// One unix socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct End {
+    is_stream: bool,
+    state: u8,
     has_name: bool,
     /// Inode of its peer; 0: it is gone.
     peer: Option<u64>,
@@ -58,14 +71,44 @@ impl Sockets {
         }
     }
 
-    /// Whether a socket may be a unix socket, by the attribute with the name of its protocol.
-    pub fn may_be_unix(pid: i32, fd: i32) -> bool {
+    /// The other end of the socket with this inode, if it is a stream without a name that is or
+    /// was connected to one without a name. One that has connected to a service looks like one of
+    /// a pair once the service is gone.
+    pub fn pair(&mut self, inode: u64) -> Option<Pair> {
+        /// `TCP_ESTABLISHED`, which stays when the other end is gone.
+        const ESTABLISHED: u8 = 1;
+        let Some(end) = self.end(inode) else { return Some(Pair::Unknown) };
+        if !end.is_stream || end.has_name || end.state != ESTABLISHED {
+            return None;
+        }
+        match end.peer {
+            None | Some(0) => Some(Pair::Gone),
+            Some(peer) => {
+                let is_named = self.end(peer).is_some_and(|end| end.has_name);
+                (!is_named).then_some(Pair::With(peer))
+            }
+        }
+    }
+
+    /// Whether a unix socket listens. None when there is no such unix socket here.
+    pub fn listens(&mut self, inode: u64) -> Option<bool> {
+        /// `TCP_LISTEN`.
+        const LISTEN: u8 = 10;
+        self.end(inode).map(|end| end.state == LISTEN)
+    }
+
+    /// The protocol of a socket, as `TCPv6` or `UNIX-STREAM`.
+    pub fn protocol(pid: i32, fd: i32) -> Option<String> {
         let mut name = [0_u8; 64];
         let file = path(pid, &format!("fd/{fd}"));
-        match rustix::fs::getxattr(file, "system.sockprotoname", &mut name) {
-            Ok(length) => name[..length].starts_with(b"UNIX"),
-            Err(_) => true,
-        }
+        let length = rustix::fs::getxattr(file, "system.sockprotoname", &mut name).ok()?;
+        let name = name[..length].split(|byte| *byte == 0).next()?;
+        Some(String::from_utf8_lossy(name).into_owned())
+    }
+
+    /// Whether a socket may be a unix socket.
+    pub fn may_be_unix(pid: i32, fd: i32) -> bool {
+        Self::protocol(pid, fd).is_none_or(|protocol| protocol.starts_with("UNIX"))
     }
 
     /// None when there is no such unix socket here, or it could not be asked.
@@ -144,6 +187,13 @@ impl End {
             Nla::Peer(inode) => Some(u64::from(*inode)),
             _ => None,
         });
-        End { has_name: response.nlas.iter().any(|nla| matches!(nla, Nla::Name(_))), peer }
+        /// `SOCK_STREAM`.
+        const STREAM: u8 = 1;
+        End {
+            is_stream: response.header.kind == STREAM,
+            state: response.header.state,
+            has_name: response.nlas.iter().any(|nla| matches!(nla, Nla::Name(_))),
+            peer,
+        }
     }
 }
