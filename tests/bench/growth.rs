@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use model::record::Text;
 use model::record::{
     Agent, Counter, DefaultRule, End, Format, Holder, How, Machine, Names, Namespace, Of, Pane,
-    ProcSource, Process, Record, Role, Registry, RegistryFile, Scope, Servers, Session, Shell,
+    ProcSource, Process, Record, Registry, RegistryFile, Role, Scope, Servers, Session, Shell,
     ShellState, Stdout, TmuxOrigin,
 };
 

@@ -145,7 +145,7 @@ fn server<'c, 'a>(
     let process = &sourced.record;
     let target = format!("process {}", process.pid);
     let is_top = process.server.as_ref().is_some_and(|server| server.top == process.pid);
-    let what = || format!("server of {}: {}", claude(process, end), command(process));
+    let what = || format!("{}: server of {}", command(process), claude(process, end));
     let (kind, reason) = match server_verdict(process, context.state.uid) {
         ServerVerdict::Foreign | ServerVerdict::None => return,
         ServerVerdict::Leaked => match kept_by(context, process) {
@@ -206,13 +206,14 @@ fn child<'c, 'a>(
     let below = context.state.left.iter().filter(|(other, _)| {
         !other.record.is_defunct() && other.record.ancestors.contains(&process.pid)
     });
-    let mut reason = format!("left by {}: {}", claude(process, end), command(process));
+    let mut reason = command(process);
     match below.count() {
         0 => {}
-        count => reason += &format!(", and {} below it", counted(count, "process", "processes")),
+        count => reason += &format!(" and {} below it", counted(count, "process", "processes")),
     }
-    if let Some(cwd) = &process.cwd {
-        reason += &format!("; it works in {cwd}");
+    reason += &format!(": left by {}", claude(process, end));
+    if let Some(cwd) = process.cwd.as_deref().filter(|cwd| place(process) != Some(cwd)) {
+        reason += &format!("; works in {cwd}");
     }
     report(
         context,
@@ -276,11 +277,16 @@ fn claude(process: &Process, end: &End) -> String {
     ];
     let words = words.into_iter().flatten().join(", ");
     let words = if words.is_empty() { words } else { format!(" ({words})") };
-    let project = environment.and_then(|environment| environment.project.as_deref());
-    let place = project.or_else(|| file?.cwd.as_deref()).or(process.cwd.as_deref());
-    let place = place.map_or(String::new(), |place| format!(" in {place}"));
+    let place = place(process).map_or(String::new(), |place| format!(" in {place}"));
     let ended = if file.is_some_and(|file| file.live) { "" } else { " that has ended" };
     format!("a Claude{ended}{words}{place}")
+}
+
+/// Where the Claude that started a process worked.
+fn place(process: &Process) -> Option<&str> {
+    let project = process.claude.as_ref().and_then(|claude| claude.project.as_deref());
+    let cwd = process.session_file.as_ref().and_then(|file| file.cwd.as_deref());
+    project.or(cwd).or(process.cwd.as_deref())
 }
 
 /// The time from an instant to the scan, in one unit.
@@ -295,7 +301,7 @@ fn ago(at: Timestamp, seen: Timestamp) -> String {
 }
 
 fn command(process: &Process) -> String {
-    const LENGTH: usize = 100;
+    const LENGTH: usize = 80;
     let command = process.args.iter().map(|arg| arg.trim()).filter(|arg| !arg.is_empty()).join(" ");
     match command.as_str() {
         "" => process.name.clone(),
@@ -309,13 +315,13 @@ mod tests {
 
     #[test]
     fn times_have_one_unit() {
-        let at = |seconds| Timestamp::from_second(1_000_000 + seconds).unwrap();
+        let at = |seconds: i64| Timestamp::from_second(1_000_000 + seconds).unwrap();
         for (seconds, expected) in [
             (0, "0 s"),
             (59, "59 s"),
             (60, "1 min"),
             (3 * 3600, "3 h"),
-            (50 * 3600, "2 d"),
+            (50 * 3600_i64, "2 d"),
             (-5, "0 s"),
         ] {
             assert_eq!(ago(at(0), at(seconds)), expected);

@@ -82,7 +82,7 @@ pub fn pane(id: &str, pid: i32, tty: &str, running: &[&str]) -> Value {
     let shells: Vec<Value> = shells.map(|name| shell(pid, name, "prompt", &[])).collect();
     json!({
         "id": id, "pid": pid, "tty": tty, "dead": false, "start_command": "", "running": running,
-        "shells": shells,
+        "below": running, "adopted": [], "shells": shells,
     })
 }
 
@@ -94,13 +94,59 @@ pub fn shell(pid: i32, name: &str, state: &str, children: &[&str]) -> Value {
 /// A Claude ten minutes old that nothing holds.
 pub fn process(pid: i32) -> Value {
     json!({
-        "type": "process", "source": "proc", "pid": pid, "ppid": 1, "parent_name": "systemd", "ancestors": [1],
+        "type": "process", "role": "claude", "source": "proc", "pid": pid, "ppid": 1, "parent_name": "systemd", "ancestors": [1],
         "pgid": pid, "sid": pid, "uid": 1000, "user": "u", "tty": null, "name": "claude",
         "exe": "/usr/bin/claude", "args": ["claude", "-p"], "start_time": "4711",
         "started": at(-600), "rss_bytes": 1, "cpu_seconds": 0.5, "state": "S", "orphaned": true,
         "self": false, "daemon": false, "claude_children": 0, "tmux": null, "service": null,
         "namespace": "own", "stdout": "null", "holders": [], "unread": [], "examined": true,
-        "cwd": "/w", "claude": null, "session_file": null,
+        "cwd": "/w", "claude": null, "session_file": null, "server": null,
+    })
+}
+
+/// A process of a server that Claude started and nobody can talk to any more, ten minutes old.
+/// `chain`: its processes, the top first.
+pub fn server(pid: i32, chain: &[i32]) -> Value {
+    let at = chain.iter().position(|other| *other == pid).unwrap();
+    let ancestors: Vec<i32> = chain[..at].iter().rev().copied().chain([1]).collect();
+    let mut server = process(pid);
+    server["role"] = json!("server");
+    server["ppid"] = json!(ancestors[0]);
+    server["ancestors"] = json!(ancestors);
+    server["orphaned"] = json!(at == 0);
+    (server["name"], server["exe"]) = (json!("node"), json!("/usr/bin/node"));
+    (server["args"], server["stdout"]) = (json!(["node", "mcp.js"]), json!("socket"));
+    server["claude"] = environment("s");
+    server["server"] = json!({
+        "top": chain[0], "chain": chain, "abandoned": true, "listening": [], "claude": [],
+        "tmux": [], "below": [], "below_unread": [],
+    });
+    server
+}
+
+/// Anything else that the Claude of a session has started, an orphan.
+pub fn child(pid: i32, session: &str) -> Value {
+    let mut child = process(pid);
+    child["role"] = json!("child");
+    (child["name"], child["exe"]) = (json!("sleep"), json!("/usr/bin/sleep"));
+    child["args"] = json!(["sleep", "3600"]);
+    child["claude"] = environment(session);
+    child
+}
+
+/// The environment that the Claude of a session gives.
+pub fn environment(session: &str) -> Value {
+    json!({
+        "session": session, "entrypoint": "cli", "project": "/w", "child": false, "pid": null,
+        "version": "2.1.197",
+    })
+}
+
+/// A session file.
+pub fn session_file(session: &str, live: bool) -> Value {
+    json!({
+        "id": session, "cwd": "/w", "kind": "interactive", "started": at(-7200),
+        "updated": at(-3600), "live": live,
     })
 }
 
@@ -175,7 +221,7 @@ pub fn judge_keeping(
 ) -> Result<Outcome, String> {
     let mut scans = model::stream::read(text).map_err(|error| error.to_string())?;
     for scan in &mut scans {
-        let kept_by = |line: &str| keeps(line).then(|| "line 7 of keep".into());
+        let kept_by = |line: &str| keeps(line).then(|| "kept by line 7 of keep".into());
         scan.agents.iter_mut().for_each(|agent| agent.kept_by = kept_by(agent.line));
         scan.sessions.iter_mut().for_each(|session| session.kept_by = kept_by(session.line));
         scan.processes.iter_mut().for_each(|process| process.kept_by = kept_by(process.line));

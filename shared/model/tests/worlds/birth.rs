@@ -34,6 +34,9 @@ const SESSIONS: [(i32, &str, i64); 6] = [
 const PROCESSES: [(i32, &str); 7] =
     [(11, "100"), (12, "100"), (13, "100"), (14, "100"), (15, "100"), (16, "100"), (11, "900")];
 
+/// Processes of a server that is two, and what else was left by a Claude: pid, role.
+const LEFT: [(i32, &str); 4] = [(31, "server"), (32, "server"), (33, "child"), (34, "child")];
+
 const REGISTRIES: [(&str, &str); 3] =
     [("/w/g.json", "global"), ("/w/t.json", "task"), ("/v/g.json", "global")];
 
@@ -260,15 +263,35 @@ pub fn pane() -> impl Strategy<Value = Value> {
     let pids = select(vec![21, 22, 23, 24, 25, 11, 12]);
     let ttys = select(vec!["pts/1", "pts/2", "pts/3", "pts/4"]);
     let shells = proptest::option::weighted(0.2, proptest::collection::vec(shell(), 0..3));
-    (ids, pids, ttys, running, rarely(), shells).prop_map(
-        |(id, pid, tty, running, dead, shells)| {
+    let adopted = proptest::option::weighted(0.15, adopted());
+    (ids, pids, ttys, running, rarely(), shells, adopted).prop_map(
+        |(id, pid, tty, running, dead, shells, adopted)| {
             let mut pane = common::pane(id, pid, tty, if dead { &[] } else { &running });
             if let Some(shells) = shells {
                 pane["shells"] = json!(shells);
             }
+            if let Some(adopted) = adopted.filter(|_| !dead) {
+                let names = pane["running"].as_array_mut().unwrap();
+                names.extend(adopted["names"].as_array().unwrap().iter().cloned());
+                if adopted["names"][0] == "sh" {
+                    let mut shell = common::shell(0, "sh", "work", &["node"]);
+                    shell["pid"] = adopted["pid"].clone();
+                    pane["shells"].as_array_mut().unwrap().push(shell);
+                }
+                pane["adopted"] = json!([adopted]);
+            }
             pane["dead"] = json!(dead);
             pane
         },
+    )
+}
+
+/// A process on the terminal of a pane that is not below its process: of a server, or another.
+fn adopted() -> impl Strategy<Value = Value> {
+    let names: [&[&str]; 3] = [&["node"], &["sh"], &["python3", "uvx"]];
+    let names = select(names.map(<[&str]>::to_vec).to_vec());
+    (select(vec![31, 31, 32, 35]), select(vec!["4711", "4711", "1"]), names).prop_map(
+        |(pid, start_time, names)| json!({"pid": pid, "start_time": start_time, "names": names}),
     )
 }
 
@@ -289,10 +312,12 @@ fn processes(taken_at: &[i64]) -> impl Strategy<Value = Scan> {
         .iter()
         .map(|(pid, start)| proptest::option::weighted(0.4, process(*pid, start)))
         .collect();
+    let left: Vec<_> =
+        LEFT.iter().map(|(pid, role)| proptest::option::weighted(0.4, left(*pid, role))).collect();
     // One scan sees a pid once.
-    let records = records.prop_map(|records| {
+    let records = (records, left).prop_map(|(records, left)| {
         let mut seen: Vec<Value> = Vec::new();
-        for record in records.into_iter().flatten() {
+        for record in records.into_iter().chain(left).flatten() {
             if !seen.iter().any(|other| other["pid"] == record["pid"]) {
                 seen.push(record);
             }
@@ -310,9 +335,10 @@ fn process(pid: i32, start_time: &'static str) -> impl Strategy<Value = Value> {
     let uid = select(vec![1000, 1000, 1000, 0]);
     let state = select(vec!["S", "S", "S", "R", "D", "S", "Z", "X"]);
     let changes = proptest::collection::vec(holder(), 0..3);
-    (ancestors, started, uid, state, origin(), changes, shown_by()).prop_map(
-        move |(ancestors, started, uid, state, tmux, changes, shown)| {
+    (ancestors, started, uid, state, origin(), changes, shown_by(), session_file()).prop_map(
+        move |(ancestors, started, uid, state, tmux, changes, shown, file)| {
             let mut process = common::process(pid);
+            process["session_file"] = file;
             process["ppid"] = json!(ancestors[0]);
             process["ancestors"] = json!(ancestors);
             process["start_time"] = json!(start_time);
@@ -330,6 +356,101 @@ fn process(pid: i32, start_time: &'static str) -> impl Strategy<Value = Value> {
             process
         },
     )
+}
+
+/// What a Claude has left, of this role: below pid 1, the server's top, or a child.
+fn left(pid: i32, role: &'static str) -> impl Strategy<Value = Value> {
+    let ancestors: &[&[i32]] = match pid {
+        31 => &[&[1], &[1], &[801, 1]],
+        32 => &[&[31, 1], &[31, 1], &[1]],
+        _ => &[&[1], &[1], &[31, 1], &[32, 31, 1], &[34, 1]],
+    };
+    let ancestors = select(ancestors.iter().map(|pids| pids.to_vec()).collect::<Vec<_>>());
+    let started = select(vec![-600, -600, -600, -600, 0, 3, 40]);
+    let uid = select(vec![1000, 1000, 1000, 0]);
+    let state = select(vec!["S", "S", "S", "S", "D", "Z"]);
+    let changes =
+        (proptest::collection::vec(holder(), 0..2), proptest::collection::vec(of_server(), 0..2));
+    (ancestors, started, uid, state, environment(), session_file(), changes).prop_map(
+        move |(ancestors, started, uid, state, claude, file, (changes, of_server))| {
+            let mut process = match role {
+                "server" => common::server(pid, &[31, 32]),
+                _ => common::child(pid, "s"),
+            };
+            process["ppid"] = json!(ancestors[0]);
+            process["orphaned"] = json!(ancestors.len() == 1);
+            process["ancestors"] = json!(ancestors);
+            process["started"] = json!(at(started));
+            process["uid"] = json!(uid);
+            process["state"] = json!(state);
+            process["claude"] = claude;
+            process["session_file"] = file;
+            for (field, value) in changes {
+                process[field] = value;
+            }
+            if role == "server" {
+                for (field, value) in of_server {
+                    process["server"][field] = value;
+                }
+            }
+            process
+        },
+    )
+}
+
+/// What the environment of a process says of the Claude that started it.
+pub fn environment() -> impl Strategy<Value = Value> + Clone {
+    let of = |session: Value, pid: Value| {
+        let mut environment = common::environment("s");
+        (environment["session"], environment["pid"]) = (session, pid);
+        environment
+    };
+    some(vec![
+        json!(null),
+        of(json!("s"), json!(null)),
+        of(json!("s"), json!(null)),
+        of(json!("t"), json!(null)),
+        of(json!("s"), json!(11)),
+        of(json!("s"), json!(99)),
+        of(json!(null), json!(null)),
+    ])
+}
+
+/// A session file, or none.
+pub fn session_file() -> impl Strategy<Value = Value> + Clone {
+    let file = common::session_file;
+    some(vec![
+        json!(null),
+        json!(null),
+        json!(null),
+        file("s", true),
+        file("s", false),
+        file("t", true),
+    ])
+}
+
+/// A field of what is known of a server, and a value that says that it must be left alone.
+pub fn of_server() -> impl Strategy<Value = (&'static str, Value)> {
+    let below = |row: Row| {
+        let mut holder = common::holder(row.word, json!("x"));
+        holder["of"] = json!(33);
+        ("below", json!([holder]))
+    };
+    let unread = |row: Row| ("below_unread", json!([row.word]));
+    let plain = vec![
+        ("abandoned", json!(false)),
+        ("abandoned", json!(false)),
+        ("abandoned", json!(null)),
+        ("listening", json!([31])),
+        ("listening", json!([33])),
+        ("listening", json!(null)),
+        ("claude", json!([11])),
+        ("tmux", json!([801])),
+        ("chain", json!([30])),
+        ("top", json!(30)),
+    ];
+    let some = plain.into_iter().chain(HOWS.map(below)).chain(HOWS.map(unread));
+    select(some.collect::<Vec<_>>())
 }
 
 /// The arguments of a process that ps showed; None: it was seen in /proc.

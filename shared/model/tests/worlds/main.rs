@@ -10,7 +10,10 @@ mod oracle;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use birth::{World, holder, pane, session, shell, unasked, worlds, written};
+use birth::{
+    World, environment, holder, of_server, pane, session, session_file, shell, unasked, worlds,
+    written,
+};
 use common::lines;
 use jiff::{SignedDuration, Timestamp};
 use oracle::Row;
@@ -94,8 +97,8 @@ proptest! {
 
     #[test]
     fn findings_come_once_and_in_the_order_of_the_rules(world in worlds()) {
-        const ORDER: [&str; 11] = [
-            "leaked_process", "untracked_process", "zombie_session", "busy_session", "recent_session",
+        const ORDER: [&str; 13] = [
+            "leaked_process", "untracked_process", "leaked_server", "leftover_process", "zombie_session", "busy_session", "recent_session",
             "ghost_agent", "orphan_session", "count_mismatch", "defunct_process",
             "status_mismatch", "missing_in_global",
         ];
@@ -278,6 +281,49 @@ proptest! {
         }
     }
 
+    /// Somebody has the other end of its input or output, or may; something of it listens, is
+    /// Claude, a tmux server, or is held by anything of its own.
+    #[test]
+    fn h59_a_server_that_is_used_or_keeps_something_is_never_a_leak(
+        world in worlds(), (field, value) in of_server(), at in any::<Index>(),
+    ) {
+        let before = acts(&world);
+        let mut used = world;
+        let mut servers = records(&mut used, "process");
+        servers.retain(|process| process["role"] == "server");
+        prop_assume!(!servers.is_empty());
+        let at = at.index(servers.len());
+        servers[at]["server"][field] = value;
+        let (pid, start) = (servers[at]["pid"].clone(), servers[at]["start_time"].clone());
+        // In all scans that saw it.
+        let its = servers[at].clone();
+        servers.into_iter().filter(|it| it["pid"] == pid && it["start_time"] == start).for_each(|it| {
+            it["server"] = its["server"].clone();
+        });
+        let after = acts(&used);
+        let target = format!("process {pid}");
+        prop_assert!(!after.iter().any(|row| row[0] == "leaked_server" && row[2] == target));
+        prop_assert!(after.is_subset(&before));
+    }
+
+    /// What says who started a process attributes it, and never condemns it.
+    #[test]
+    fn h59_the_environment_alone_makes_no_leaked_server(
+        world in worlds(), claude in environment(), file in session_file(), at in any::<Index>(),
+    ) {
+        let leaked = |world: &World| -> BTreeSet<Row> {
+            acts(world).into_iter().filter(|row| row[0] == "leaked_server").collect()
+        };
+        let before = leaked(&world);
+        let mut marked = world;
+        let mut processes = records(&mut marked, "process");
+        prop_assume!(!processes.is_empty());
+        let at = at.index(processes.len());
+        processes[at]["claude"] = claude;
+        processes[at]["session_file"] = file;
+        prop_assert_eq!(leaked(&marked), before);
+    }
+
     #[test]
     fn one_more_holder_adds_nothing(
         world in worlds(), (field, value) in holder(), at in any::<Index>(),
@@ -315,6 +361,8 @@ fn every_kind_of_finding_is_frequent() {
     for kind in [
         "leaked_process kill_process",
         "untracked_process -",
+        "leaked_server kill_process",
+        "leftover_process -",
         "zombie_session kill_session",
         "busy_session -",
         "recent_session -",

@@ -2,6 +2,7 @@
 //! promises and without looking at how the program does it.
 
 mod agents;
+mod left;
 mod processes;
 mod registries;
 mod sessions;
@@ -32,6 +33,7 @@ pub fn findings(lines: &[String], options: &Options) -> Option<Vec<Row>> {
         let ends = ends.iter().copied().filter(is_of_run).collect();
         let world = World { lines: &lines, ends, uid, options };
         world.judge_processes(&mut rows);
+        world.judge_left(&mut rows);
         world.judge_sessions(&mut rows);
         world.judge_agents(&mut rows);
         world.judge_registries(&mut rows);
@@ -99,6 +101,12 @@ impl<'w> World<'w> {
 
     fn processes(&self) -> Vec<(&'w Value, &'w Value)> {
         self.latest("process", &["pid", "start_time"])
+    }
+
+    fn claudes(&self) -> Vec<(&'w Value, &'w Value)> {
+        let mut all = self.processes();
+        all.retain(|(process, _)| process["role"] == "claude");
+        all
     }
 
     fn scans(&self, of: &str) -> Vec<&'w Value> {

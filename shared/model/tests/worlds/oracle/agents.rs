@@ -69,7 +69,7 @@ impl World<'_> {
         };
         let lives = |process: &Value| process["state"] != "Z" && process["state"] != "X";
         !self.whole("processes")
-            || self.processes().iter().any(|(process, _)| lives(process) && is_below(process))
+            || self.claudes().iter().any(|(process, _)| lives(process) && is_below(process))
     }
 }
 

@@ -50,7 +50,7 @@ impl World<'_> {
     }
 
     pub fn judge_processes(&self, rows: &mut Vec<Row>) {
-        for (process, end) in self.processes() {
+        for (process, end) in self.claudes() {
             let target = format!("process {}", process["pid"]);
             let mut push = |kind: &str, action: &str| {
                 let apart = process["start_time"].to_string();

@@ -33,7 +33,7 @@ impl World<'_> {
 
     /// `zombie_session`, `busy_session`, `recent_session`, or nothing of the kind.
     pub fn without_claude(&self, session: &Value, end: &Value) -> Option<&'static str> {
-        let claude = self.processes().iter().any(|(process, _)| {
+        let claude = self.claudes().iter().any(|(process, _)| {
             process["state"] != "Z"
                 && process["state"] != "X"
                 && (self.contains(session, process) || started_in(session, process))
@@ -43,11 +43,29 @@ impl World<'_> {
             return None;
         }
         let inert = array(&session["panes"]).iter().all(|pane| {
-            let names = array(&pane["running"]);
+            let is_leaked = |pid: &Value, start: Option<&Value>| {
+                array(&pane["adopted"]).iter().any(|adopted| {
+                    adopted["pid"] == *pid
+                        && start.is_none_or(|start| adopted["start_time"] == *start)
+                        && self.is_leaked(&adopted["pid"], &adopted["start_time"])
+                })
+            };
+            let mut names: Vec<&Value> = array(&pane["running"]).iter().collect();
+            if array(&pane["adopted"]).iter().any(|it| is_leaked(&it["pid"], None)) {
+                names = array(&pane["below"]).iter().collect();
+                for adopted in array(&pane["adopted"]) {
+                    if !is_leaked(&adopted["pid"], Some(&adopted["start_time"])) {
+                        names.extend(array(&adopted["names"]));
+                    }
+                }
+            }
             let has_shell = names.iter().any(|name| SHELLS.contains(&name.as_str().unwrap()));
-            let shells = array(&pane["shells"]);
+            let shells: Vec<&Value> = array(&pane["shells"])
+                .iter()
+                .filter(|shell| !is_leaked(&shell["pid"], None))
+                .collect();
             names.iter().all(|name| INERT.contains(&name.as_str().unwrap()))
-                && shells.iter().all(is_inert)
+                && shells.iter().all(|shell| is_inert(shell))
                 && (!has_shell || !shells.is_empty())
         });
         let unseen = array(&session["panes"])
