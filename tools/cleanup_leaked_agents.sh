@@ -148,7 +148,7 @@ scan() {
     {
         list_agents &&
             lssessions ${user:+"--user=$user"} ${socket:+"--socket=$socket"} ${source:+"--proc-source=$source"} &&
-            lsclaude ${user:+"--user=$user"} ${name:+"--name=$name"} ${source:+"--proc-source=$source"}
+            lsclaude --role claude,server,child ${user:+"--user=$user"} ${name:+"--name=$name"} ${source:+"--proc-source=$source"}
     } >"$scratch/scan" || fail "the scan failed; nothing was changed"
 }
 
@@ -181,7 +181,7 @@ count() { # TYPE
 }
 
 running() { # living Claude processes, by a scan of its own
-    lsclaude ${user:+"--user=$user"} ${name:+"--name=$name"} ${source:+"--proc-source=$source"} \
+    lsclaude --role claude ${user:+"--user=$user"} ${name:+"--name=$name"} ${source:+"--proc-source=$source"} \
         -T --no-headings -o state >"$scratch/states" || { echo unknown; return; }
     grep -cv '^[ZX]' "$scratch/states"
 }
@@ -240,7 +240,8 @@ $rule
 $rule
 
 This script will:
-  1. Kill leaked Claude processes (in no tmux session, and nothing holds them)
+  1. Kill leaked Claude processes (in no tmux session, and nothing holds them),
+     and MCP servers whose Claude is gone
   2. Remove ghost entries from the registry, and end zombie sessions
   3. Update registry counts to match reality
 
@@ -272,7 +273,7 @@ printf '  Registry agents: %s\n\n' "$agents"
 printf 'What will be cleaned:\n'
 show action kill_process kill_session remove_entry terminate_entry set_counters
 printf '\nLeft alone:\n'
-show kind untracked_process busy_session recent_session kept_agent orphan_session defunct_process
+show kind untracked_process leftover_process busy_session recent_session kept_agent orphan_session defunct_process
 if [ -s "$scratch/notes" ]; then
     printf '\nNot judged:\n'
     sed 's/^agentdiff: /  /' "$scratch/notes"
@@ -330,7 +331,7 @@ rows() { # PART ACTION: not aligned, because paths of registries are long
 
 printf 'Step 1: Live agents, verified again before each action below\n'
 printf '  %s sessions are kept\n' "$(($(count session) - $(grep -c '"action":"kill_session"' "$scratch/findings")))"
-printf 'Step 2: Killing leaked Claude processes\n'
+printf 'Step 2: Killing leaked Claude processes and MCP servers\n'
 act process
 rows process kill_process
 printf 'Step 3: Killing zombie tmux sessions\n'
@@ -358,7 +359,7 @@ sessions() { # a server whose sessions were all zombies has ended and no longer 
 
 registry || fail "could not read the registry after the cleanup"
 printf '\n%s\nSummary:\n' "$rule"
-printf '  Claude processes killed: %s\n' "$(killed process)"
+printf '  Claude processes and MCP servers killed: %s\n' "$(killed process)"
 printf '  Tmux sessions killed: %s\n' "$(killed session)"
 printf '  Claude processes remaining: %s\n' "$(running)"
 printf '  Tmux sessions remaining: %s\n' "$(sessions)"

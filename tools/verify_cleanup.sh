@@ -150,7 +150,7 @@ scan() { # sets unread: the subjects that were not read completely
         list_agents || unread="$unread agents registries"
         lssessions ${user:+"--user=$user"} ${socket:+"--socket=$socket"} ${source:+"--proc-source=$source"} ||
             unread="$unread sessions"
-        lsclaude ${user:+"--user=$user"} ${name:+"--name=$name"} ${source:+"--proc-source=$source"} ||
+        lsclaude --role claude,server,child ${user:+"--user=$user"} ${name:+"--name=$name"} ${source:+"--proc-source=$source"} ||
             unread="$unread processes sessions"
     } >"$scratch/scan"
     [ -z "$unread" ] || grep -q '^{"type":"registry"' "$scratch/scan" || fail "the scan failed"
@@ -190,6 +190,10 @@ count() { # TYPE
     grep -c "^{\"type\":\"$1\"" "$scratch/scan"
 }
 
+claudes() { # all of them, dead ones too
+    grep -c '^{"type":"process","scan":"[^"]*","role":"claude"' "$scratch/scan"
+}
+
 found() { # KIND
     grep -c "^{\"type\":\"finding\",\"kind\":\"$1\"" "$scratch/findings"
 }
@@ -205,7 +209,7 @@ agents() { # FIELDS FILTER
 
 exec 3>&1 >"$scratch/shown"
 printf 'Current System State:\n'
-printf '  Claude processes running: %s\n' "$(($(count process) - $(found defunct_process)))"
+printf '  Claude processes running: %s\n' "$(($(claudes) - $(found defunct_process)))"
 printf '  Tmux sessions active: %s\n\n' "$(count session)"
 
 agents format,agents,counters.active_agents.computed,counters.total_agents_spawned.stored,counters.active_agents.stored \
@@ -266,6 +270,8 @@ check "$ghosts" agents 'No ghost agents in registry' "Ghost agents in registry: 
 check "$(found count_mismatch)" registries 'Active agent count matches reality' \
     'Registry counts differ from its entries'
 check "$leaks" processes 'No leaked Claude processes' "Leaked Claude processes: $leaks"
+servers=$(found leaked_server)
+check "$servers" processes 'No leaked MCP servers' "Leaked MCP servers: $servers"
 check "$zombies" sessions 'No zombie sessions' "Zombie sessions: $zombies"
 [ "$recent" -eq 0 ] ||
     compare -T --no-headings -o target,reason -Q '.kind == "recent_session"' 2>/dev/null | sed 's/^/    /'
@@ -279,6 +285,7 @@ while read -r kind what; do
     [ "$number" -eq 0 ] || warn "$what: $number"
 done <<'KINDS'
 untracked_process Claude processes outside tmux that something holds
+leftover_process Other processes that a Claude left running when it ended
 busy_session Agent sessions without Claude that are busy
 kept_agent Entries without a session that the keep file keeps
 orphan_session Agent sessions that no registry entry names

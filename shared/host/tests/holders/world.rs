@@ -163,7 +163,7 @@ impl World {
                 tmux_server: None,
             })
             .collect();
-        let holdings = holdings(&asked, &survey);
+        let (holdings, _) = holdings(&asked, &[], &survey);
         let at = asked.iter().position(|asked| asked.pid == pid).unwrap();
         holdings[at].clone()
     }

@@ -134,7 +134,7 @@ fn entries(path: &'static str, scope: &'static str) -> impl Strategy<Value = Vec
             registry
         });
     let registry = proptest::option::weighted(0.9, registry);
-    proptest::option::weighted(0.8, (registry, entries)).prop_map(|found| {
+    proptest::option::weighted(0.9, (registry, entries)).prop_map(|found| {
         let (registry, entries) = found.unwrap_or_default();
         registry.into_iter().chain(entries.into_iter().flatten()).collect()
     })
