@@ -175,7 +175,7 @@ pub fn judge_keeping(
 ) -> Result<Outcome, String> {
     let mut scans = model::stream::read(text).map_err(|error| error.to_string())?;
     for scan in &mut scans {
-        let kept_by = |line: &str| keeps(line).then(|| "line 7 of keep".into());
+        let kept_by = |line: &str| keeps(line).then(|| "kept by line 7 of keep".into());
         scan.agents.iter_mut().for_each(|agent| agent.kept_by = kept_by(agent.line));
         scan.sessions.iter_mut().for_each(|session| session.kept_by = kept_by(session.line));
         scan.processes.iter_mut().for_each(|process| process.kept_by = kept_by(process.line));
