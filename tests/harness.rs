@@ -145,7 +145,7 @@ fn the_holder_of_a_stand_in_is_reported() {
     for (pid, reason) in reasons {
         let of_held = pid == i64::from(held.claude.pid);
         assert!(of_held || pid == i64::from(nohup.pid));
-        let expected = if of_held { "parent " } else { "to a file" };
+        let expected = if of_held { "parent " } else { "its output goes to /" };
         assert!(reason.contains(expected), "{reason}");
     }
 }

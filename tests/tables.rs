@@ -159,7 +159,8 @@ fn the_report_says_what_is_wrong_what_is_left_alone_and_on_which_host() {
     world.write_global(&Registry::new(["gone-1-2", "here-1-2"].map(Entry::new)).counters(2, 2));
     world.agent_session("here-1-2", &[]);
     let leaked = world.leaked(&[]).pid;
-    let parent = world.leaked(&[("STANDIN_CHILDREN", "1")]).pid;
+    let held = world.held_by_script().claude.pid;
+    world.nohup_to_file();
     let scan = world.scan();
     let report = world.diff(&scan, &["-T"]).expect(&[1]).out;
     let order = [
@@ -167,7 +168,7 @@ fn the_report_says_what_is_wrong_what_is_left_alone_and_on_which_host() {
         &format!("  process {leaked}  in no tmux pane; its parent is gone"),
         "ghost_agent → remove_entry\n  agent gone-1-2  ",
         "Left alone\n\nuntracked_process\n",
-        &format!("process {parent} "),
+        &format!("process {held} "),
         "\nTo clean up: 1 leaked_process (",
         "1 ghost_agent",
         ". Left alone: 2 untracked_process (",

@@ -230,7 +230,8 @@ fn h29_names_that_would_steer_a_terminal_are_shown_escaped() {
     leaked.args(["--print", EVIL]).env("STANDIN_COMM", "x\u{1b}[2J\r\u{202e}y");
     let leaked = world.orphan(&leaked);
     // Its parent's name is in the reason why this one is left alone.
-    let parent = world.leaked(&[("STANDIN_CHILDREN", "1"), ("STANDIN_COMM", "p\u{1b}[2J\r")]);
+    let rename = "printf 'p\\033[2J\\r' >/proc/$$/comm";
+    let held = world.held_by_script_that(rename);
     let (scan, findings) = saved(&world, &[]);
 
     json_keeps_them(&world, &scan, &findings, &[&live, &ghost, &zombie], leaked.pid);
@@ -270,12 +271,12 @@ fn h29_names_that_would_steer_a_terminal_are_shown_escaped() {
         for shown in [
             "agent ghost-e\\u{1b}[31m",
             "its parent is gone",
-            &format!("{} p\\u{{1b}}[2J\\r", parent.pid),
+            &format!("{} p\\u{{1b}}[2J\\r", held.holder),
         ] {
             assert!(cleanup.out.contains(shown), "{shown} in {}", cleanup.out);
         }
     }
-    assert!(!alive(leaked.pid) && alive(parent.pid));
+    assert!(!alive(leaked.pid) && alive(held.claude.pid));
     let registry: Value = serde_json::from_slice(&fs::read(world.global_path()).unwrap()).unwrap();
     let left: Vec<&String> = registry["agents"].as_object().unwrap().keys().collect();
     assert_eq!(left, [&live]);

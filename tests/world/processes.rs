@@ -123,9 +123,14 @@ impl World {
 
     /// A Claude without a terminal that a living script waits for, as cron would run it.
     pub fn held_by_script(&self) -> HeldStandin {
+        self.held_by_script_that(":")
+    }
+
+    /// The same, by a script that runs this command first.
+    pub fn held_by_script_that(&self, first: &str) -> HeldStandin {
         let script = self.path.join(format!("hold-{}.sh", self.next()));
         // With a command after it, the shell cannot become the stand-in.
-        fs::write(&script, format!("{} --print '{PROMPT}'\nexit\n", self.name))
+        fs::write(&script, format!("{first}\n{} --print '{PROMPT}'\nexit\n", self.name))
             .expect("a script of the world");
         let ready = self.ready();
         let mut command = self.command("setsid");

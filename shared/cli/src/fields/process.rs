@@ -305,9 +305,9 @@ pub const PROCESS: &[Field] = &[
         Unit::Flag(Warn),
         "Its parent is gone: who takes in orphans has it",
         "Its parent is gone. Its parent now is a program that takes in orphans and did not start \
-         it: an init system, the init of a container, `systemd --user`, a shell or a program that \
-         only waits as process 1, or a tmux server. By ps(1): process 1 or one named `systemd` or \
-         `launchd`, in another session in the sense of setsid(2).",
+         it: an init system, the init of a container, sshd as process 1, `systemd --user`, a shell \
+         or a program that only waits as process 1, or a tmux server. By ps(1): process 1 or one \
+         named `systemd` or `launchd`, in another session in the sense of setsid(2).",
     ),
     Field::new(
         "tmux",

@@ -44,6 +44,10 @@ const CONTAINER_INITS: [&str; 8] = [
     "containerd-shim",
 ];
 
+/// A server that a container runs as process 1 to be reached. What it starts for a person has one
+/// of its own processes as its parent, never the server itself (sshd(8), "LOGIN PROCESS").
+const LOGIN_SERVER: &str = "sshd";
+
 const SHELLS: [&str; 8] = ["sh", "bash", "dash", "zsh", "ksh", "mksh", "ash", "fish"];
 
 /// What a container runs that is only to stay. A shell becomes it by `exec`, with the children
@@ -62,7 +66,7 @@ pub fn reaper(pid: i32, program: Appearance<'_>, is_tmux_server: bool) -> Option
         return Some(Reaper::Tmux);
     }
     let by_name = |name: &str| {
-        if INITS.contains(&name) {
+        if INITS.contains(&name) || pid == 1 && name == LOGIN_SERVER {
             Some(Reaper::Init)
         } else if CONTAINER_INITS.contains(&name) || name.starts_with("containerd-shim-") {
             Some(Reaper::Container)
@@ -294,6 +298,8 @@ mod tests {
             (1, "/bin/busybox", "sh", &["sh"], Some(Reaper::Shell)),
             (1, "/usr/bin/sleep", "sleep", &["sleep", "infinity"], Some(Reaper::Shell)),
             (1, "/usr/bin/tail", "tail", &["tail", "-f", "/dev/null"], Some(Reaper::Shell)),
+            (1, "/usr/sbin/sshd", "sshd", &["/usr/sbin/sshd", "-D"], Some(Reaper::Init)),
+            (7, "/usr/sbin/sshd", "sshd", &["sshd: u [priv]"], None),
             (7, "/bin/bash", "bash", &["bash"], None),
             (1, "/usr/bin/python3.11", "python3", &["python3", "orchestrator.py"], None),
             (1, "/usr/bin/python3.11", "systemd", &["systemd"], None),

@@ -7,6 +7,7 @@ mod birth;
 #[path = "../common/mod.rs"]
 mod common;
 mod oracle;
+mod small;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -237,3 +237,49 @@ fn facts(_: &Handle, metadata: &fs::Metadata, _: &Path) -> std::io::Result<Regis
 fn handle(path: &Path) -> std::io::Result<(Handle, fs::Metadata)> {
     Ok(((), fs::symlink_metadata(path)?))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+
+    use nix::sys::stat::Mode;
+    use nix::unistd::mkfifo;
+
+    use super::*;
+
+    /// A database, checked, and what somebody then put in its place.
+    fn swapped(swap: impl Fn(&Path)) -> (tempfile::TempDir, DatabaseFile) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.sqlite3");
+        let made = Connection::open(&path).unwrap();
+        made.execute_batch("CREATE TABLE t (c); PRAGMA journal_mode = WAL;").unwrap();
+        drop(made);
+        let file = DatabaseFile::at(&path).unwrap();
+        swap(&path);
+        (directory, file)
+    }
+
+    #[test]
+    fn h40_a_fifo_put_in_its_place_or_beside_it_is_not_waited_for() {
+        let instead = |path: &Path| {
+            fs::remove_file(path).unwrap();
+            mkfifo(path, Mode::S_IRWXU).unwrap();
+        };
+        let log = |path: &Path| mkfifo(&beside(path, "-wal"), Mode::S_IRWXU).unwrap();
+        // A log that has no bytes is an empty one.
+        for (swap, is_read) in [(&instead as &dyn Fn(&Path), false), (&log, true)] {
+            let (directory, file) = swapped(swap);
+            let (done, when_done) = mpsc::channel();
+            thread::spawn(move || {
+                let connection = file.connect(Access::Read, Duration::ZERO);
+                let read = connection.map(|connection| {
+                    connection.query_row("SELECT count(*) FROM t", [], |_| Ok(())).is_ok()
+                });
+                let _ = done.send(read.is_ok_and(|was_read| was_read));
+            });
+            let read = when_done.recv_timeout(Duration::from_secs(10));
+            assert_eq!(read, Ok(is_read), "{}", directory.path().display());
+        }
+    }
+}
