@@ -198,16 +198,19 @@ registry() { # sets agents, active and registries
     done <"$scratch/counters"
 }
 
-show() { # FIELD VALUE...: the findings with each of these values, as tables
-    field=$1 any=''
-    shift
-    for kind in "$@"; do
-        COLUMNS=$columns judge -T --no-headings -o target,reason -Q ".$field == \"$kind\"" \
-            >"$scratch/table" 2>/dev/null || [ $? -eq 1 ] || fail "could not show the findings; nothing was changed"
-        sed 's/^/  /' "$scratch/table"
-        [ ! -s "$scratch/table" ] || any=1
-    done
-    [ -n "$any" ] || echo '  nothing'
+plan() { # what agentdiff -T says, in as many lines as the screen has less those of the question
+    COLUMNS=$columns LINES=$lines judge -T >"$scratch/plan" 2>/dev/null ||
+        [ $? -eq 1 ] || fail "could not show the findings; nothing was changed"
+    if grep -q '"action":"' "$scratch/findings"; then
+        grep -v '^All of them: ' "$scratch/plan"
+    else
+        # That there is nothing to do is said below.
+        sed '$d' "$scratch/plan"
+    fi
+    if grep -q '^All of them: ' "$scratch/plan" && whole=$(mktemp "${TMPDIR:-/tmp}/cleanup-plan.XXXXXX"); then
+        COLUMNS='' LINES='' judge -T >"$whole" 2>/dev/null
+        printf 'The whole plan: %s\n' "$whole"
+    fi
 }
 
 shown() { # prints what was collected; if it cannot be printed, nothing is done
@@ -221,18 +224,22 @@ shown() { # prints what was collected; if it cannot be printed, nothing is done
 }
 
 exec 3>&1 >"$scratch/shown"
-# Tables are collected before they are shown: they are as wide as the terminal, less the
-# indent. Tables that only this script reads have no limit.
-width=${COLUMNS-}
-unset COLUMNS
-if [ -z "$width" ] && [ -t 3 ]; then
-    width=$(stty size <&3 2>/dev/null)
-    width=${width#* }
+# The plan is collected before it is shown. It fits the screen, if there is one, with the
+# question; otherwise it has no limit.
+width=${COLUMNS-} height=${LINES-}
+unset COLUMNS LINES
+if [ -t 3 ]; then
+    size=$(stty size <&3 2>/dev/null)
+    width=${width:-${size#* }} height=${height:-${size% *}}
 fi
-case $width in
-    '' | 0* | *[!0-9]* | ? | ??????*) columns='' ;;
-    *) columns=$((width - 2)) ;;
-esac
+number() { # TEXT: prints it if it is the size of a screen
+    case $1 in
+        '' | 0* | *[!0-9]* | ? | ??????*) ;;
+        *) printf %s "$1" ;;
+    esac
+}
+columns=$(number "$width") lines=$(number "$height")
+[ -z "$lines" ] || lines=$((lines - 4))
 rule='=================================================='
 cat <<TEXT
 $rule
@@ -270,14 +277,13 @@ printf 'Current state:\n'
 printf '  Claude processes running: %s\n' "$(running)"
 printf '  Tmux sessions active: %s\n' "$(count session)"
 printf '  Registry agents: %s\n\n' "$agents"
-printf 'What will be cleaned:\n'
-show action kill_process kill_session remove_entry terminate_entry set_counters
-printf '\nLeft alone:\n'
-show kind untracked_process leftover_process busy_session recent_session kept_agent orphan_session defunct_process
 if [ -s "$scratch/notes" ]; then
-    printf '\nNot judged:\n'
+    printf 'Not judged:\n'
     sed 's/^agentdiff: /  /' "$scratch/notes"
+    echo
 fi
+printf 'What will be cleaned:\n'
+plan
 echo
 shown
 exec >&3 3>&-
@@ -303,6 +309,12 @@ if [ -z "$yes" ]; then
     printf 'Do you want to proceed? (yes/no): '
     answer=''
     read -r answer || :
+    case $answer in
+        [Yy] | [Yy][Ee])
+            printf 'Type yes in full: '
+            read -r answer || :
+            ;;
+    esac
     if [ "$answer" != yes ]; then
         echo 'Aborted.'
         exit 1

@@ -6,6 +6,7 @@ mod keep;
 pub mod lsagents;
 pub mod lsclaude;
 pub mod lssessions;
+mod overview;
 
 use std::process::ExitCode;
 

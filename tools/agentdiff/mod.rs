@@ -4,18 +4,21 @@
 //! system nor the clock nor the time zone. The rules are those of `model::rules`.
 
 pub mod args;
-mod report;
 
+use std::collections::HashSet;
+use std::io;
 use std::process::ExitCode;
 use std::rc::Rc;
 
 use self::args::Arguments;
+use crate::overview::Overview;
 use crate::{keep, start};
 use cli::{Failure, Input, Keep, Printer, Program};
 use itertools::Itertools;
 use model::record::{End, Machine, Of, Record};
 use model::rules::{MachineState, Summary, judge, machine_states};
 use model::stream::{Malformed, Scan, Sourced, read};
+use serde_json::Value;
 
 const PROGRAM: Program = Program::new("agentdiff");
 
@@ -157,7 +160,23 @@ fn findings(
             printer.set_incomplete();
         }
         if let Some(findings) = printer.take() {
-            printer.text(&report::report(&findings, &end, printer.style()))?;
+            let sessions = match arguments.output.filter {
+                Some(_) => Vec::new(),
+                None => kept_sessions(machine_states, &findings),
+            };
+            let plan = Overview {
+                findings: &findings,
+                sessions: &sessions,
+                is_filtered: end.filtered,
+                is_whole: trouble.is_none() && all.unjudged.is_empty(),
+            };
+            // The command line and the prompt after it are on the same screen.
+            let height = cli::height(io::stdout()).map(|height| height.saturating_sub(3));
+            let plan = plan.text(&printer.style(), height);
+            printer.text(&plan.text)?;
+            if plan.is_cut {
+                printer.text("All of them: agentdiff -T -o action,target,reason\n")?;
+            }
         }
         printer.end(&Record::End(&end))?;
         printer.finish()?;
@@ -174,6 +193,17 @@ fn findings(
         (None, 0) => 0,
         (None, _) => 1,
     })
+}
+
+/// The sessions of the users of these states about which nothing was found.
+fn kept_sessions(machine_states: &[MachineState<'_, '_>], findings: &[Value]) -> Vec<Value> {
+    let identity = |session: &Value| (session["server_pid"].clone(), session["id"].clone());
+    let found: HashSet<_> = findings.iter().map(|finding| identity(&finding["session"])).collect();
+    let own = machine_states.iter().flat_map(|state| {
+        state.sessions.iter().filter(|(session, _)| session.record.uid == state.uid)
+    });
+    let records = own.filter_map(|(session, _)| serde_json::from_str(session.line).ok());
+    records.filter(|session| !found.contains(&identity(session))).collect()
 }
 
 fn say(several: bool, machine: &Machine, summary: &Summary) {

@@ -32,6 +32,7 @@ use itertools::Itertools;
 use model::plan::{Plan, PlannedAction, Run};
 use model::record::{Finding, Machine, Scope};
 use registry::WaitBudget;
+use serde_json::Value;
 
 /// Runs the program on the arguments of this process.
 pub fn main() -> ExitCode {
@@ -105,12 +106,18 @@ fn prune(
     for (action, outcome, reason) in left {
         report.record(&action, outcome, reason);
     }
-    if confirm::acts(arguments, plan.actions())? {
+    if confirm::acts(arguments, plan.actions(), || left_alone(text))? {
         report.expect(plan.actions().count());
         act(&plan, arguments, report)
     } else {
         plan.actions().try_for_each(|action| report.record_dry_run(action))
     }
+}
+
+/// The findings without an action.
+fn left_alone(text: &str) -> Vec<Value> {
+    let findings = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    findings.filter(|record| record["type"] == "finding" && record["action"].is_null()).collect()
 }
 
 /// Asks the keep file about the records of a finding. It is read again, not taken from the

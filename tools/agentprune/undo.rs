@@ -29,7 +29,7 @@ pub fn undo(
     let undos: BTreeMap<String, Undo<'_>> = read(text)
         .map_err(|malformed| Failure::Trouble(format!("input: {malformed}; nothing was done")))?;
     let actions = undos.values().flat_map(|undo| undo.entries.iter().map(|(action, _)| action));
-    let acts = confirm::acts(arguments, actions)?;
+    let acts = confirm::acts(arguments, actions, Vec::new)?;
     if acts {
         report.expect(undos.values().map(|undo| undo.entries.len()).sum());
     }

@@ -147,6 +147,11 @@ pub fn filled(text: &str, style: &TableStyle) -> String {
     textwrap::fill(text, wrapping(style.width.unwrap_or(usize::MAX)))
 }
 
+/// A text in lines of at most this width, but for words that are longer.
+pub fn wrapped(text: &str, width: usize) -> Vec<String> {
+    textwrap::wrap(text, wrapping(width)).into_iter().map(Cow::into_owned).collect()
+}
+
 /// Splits only between words: a hyphen may be part of a name.
 fn wrapping(width: usize) -> Options<'static> {
     Options::new(width.max(1)).word_splitter(WordSplitter::NoHyphenation)
@@ -157,7 +162,7 @@ fn fitted(text: &str, column: &Column, width: usize) -> Vec<String> {
     match column.field.unit {
         _ if display_width(text) <= width => vec![text.to_owned()],
         Unit::List(_) => vec![cut(text, width)],
-        _ => textwrap::wrap(text, wrapping(width)).into_iter().map(Cow::into_owned).collect(),
+        _ => wrapped(text, width),
     }
 }
 

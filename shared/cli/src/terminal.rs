@@ -14,6 +14,14 @@ pub fn width(out: impl AsFd) -> Option<usize> {
     wanted.filter(|columns| *columns > 0).or_else(terminal)
 }
 
+/// How many lines a screen has: `LINES` of the environment, as watch(1) sets it, else those of the
+/// terminal; `None` if `out` is not a terminal.
+pub fn height(out: impl AsFd) -> Option<usize> {
+    let wanted = env::var("LINES").ok().and_then(|lines| lines.parse().ok());
+    let terminal = || terminal_size::terminal_size_of(out).map(|(_, height)| height.0.into());
+    wanted.filter(|lines| *lines > 0).or_else(terminal)
+}
+
 /// Whether `out` is a terminal on which a line can be overwritten.
 pub fn rewrites(out: &impl IsTerminal) -> bool {
     out.is_terminal() && anstyle_query::term_supports_ansi_color()

@@ -29,12 +29,17 @@ pub struct Facts {
     pub actions: &'static [ActionKind],
     /// How bad it is.
     pub severity: Severity,
+    /// What a person calls one of them.
+    pub one: &'static str,
+    /// What a person calls several.
+    pub many: &'static str,
     /// What it is, in one line, as agentdiff(1) begins its description.
     pub meaning: &'static str,
 }
 
 macro_rules! kinds {
-    ($($kind:ident $word:literal [$($action:ident)*] $severity:ident $meaning:literal)*) => {
+    ($($kind:ident $word:literal [$($action:ident)*] $severity:ident $one:literal $many:literal
+      $meaning:literal)*) => {
         /// What is wrong. The order is the order of the output.
         #[derive(
             Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
@@ -50,6 +55,8 @@ macro_rules! kinds {
                 word: $word,
                 actions: &[$(ActionKind::$action),*],
                 severity: Severity::$severity,
+                one: $one,
+                many: $many,
                 meaning: $meaning,
             }),*];
         }
@@ -57,35 +64,35 @@ macro_rules! kinds {
 }
 
 kinds! {
-    LeakedProcess "leaked_process" [KillProcess] Bad
+    LeakedProcess "leaked_process" [KillProcess] Bad "leaked Claude" "leaked Claudes"
         "A Claude process in no pane that nothing holds."
-    UntrackedProcess "untracked_process" [] Notice
+    UntrackedProcess "untracked_process" [] Notice "held Claude" "held Claudes"
         "A Claude process in no pane that something holds."
-    LeakedServer "leaked_server" [KillProcess] Bad
+    LeakedServer "leaked_server" [KillProcess] Bad "leaked server" "leaked servers"
         "A process of an MCP server that a Claude started and to which nobody can talk any more."
-    LeftoverProcess "leftover_process" [] Notice
+    LeftoverProcess "leftover_process" [] Notice "leftover process" "leftover processes"
         "Any other process that a Claude left running when it ended."
-    ZombieSession "zombie_session" [KillSession] Bad
+    ZombieSession "zombie_session" [KillSession] Bad "zombie session" "zombie sessions"
         "An agent session without Claude and without attached clients, in which nothing works but leaked servers."
-    BusySession "busy_session" [] Notice
+    BusySession "busy_session" [] Notice "busy session" "busy sessions"
         "An agent session without Claude in which something works, to which a client is attached, or of which a pane could not be seen."
-    RecentSession "recent_session" [] Notice
+    RecentSession "recent_session" [] Notice "session active until just now" "sessions active until just now"
         "An agent session without Claude in which nothing works, but which no entry names and which was active in the last ten minutes."
-    GhostAgent "ghost_agent" [RemoveEntry TerminateEntry] Bad
+    GhostAgent "ghost_agent" [RemoveEntry TerminateEntry] Bad "ghost agent" "ghost agents"
         "An entry that has no session, or only zombie sessions."
-    KeptAgent "kept_agent" [] Notice
+    KeptAgent "kept_agent" [] Notice "kept entry" "kept entries"
         "An entry that would be a ghost, but that the keep file says to keep."
-    OrphanSession "orphan_session" [] Notice
+    OrphanSession "orphan_session" [] Notice "session that no entry names" "sessions that no entry names"
         "An agent session that no registry entry names."
-    CountMismatch "count_mismatch" [SetCounters] Bad
+    CountMismatch "count_mismatch" [SetCounters] Bad "registry with wrong counters" "registries with wrong counters"
         "A registry with a counter that differs from the number its entries add up to."
-    DefunctProcess "defunct_process" [] Notice
+    DefunctProcess "defunct_process" [] Notice "dead Claude" "dead Claudes"
         "A Claude process that is dead and that its parent has not reaped."
-    StatusMismatch "status_mismatch" [] Notice
+    StatusMismatch "status_mismatch" [] Notice "agent with two statuses" "agents with two statuses"
         "An agent that has one status in a global registry and another in the registry of its task."
-    MissingInGlobal "missing_in_global" [] Notice
+    MissingInGlobal "missing_in_global" [] Notice "agent missing in the global registry" "agents missing in the global registry"
         "An agent that is active in the registry of its task and missing in every global registry."
-    StaleTask "stale_task" [] Notice
+    StaleTask "stale_task" [] Notice "stale task" "stale tasks"
         "A registry of a task in which every agent has been over for a long time."
 }
 

@@ -1,0 +1,96 @@
+//! The plan: findings on one screen, for a person who is about to say yes to them.
+//!
+//! First how much of what there is, then what would be done to each thing, then what is left
+//! alone, at last what that adds up to. Every finding stands under one heading. Lists are cut so
+//! that the plan fits; the counts are always whole.
+
+mod consent;
+mod items;
+mod section;
+mod sums;
+
+use cli::{TableStyle, escaped, filled};
+use itertools::Itertools;
+use serde_json::Value;
+
+pub use self::consent::consent;
+use self::items::{Detail, action, held};
+use self::section::{Section, cut_to};
+
+/// What a plan is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Overview<'v> {
+    /// The findings, in their order.
+    pub findings: &'v [Value],
+    /// Sessions about which nothing was found.
+    pub sessions: &'v [Value],
+    /// Whether there are others that a filter left out.
+    pub is_filtered: bool,
+    /// Whether everything was judged.
+    pub is_whole: bool,
+}
+
+/// A plan as text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanText {
+    /// Its lines.
+    pub text: String,
+    /// Whether lists were cut.
+    pub is_cut: bool,
+}
+
+impl Overview<'_> {
+    /// The plan, with no line wider than the terminal, and in `height` lines if there is one.
+    pub fn text(&self, style: &TableStyle, height: Option<usize>) -> PlanText {
+        let hosts: Vec<_> = self.findings.iter().map(|finding| &finding["host"]).unique().collect();
+        let mut first = filled(&sums::counts(self.findings), style);
+        let last = filled(&sums::conclusion(self), style);
+        if !first.is_empty() {
+            first.push('\n');
+        }
+        let mut all = Vec::new();
+        let detail = Detail { style, is_brief: height.is_some() };
+        for host in &hosts {
+            let of_host: Vec<&Value> =
+                self.findings.iter().filter(|finding| &&finding["host"] == host).collect();
+            let on = match hosts.len() {
+                0 | 1 => String::new(),
+                _ => format!(" on {}", escaped(host.as_str().unwrap_or_default())),
+            };
+            all.extend(sections(&of_host, &on, detail));
+        }
+        if hosts.len() < 2 {
+            all.push(Section::new("Sessions kept", items::kept(self.sessions, detail)));
+        }
+        all.retain(|section| !section.is_empty());
+        let lines = first.lines().count() + last.lines().count();
+        let is_cut = cut_to(&mut all, height.map(|height| height.saturating_sub(lines)));
+        // Where there is room, a line is left free between what belongs together.
+        let gap = if height.is_some() { "" } else { "\n" };
+        let parts = all.iter().map(|section| section.text(style));
+        let text = [first].into_iter().chain(parts).chain([format!("{last}\n")]);
+        PlanText { text: text.filter(|part| !part.is_empty()).join(gap), is_cut }
+    }
+}
+
+fn sections(findings: &[&Value], on: &str, detail: Detail<'_>) -> Vec<Section> {
+    let acts = |finding: &&&Value| !finding["action"].is_null();
+    let mut sections: Vec<Section> = action::HEADINGS
+        .iter()
+        .map(|(word, heading)| {
+            let of_action: Vec<&Value> =
+                findings.iter().filter(|finding| finding["action"] == *word).copied().collect();
+            Section::new(&format!("{heading}{on}"), action::items(&of_action, detail))
+        })
+        .collect();
+    // What is ended is not left alone, whatever else was found about it.
+    let ended: Vec<&Value> =
+        findings.iter().filter(acts).map(|finding| &finding["target"]).collect();
+    let left: Vec<&Value> = findings
+        .iter()
+        .filter(|finding| !acts(finding) && !ended.contains(&&finding["target"]))
+        .copied()
+        .collect();
+    sections.push(Section::new(&format!("Left alone{on}"), held(&left, detail)));
+    sections
+}
