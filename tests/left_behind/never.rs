@@ -281,3 +281,29 @@ fn h59_by_ps_nothing_is_a_server() {
         assert_eq!(run(&mut lsclaude, "").ok().records().len(), 1);
     });
 }
+
+/// As an agent that looks after its machine would.
+#[test]
+fn h59_a_server_below_which_the_programs_run_is_never_ended() {
+    privately(|| {
+        let left = Left::new();
+        fs::write(
+            left.world.path().join("prune.sh"),
+            "while [ ! -e go ]; do sleep 0.05; done\n\
+             { lsagents; lssessions; lsclaude; } 2>/dev/null | agentdiff --min-age 0 2>/dev/null |\n\
+             agentprune --yes -q 2>/dev/null\ntouch done\n",
+        )
+        .unwrap();
+        let servers = [
+            ("server", "python3 server.py a bad job-prune"),
+            ("server", "python3 server.py b bad"),
+        ];
+        let double = left.double("2.1.197", &servers);
+        let (ours, other) = (left.pid("a"), left.pid("b"));
+        double.kill();
+        left.orphaned(&["a", "b"]);
+        fs::write(left.world.path().join("go"), "").unwrap();
+        wait_until(|| "the pipeline", || left.world.path().join("done").exists());
+        assert!(alive(ours) && !alive(other));
+    });
+}

@@ -88,6 +88,7 @@ OPTIONS = {
     "job-clean": lambda: job(["env", "-i", "STANDIN_WORLD=" + os.environ["STANDIN_WORLD"],
                               "/bin/sleep", "3600"], open("clean.log", "a")),
     "job-claude": lambda: job([os.environ["CLAUDE"], "--print", "x"], open("claude.log", "a")),
+    "job-prune": lambda: job(["sh", "prune.sh"]),
     # In the foreground; else it would be a process of its own.
     "job-tmux": lambda: listening_job(["tmux", "-f", "/dev/null", "-S", name + ".tmux", "-D"]),
 }
