@@ -13,6 +13,7 @@ mod holders;
 mod hosts;
 mod identity;
 mod install;
+mod left_behind;
 mod manual;
 mod manual_recipes;
 mod paths;

@@ -139,6 +139,10 @@ trap 'exit 130' INT
 trap 'exit 141' PIPE
 trap 'exit 143' TERM
 
+# What a Claude of another name has left cannot be told from what others have.
+roles=claude,server,child
+[ -z "$name" ] || roles=claude
+
 list_agents() { # lsagents' further arguments
     # shellcheck disable=SC2086 # one word or none
     lsagents ${user:+"--user=$user"} ${workspace:+"--workspace=$workspace"} $all_workspaces "$@"
@@ -148,7 +152,7 @@ scan() {
     {
         list_agents &&
             lssessions ${user:+"--user=$user"} ${socket:+"--socket=$socket"} ${source:+"--proc-source=$source"} &&
-            lsclaude --role claude,server,child ${user:+"--user=$user"} ${name:+"--name=$name"} ${source:+"--proc-source=$source"}
+            lsclaude "--role=$roles" ${user:+"--user=$user"} ${name:+"--name=$name"} ${source:+"--proc-source=$source"}
     } >"$scratch/scan" || fail "the scan failed; nothing was changed"
 }
 

@@ -139,6 +139,10 @@ if [ -t 1 ] && [ -z "${NO_COLOR-}" ]; then
     green="${escape}[32m" red="${escape}[31m" yellow="${escape}[33m" plain="${escape}[0m"
 fi
 
+# What a Claude of another name has left cannot be told from what others have.
+roles=claude,server,child
+[ -z "$name" ] || roles=claude
+
 list_agents() { # lsagents' further arguments
     # shellcheck disable=SC2086 # one word or none
     lsagents ${user:+"--user=$user"} ${workspace:+"--workspace=$workspace"} $all_workspaces "$@"
@@ -150,7 +154,7 @@ scan() { # sets unread: the subjects that were not read completely
         list_agents || unread="$unread agents registries"
         lssessions ${user:+"--user=$user"} ${socket:+"--socket=$socket"} ${source:+"--proc-source=$source"} ||
             unread="$unread sessions"
-        lsclaude --role claude,server,child ${user:+"--user=$user"} ${name:+"--name=$name"} ${source:+"--proc-source=$source"} ||
+        lsclaude "--role=$roles" ${user:+"--user=$user"} ${name:+"--name=$name"} ${source:+"--proc-source=$source"} ||
             unread="$unread processes sessions"
     } >"$scratch/scan"
     [ -z "$unread" ] || grep -q '^{"type":"registry"' "$scratch/scan" || fail "the scan failed"

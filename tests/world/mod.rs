@@ -29,7 +29,7 @@ mod user;
 
 pub use control_group::{ControlGroup, hierarchies};
 pub use guide_case::GuideCase;
-pub use namespaces::privately;
+pub use namespaces::{privately, privately_offline};
 pub use processes::{HeldStandin, Ready, Standin, Stat, alive, stat, wait_until};
 pub use registry::{Entry, Json, Registry};
 pub use sample::{AGENTS, Identity, Sample, living, of_kind};

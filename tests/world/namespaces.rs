@@ -36,7 +36,22 @@ cd /
 /// # Panics
 /// When the body does.
 pub fn privately<F: FnOnce()>(body: F) {
-    if is_inside() { body() } else { enter(test_of::<F>()) }
+    if is_inside() { body() } else { enter(test_of::<F>(), &[]) }
+}
+
+/// The same, with a network of its own that leads nowhere; its loopback interface is down.
+/// `prepare` runs before, outside; the test is skipped for the reason that it returns.
+///
+/// # Panics
+/// When the body does.
+pub fn privately_offline<F: FnOnce()>(prepare: impl FnOnce() -> Result<(), String>, body: F) {
+    if is_inside() {
+        return body();
+    }
+    match prepare() {
+        Ok(()) => enter(test_of::<F>(), &["--net"]),
+        Err(reason) => skip(test_of::<F>(), &reason),
+    }
 }
 
 /// Whether this process is the one that was started in the namespaces.
@@ -51,9 +66,9 @@ pub(super) fn test_of<F>() -> &'static str {
     path.split_once("::").map_or(path, |(_, test)| test)
 }
 
-/// Runs a test once more, in new namespaces.
-pub(super) fn enter(test: &str) {
-    let permitted = run(unshare().arg("true"), "");
+/// Runs a test once more, in new namespaces, also in those of these options.
+pub(super) fn enter(test: &str, options: &[&str]) {
+    let permitted = run(unshare().args(options).arg("true"), "");
     if permitted.code != 0 {
         return skip(test, &format!("no namespaces: {}", permitted.err.trim()));
     }
@@ -61,7 +76,11 @@ pub(super) fn enter(test: &str) {
     let own = env::current_exe().expect("the path of this program");
     let moved = Path::new("/tmp/built/deps").join(own.file_name().expect("its name"));
     let mut command = unshare();
-    command.args(["tini", "--", "sh", "-c", SETUP, "sh"]).arg(mount_point.path()).arg(built());
+    command
+        .args(options)
+        .args(["tini", "--", "sh", "-c", SETUP, "sh"])
+        .arg(mount_point.path())
+        .arg(built());
     command.arg(moved).args([test, "--exact", "--nocapture"]);
     let ran = run(command.env(INSIDE, "1").env("TMPDIR", "/tmp"), "");
     for skipped in ran.err.lines().filter(|line| line.starts_with("SKIPPED")) {

@@ -97,7 +97,7 @@ pub fn privately_with_users<const N: usize, F: FnOnce([User; N])>(body: F) {
         if run(Command::new("setpriv").args(["--reuid", "12345", "true"]), "").code != 0 {
             return skip(test, "setpriv is not permitted");
         }
-        return enter(test);
+        return enter(test, &[]);
     }
     let users = NAMED.map(User::named);
     let team = format!("team:x:{TEAM}:alice,bob\n");

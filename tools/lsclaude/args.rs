@@ -27,13 +27,8 @@ pub struct Arguments {
     pub also_name: Vec<String>,
 
     /// List processes with these roles: claude, server (MCP servers that Claude has left), child
-    /// (whatever else it has left)
-    #[arg(
-        long,
-        value_name = "ROLE[,ROLE...]",
-        value_delimiter = ',',
-        default_value = "claude,server"
-    )]
+    /// (whatever else it has left) [default: claude,server; with --name, claude]
+    #[arg(long, value_name = "ROLE[,ROLE...]", value_delimiter = ',')]
     pub role: Vec<Role>,
 
     /// Give all arguments in full
@@ -52,6 +47,18 @@ pub struct Arguments {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub output: OutputArgs<Processes>,
+}
+
+impl Arguments {
+    /// The roles that are listed. Servers are known as those of the Claude that everybody has: with
+    /// other names, they are left out unless they are asked for.
+    pub fn roles(&self) -> Vec<Role> {
+        match (self.role.is_empty(), self.name.is_empty()) {
+            (false, _) => self.role.clone(),
+            (true, true) => vec![Role::Claude, Role::Server],
+            (true, false) => vec![Role::Claude],
+        }
+    }
 }
 
 impl AsRef<UserArgs> for Arguments {

@@ -26,6 +26,7 @@ fn run(arguments: Arguments) -> Result<u8, Failure> {
         return arguments.output.layout.list();
     }
     let names = names(&arguments);
+    let roles = arguments.roles();
     let rule = NameRule::new(&names);
     let printer = Printer::new(&arguments.output)?;
     let (mut end, no_machine) = host::machine::begin(Of::Processes);
@@ -33,11 +34,11 @@ fn run(arguments: Arguments) -> Result<u8, Failure> {
     end.names = Some(names);
     end.proc_source = Some(source);
     // Nothing follows from it about what is Claude, as if that had been filtered out.
-    end.filtered |= !arguments.role.contains(&Role::Claude);
+    end.filtered |= !roles.contains(&Role::Claude);
     let mut scan = ScanWriter::new(PROGRAM, printer, end);
     let seen = |rule: &NameRule| {
         let table = Table::read(source)?;
-        host::process::list(&table, rule, &arguments.role, arguments.full)
+        host::process::list(&table, rule, &roles, arguments.full)
     };
     match (no_machine, rule.map(|rule| seen(&rule))) {
         (None, Ok(Ok(processes))) => {
