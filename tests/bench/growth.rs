@@ -229,6 +229,7 @@ fn process(number: usize, sessions: usize, taken_at: Timestamp) -> Process {
         holders: vec![Holder::thing(How::Terminal, format!("pts/{session}"))],
         unread: Vec::new(),
         examined: false,
+        above: Vec::new(),
         cwd: Some("/work".to_owned()),
         claude: None,
         session_file: None,

@@ -19,6 +19,19 @@ const TMUX: &[Field] = &[
     .nullable(),
 ];
 
+const ABOVE: &[Field] = &[
+    Field::new("pid", Unit::Number, "Its process id", "Its process id."),
+    Field::new("tty", Unit::Text, "Its terminal", "Its controlling terminal. `null`: none.")
+        .nullable(),
+    Field::new(
+        "tmux",
+        Unit::Object(TMUX),
+        "Where in tmux it was started",
+        "The living tmux server that it belongs to, as in `tmux`.",
+    )
+    .nullable(),
+];
+
 const STATE: Unit = Unit::Word(&[Word::toned("Z", Bad), Word::toned("X", Bad)]);
 
 const NAMESPACE: Unit = Unit::Word(&[
@@ -100,7 +113,8 @@ const SERVER: &[Field] = &[
         "top",
         Unit::Number,
         "The highest process of its chain",
-        "The highest process of the chain of processes that are one server, such as `npx`, a          shell and node(1). Its parent is gone.",
+        "The highest process of the chain of processes that are one server, such as `npx`, a \
+         shell and node(1). Its parent is gone.",
     ),
     Field::new(
         "chain",
@@ -112,14 +126,17 @@ const SERVER: &[Field] = &[
         "abandoned",
         Unit::Flag(Bad),
         "Nobody has the other ends of its input and output",
-        "Whether nobody has the other ends of the standard input and output of the chain, but          for processes of its tree: the chain and what is below it. `null`: it could not be found          out.",
+        "Whether nobody has the other ends of the standard input and output of the chain, but \
+         for processes of its tree: the chain and what is below it. `null`: it could not be found \
+         out.",
     )
     .nullable(),
     Field::new(
         "listening",
         Unit::List("numbers"),
         "Processes of its tree that listen on a socket",
-        "The processes of the tree that listen on a unix or TCP socket. `null`: it could not be          found out.",
+        "The processes of the tree that listen on a unix or TCP socket. `null`: it could not be \
+         found out.",
     )
     .nullable(),
     Field::new(
@@ -138,7 +155,8 @@ const SERVER: &[Field] = &[
         "below",
         Unit::Objects(HOLDER),
         "What holds what is below its chain",
-        "What holds the processes of the tree that are not of the chain, each as in `holders`,          `of` being the process.",
+        "What holds the processes of the tree that are not of the chain, each as in `holders`, \
+         `of` being the process.",
     ),
     Field::new(
         "below_unread",
@@ -221,7 +239,8 @@ pub const PROCESS: &[Field] = &[
         "role",
         ROLE,
         "What it is to Claude: claude, server or child",
-        "What it is to Claude. Servers and children are listed only of Claudes that they have          outlived: lsclaude(1) looks for them among processes whose parent is gone, and below.",
+        "What it is to Claude. Servers and children are listed only of Claudes that they have \
+         outlived: lsclaude(1) looks for them among processes whose parent is gone, and below.",
     ),
     Field::new("ppid", Unit::Number, "Its parent", "Its parent."),
     Field::new(
@@ -362,6 +381,13 @@ pub const PROCESS: &[Field] = &[
         "All that may hold it was asked for",
         "Whether all that may hold it was asked for. It is not for a process whose parent does \
          more than wait for it, for another user's process, and by ps(1).",
+    ),
+    Field::new(
+        "above",
+        Unit::Objects(ABOVE),
+        "The processes above it that only wait for it",
+        "The processes above it that only wait for it, the nearest first. What holds one of them \
+         holds it.",
     ),
     Field::new(
         "cwd",

@@ -105,6 +105,9 @@ fn describe(
         })
         .collect();
     hold(table, claude, left, &mut processes);
+    for above in processes.iter_mut().flat_map(|process| &mut process.above) {
+        above.tmux = context.origin(above.pid);
+    }
     Ok(processes)
 }
 
@@ -167,6 +170,7 @@ impl ProcessContext<'_> {
             holders: Vec::new(),
             unread: Vec::new(),
             examined: false,
+            above: Vec::new(),
             cwd: None,
             claude: None,
             session_file: None,

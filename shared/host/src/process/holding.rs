@@ -97,7 +97,6 @@ fn by_proc(table: &Table, claude: &HashSet<i32>, left: &[Tree], processes: &mut 
         .map(|(process, of_claude)| Asked {
             pid: process.pid,
             uid: process.uid,
-            is_background: process.daemon,
             of_claude,
             tmux_server: tmux_server(process),
         })
@@ -119,7 +118,7 @@ fn by_proc(table: &Table, claude: &HashSet<i32>, left: &[Tree], processes: &mut 
         .collect();
     let (found, mut found_left) = holdings(&asked, &trees, &survey);
     for ((process, found), of_claude) in own.iter_mut().zip(found).zip(of) {
-        put(process, found);
+        put(table, process, found);
         if !process.examined {
             in_namespace(process);
         }
@@ -129,7 +128,7 @@ fn by_proc(table: &Table, claude: &HashSet<i32>, left: &[Tree], processes: &mut 
     let mut files = SessionFiles::new(own_uid, table.processes());
     for process in of_left {
         let Some((found, server)) = found_left.remove(&process.pid) else { continue };
-        put(process, found);
+        put(table, process, found);
         process.server = server;
         process.cwd = super::proc::file::link(process.pid, "cwd").ok();
         let at = left.iter().position(|tree| tree.members.contains(&process.pid));
@@ -170,7 +169,12 @@ fn tmux_server(process: &Process) -> Option<i32> {
 }
 
 #[cfg(all(feature = "proc", target_os = "linux"))]
-fn put(process: &mut Process, found: Holding) {
+fn put(table: &Table, process: &mut Process, found: Holding) {
+    let above = |pid| {
+        let tty = table.get(pid).and_then(|stat| stat.tty.clone());
+        model::record::Above { pid, tty, tmux: None }
+    };
+    process.above = found.above.into_iter().map(above).collect();
     (process.orphaned, process.examined) = (found.orphaned, found.examined);
     (process.holders, process.unread) = (found.holders, found.unread);
 }

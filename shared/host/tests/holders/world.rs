@@ -155,13 +155,7 @@ impl World {
             .collect();
         let asked: Vec<Asked<'_>> = of
             .iter()
-            .map(|(pid, of_claude)| Asked {
-                pid: *pid,
-                uid,
-                is_background: true,
-                of_claude,
-                tmux_server: None,
-            })
+            .map(|(pid, of_claude)| Asked { pid: *pid, uid, of_claude, tmux_server: None })
             .collect();
         let (holdings, _) = holdings(&asked, &[], &survey);
         let at = asked.iter().position(|asked| asked.pid == pid).unwrap();

@@ -204,6 +204,8 @@ pub struct Holding {
     pub examined: bool,
     /// Whether who takes in orphans has taken in the process itself.
     pub orphaned: bool,
+    /// The processes above it that only wait for it, the nearest first.
+    pub above: Vec<i32>,
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ pub use holder::{HOWS, Holder, Holding, How, Row};
 pub use kind::{Facts, Kind, Severity};
 pub use present::present;
 pub use proc_source::ProcSource;
-pub use process::{Namespace, Process, Stdout, TmuxOrigin};
+pub use process::{Above, Namespace, Process, Stdout, TmuxOrigin};
 pub use record::Record;
 pub use registry::{Counter, Registry, RegistryFile};
 pub use removed_entry::{JsonEntry, JsonPlace, RemovedEntry, RowState, SqliteEntry};

@@ -49,6 +49,19 @@ pub struct TmuxOrigin {
     pub pane: Option<String>,
 }
 
+/// A process above another that only waits for it: what holds the one holds the other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Above {
+    /// Its process id.
+    pub pid: i32,
+    /// Its controlling terminal.
+    #[serde(deserialize_with = "present")]
+    pub tty: Option<String>,
+    /// Where its environment says it was started.
+    #[serde(deserialize_with = "present")]
+    pub tmux: Option<TmuxOrigin>,
+}
+
 /// One process that is Claude, or that a Claude has started.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Process {
@@ -122,6 +135,8 @@ pub struct Process {
     /// Everything that may hold it was asked for. Of a process that a living parent holds, it
     /// is not.
     pub examined: bool,
+    /// The processes above it that only wait for it, the nearest first.
+    pub above: Vec<Above>,
     /// Its working directory; `null` where it could not be read.
     pub cwd: Option<String>,
     /// What its environment says of the Claude that started it; `null` where it could not be

@@ -81,7 +81,13 @@ mod tests {
 
     fn holding(hows: &[How], unread: &[How], examined: bool) -> Holding {
         let holders = hows.iter().map(|how| Holder::thing(*how, "x")).collect();
-        Holding { holders, unread: unread.to_vec(), examined, orphaned: examined }
+        Holding {
+            holders,
+            unread: unread.to_vec(),
+            examined,
+            orphaned: examined,
+            above: Vec::new(),
+        }
     }
 
     fn is_held(holding: &Holding, lifted: &Lifted) -> bool {

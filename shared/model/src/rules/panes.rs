@@ -2,7 +2,7 @@
 
 use foldhash::{HashMap, HashSet};
 
-use crate::record::{Process, Session};
+use crate::record::{Process, Session, TmuxOrigin};
 
 /// The panes of all sessions that were seen, ready to be asked about processes.
 #[derive(Debug)]
@@ -42,43 +42,48 @@ impl<'s> Panes<'s> {
     }
 
     /// The sessions a process is in: those with a pane whose process is it or an ancestor
-    /// of it, or whose terminal is its own.
+    /// of it, or whose terminal is its own or that of one above it that only waits for it.
     pub fn sessions_of(&self, process: &Process) -> impl Iterator<Item = &'s Session> {
         let by_pid = std::iter::once(&process.pid)
             .chain(&process.ancestors)
             .filter_map(|pid| self.by_pid.get(pid));
-        let by_tty = process.tty.as_deref().and_then(|tty| self.by_tty.get(tty));
+        let ttys = process.tty.iter().chain(process.above.iter().flat_map(|above| &above.tty));
+        let by_tty = ttys.filter_map(|tty| self.by_tty.get(tty.as_str()));
         by_pid.chain(by_tty).flatten().copied()
     }
 
-    /// The sessions of the living pane that a process was started from, whether it is still in
-    /// it or not. A window that is linked belongs to several sessions.
+    /// The sessions of the living panes that a process was started from, or one above it that
+    /// only waits for it, whether it is still in it or not. A window that is linked belongs to
+    /// several sessions.
     fn started_in<'p>(
         &'p self,
         process: &'p Process,
-    ) -> impl Iterator<Item = &'s Session> + use<'p, 's> {
-        let sessions = process.tmux.as_ref().and_then(|origin| {
-            let pane = origin.pane.as_deref()?;
-            self.by_id.get(&(origin.server_pid, pane))
-        });
-        sessions.into_iter().flatten().copied()
+    ) -> impl Iterator<Item = (&'p str, &'s Session)> + use<'p, 's> {
+        origins(process).flat_map(|origin| {
+            let pane = origin.pane.as_deref();
+            let sessions = pane.and_then(|pane| self.by_id.get(&(origin.server_pid, pane)));
+            sessions.into_iter().flatten().map(move |session| (pane.unwrap_or_default(), *session))
+        })
     }
 
     /// The living pane that a process was started from.
     pub(super) fn origin(&self, process: &Process) -> Option<String> {
-        let origin = process.tmux.as_ref()?;
-        let pane = origin.pane.as_deref()?;
-        let session = self.started_in(process).next()?;
+        let (pane, session) = self.started_in(process).next()?;
         Some(format!("started from {pane} of {}, detached", session.name))
     }
 
     /// A sentence, if a process belongs to a living server that was not asked: it may be in
     /// a pane of that server.
     pub(super) fn unasked(&self, process: &Process) -> Option<String> {
-        let server_pid = process.tmux.as_ref()?.server_pid;
-        (!self.servers.contains(&server_pid))
-            .then(|| format!("it belongs to tmux server {server_pid}, which was not asked"))
+        let mut servers = origins(process).map(|origin| origin.server_pid);
+        let server_pid = servers.find(|server_pid| !self.servers.contains(server_pid))?;
+        Some(format!("it belongs to tmux server {server_pid}, which was not asked"))
     }
+}
+
+/// Where a process was started, and those above it that only wait for it.
+fn origins(process: &Process) -> impl Iterator<Item = &TmuxOrigin> {
+    process.tmux.iter().chain(process.above.iter().flat_map(|above| &above.tmux))
 }
 
 /// Processes of leaked servers, each with its start.
@@ -93,7 +98,10 @@ pub fn with_claude<'s>(
     processes
         .into_iter()
         .filter(|process| process.is_claude() && !process.is_defunct())
-        .flat_map(|process| panes.sessions_of(process).chain(panes.started_in(process)))
+        .flat_map(|process| {
+            let started_in = panes.started_in(process).map(|(_, session)| session);
+            panes.sessions_of(process).chain(started_in)
+        })
         .map(|session| (session.server_pid, session.id.as_str()))
         .collect()
 }

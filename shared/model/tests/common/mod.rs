@@ -99,7 +99,7 @@ pub fn process(pid: i32) -> Value {
         "exe": "/usr/bin/claude", "args": ["claude", "-p"], "start_time": "4711",
         "started": at(-600), "rss_bytes": 1, "cpu_seconds": 0.5, "state": "S", "orphaned": true,
         "self": false, "daemon": false, "claude_children": 0, "tmux": null, "service": null,
-        "namespace": "own", "stdout": "null", "holders": [], "unread": [], "examined": true,
+        "namespace": "own", "stdout": "null", "holders": [], "unread": [], "examined": true, "above": [],
         "cwd": "/w", "claude": null, "session_file": null, "server": null,
     })
 }

@@ -12,8 +12,6 @@ pub struct Asked<'c> {
     pub pid: i32,
     /// Its effective uid.
     pub uid: u32,
-    /// Whether it is a part of Claude's own background service.
-    pub is_background: bool,
     /// What it says about itself.
     pub of_claude: &'c OfClaude,
     /// The living tmux server it belongs to.

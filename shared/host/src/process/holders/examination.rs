@@ -76,10 +76,19 @@ impl<'s, 't> Examination<'s, 't> {
         sessions: &HashMap<i32, String>,
     ) -> Holding {
         let mut holding = Holding::default();
-        if asked.is_background {
-            let held = background::held(asked.pid, asked.uid, asked.of_claude, self.survey);
-            holding.holders.extend(held);
+        for pid in line.members.iter().filter(|pid| self.survey.claude.contains(pid)) {
+            let held = background::held(*pid, asked.uid, asked.of_claude, self.survey);
+            let of = (*pid != asked.pid).then_some(*pid);
+            holding.holders.extend(held.map(|holder| Holder { of, ..holder }));
         }
+        holding.above = line.members[1..].to_vec();
+        // Of the process itself, its record says so.
+        let own = holding.above.iter().find(|pid| self.survey.is_own(**pid));
+        holding.holders.extend(own.map(|pid| Holder {
+            what: None,
+            of: Some(*pid),
+            ..Holder::thing(How::Itself, "")
+        }));
         match &line.end {
             LineEnd::Held(holder) | LineEnd::Started(holder) => {
                 holding.holders.push(holder.clone())
@@ -110,8 +119,13 @@ impl<'s, 't> Examination<'s, 't> {
         let mut each: Vec<(i32, Holding)> = Vec::new();
         for pid in &asked.members {
             let (holders, unread) = self.of(*pid, &tree, everyone);
-            let mut holding =
-                Holding { holders, unread, examined: true, orphaned: *pid == asked.top };
+            let mut holding = Holding {
+                holders,
+                unread,
+                examined: true,
+                orphaned: *pid == asked.top,
+                ..Holding::default()
+            };
             if *pid == asked.top {
                 match Line::of(*pid, self.survey).end {
                     LineEnd::Held(holder) | LineEnd::Started(holder) => {

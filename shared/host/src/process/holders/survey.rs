@@ -64,6 +64,19 @@ impl<'t> Survey<'t> {
         children.get(&pid).map_or(&[], Vec::as_slice)
     }
 
+    /// Whether it is the process that asks, or an ancestor of that.
+    pub fn is_own(&self, pid: i32) -> bool {
+        let mut at = self.own_pid;
+        let mut seen = HashSet::new();
+        while seen.insert(at) && at != pid {
+            match self.processes.get(&at) {
+                Some(stat) => at = stat.ppid,
+                None => return false,
+            }
+        }
+        at == pid
+    }
+
     /// Whether there is a living process with this pid.
     pub fn is_alive(&self, pid: i32) -> bool {
         self.processes.get(&pid).is_some_and(|stat| !stat.is_dead())
