@@ -24,8 +24,21 @@ const STARTERS: [&str; 8] = [
     "systemd-logind.service",
 ];
 
-/// How the names of units begin that hold whole sessions of people.
-const SESSIONS: [&str; 4] = ["user@", "sshd@", "ssh@", "app-"];
+/// How the names of units begin that hold whole sessions of people, or what a desktop, a terminal
+/// or tmux starts for them.
+const SESSIONS: [&str; 7] =
+    ["user@", "sshd@", "ssh@", "app-", "session-", "vte-spawn-", "tmux-spawn-"];
+
+/// Control groups that a service manager has on every machine (systemd.special(7)).
+const SPECIAL: [&str; 7] = [
+    "init.scope",
+    "user.slice",
+    "system.slice",
+    "app.slice",
+    "session.slice",
+    "background.slice",
+    "-.slice",
+];
 
 /// How the control groups of containers begin, as Docker, Podman, CRI-O, containerd and LXC
 /// name them.
@@ -37,9 +50,19 @@ const PARENTS: [&str; 6] =
     ["docker", "kubepods", "kubepods.slice", "machine.slice", "lxc", "libpod_parent"];
 
 /// The unit or container that holds a process, from the text of its control groups and that of
-/// the process that looks: a container in which both are holds nothing.
+/// the process that looks: a group in which both are holds nothing. Whoever makes a control group
+/// for a process can end it or notice its end by that, so any group holds but those that are known
+/// to be everybody's.
 pub fn holding_unit(text: &str, own: &str) -> Option<Unit> {
-    container(text, own).or_else(|| unit(path(text)?))
+    container(text, own).or_else(|| {
+        let path = path(text)?;
+        let shared = self::path(own).filter(|own| *own != "/").and_then(|own| {
+            let below = path.strip_prefix(own)?;
+            (below.is_empty() || below.starts_with('/')).then_some(below)
+        });
+        // Units count wherever they are.
+        unit(path).or_else(|| other_group(shared.unwrap_or(path)))
+    })
 }
 
 /// The service unit that holds a process, from the text of its control groups.
@@ -72,10 +95,31 @@ fn unit(path: &str) -> Option<Unit> {
         part.ends_with(".service") || part.starts_with("run-") && part.ends_with(".scope")
     };
     let name = path.split('/').rev().find(says)?;
-    let of_people =
-        SESSIONS.iter().any(|start| name.starts_with(start)) || STARTERS.contains(&name);
     let how = if name.ends_with(".scope") { How::Scope } else { How::Service };
-    (!of_people).then(|| Unit { how, name: name.to_owned() })
+    (!is_of_people(name)).then(|| Unit { how, name: name.to_owned() })
+}
+
+fn is_of_people(name: &str) -> bool {
+    SESSIONS.iter().any(|start| name.starts_with(start)) || STARTERS.contains(&name)
+}
+
+/// The innermost group of a path that is not everybody's.
+fn other_group(path: &str) -> Option<Unit> {
+    let is_of_user = |name: &str| {
+        let uid = name.strip_prefix("user-").and_then(|rest| rest.strip_suffix(".slice"));
+        uid.is_some_and(|uid| uid.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    // Units made from one template share a slice.
+    let is_of_template = |name: &str| name.starts_with("system-") && name.ends_with(".slice");
+    let is_everybodys = |name: &&str| {
+        name.is_empty()
+            || is_of_template(name)
+            || SPECIAL.contains(name)
+            || is_of_people(name)
+            || is_of_user(name)
+    };
+    let name = path.split('/').rev().find(|name| !is_everybodys(name))?;
+    Some(Unit { how: How::Scope, name: name.to_owned() })
 }
 
 fn container(text: &str, own: &str) -> Option<Unit> {
@@ -136,8 +180,16 @@ mod tests {
             ),
             ("/lxc.payload.web/x".to_owned(), Some((How::Scope, "lxc.payload.web"))),
             ("/lxc/web".to_owned(), Some((How::Scope, "lxc/web"))),
+            (format!("{user}/app.slice/agents.scope"), Some((How::Scope, "agents.scope"))),
+            ("/agents.slice".to_owned(), Some((How::Scope, "agents.slice"))),
+            ("/openrc.agents".to_owned(), Some((How::Scope, "openrc.agents"))),
+            ("/orchestrator/agent1".to_owned(), Some((How::Scope, "agent1"))),
+            ("/incus.payload.web".to_owned(), Some((How::Scope, "incus.payload.web"))),
+            ("/slurm/uid_1000/job_7".to_owned(), Some((How::Scope, "job_7"))),
             (format!("{user}/app.slice/tmux-spawn-1.scope"), None),
             (format!("{user}/app.slice/app-org.gnome.Terminal.slice/vte-spawn-1.scope"), None),
+            (user.to_owned(), None),
+            (format!("{user}/init.scope"), None),
             (format!("{user}/app.slice/app-code@autostart.service"), None),
             (format!("{user}/app.slice/app-gnome-code-7.scope"), None),
             ("/user.slice/user-1000.slice/session-3.scope".to_owned(), None),
@@ -169,7 +221,12 @@ mod tests {
     fn a_container_in_which_we_are_too_holds_nothing() {
         let ours = at("/docker/0a1b");
         assert_eq!(held(&ours, &ours), None);
-        assert_eq!(held(&at("/docker/0a1b/below"), &ours), None);
+        let below = held(&at("/docker/0a1b/below"), &ours);
+        assert_eq!(below, Some((How::Scope, "below".to_owned())), "somebody in it has made that");
+        assert_eq!(held(&at("/docker/0a1b/system.slice/cron.service"), &ours), None);
+        let job = at("/actions_job/7");
+        assert_eq!(held(&job, &job), None);
+        assert!(held(&job, &at("/")).is_some());
         assert!(held(&at("/docker/0a1bc"), &ours).is_some());
         assert!(held(&at("/docker/2c3d"), &ours).is_some());
         // What we share on the machine itself holds as ever.

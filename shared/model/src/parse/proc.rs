@@ -191,6 +191,11 @@ pub fn tracer(status: &str) -> Option<i32> {
     status.lines().find_map(|line| line.strip_prefix("TracerPid:"))?.trim().parse().ok()
 }
 
+/// The process that a thread belongs to, from the line `Tgid:` of its status.
+pub fn thread_group(status: &str) -> Option<i32> {
+    status.lines().find_map(|line| line.strip_prefix("Tgid:"))?.trim().parse().ok()
+}
+
 /// The value of a variable in `/proc/PID/environ`, which holds the environment the
 /// process was started with.
 pub fn environ<'t>(text: &'t [u8], name: &str) -> Option<&'t [u8]> {

@@ -9,7 +9,10 @@ use crate::claude::{Appearance, base_name};
 /// Somebody who takes in processes whose parent is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reaper {
-    /// An init system or a service manager.
+    /// A manager whose services show that they are services: by their control group, or since a
+    /// process of the manager is their parent.
+    Manager,
+    /// Another init system. What it starts looks like what it has taken in.
     Init,
     /// The init of a container, which also starts the container's command.
     Container,
@@ -19,8 +22,12 @@ pub enum Reaper {
     Shell,
 }
 
-const INITS: [&str; 11] = [
-    "systemd",
+/// systemd(1) puts services into control groups, launchd(8) lists them as jobs. What sshd(8)
+/// starts for a person has one of its own processes as its parent; containers run it as process 1
+/// to be reached.
+const MANAGERS: [&str; 3] = ["systemd", "launchd", "sshd"];
+
+const INITS: [&str; 9] = [
     "init",
     "openrc-init",
     "runit",
@@ -29,7 +36,6 @@ const INITS: [&str; 11] = [
     "s6-svscan",
     "finit",
     "procd",
-    "launchd",
     "linuxrc",
 ];
 
@@ -43,10 +49,6 @@ const CONTAINER_INITS: [&str; 8] = [
     "conmon",
     "containerd-shim",
 ];
-
-/// A server that a container runs as process 1 to be reached. What it starts for a person has one
-/// of its own processes as its parent, never the server itself (sshd(8), "LOGIN PROCESS").
-const LOGIN_SERVER: &str = "sshd";
 
 const SHELLS: [&str; 8] = ["sh", "bash", "dash", "zsh", "ksh", "mksh", "ash", "fish"];
 
@@ -66,7 +68,9 @@ pub fn reaper(pid: i32, program: Appearance<'_>, is_tmux_server: bool) -> Option
         return Some(Reaper::Tmux);
     }
     let by_name = |name: &str| {
-        if INITS.contains(&name) || pid == 1 && name == LOGIN_SERVER {
+        if pid == 1 && MANAGERS.contains(&name) || name == "systemd" && is_user_manager(program) {
+            Some(Reaper::Manager)
+        } else if pid == 1 && INITS.contains(&name) {
             Some(Reaper::Init)
         } else if CONTAINER_INITS.contains(&name) || name.starts_with("containerd-shim-") {
             Some(Reaper::Container)
@@ -79,12 +83,24 @@ pub fn reaper(pid: i32, program: Appearance<'_>, is_tmux_server: bool) -> Option
     match program_name(program) {
         Some(name) => by_name(name),
         // Pid 1 of root shows others no executable: both of its names must say so.
-        None => by_name(program.comm).filter(|reaper| {
+        None => {
             let first = program.args.first().and_then(|arg| std::str::from_utf8(arg).ok());
-            first.and_then(|first| by_name(base_name(first).trim_start_matches('-')))
-                == Some(*reaper)
-        }),
+            let word = first.and_then(|first| first.split_ascii_whitespace().next());
+            let word = word.map(|word| word.trim_start_matches('-').trim_end_matches(':'));
+            match (by_name(program.comm), word.map(base_name).and_then(by_name)) {
+                // systemd is started as /sbin/init.
+                (Some(Reaper::Manager), Some(Reaper::Init)) if program.comm == "systemd" => {
+                    Some(Reaper::Manager)
+                }
+                (named, first) => named.filter(|_| named == first),
+            }
+        }
     }
+}
+
+/// `systemd --user`, which every user has.
+fn is_user_manager(program: Appearance<'_>) -> bool {
+    program.args.iter().skip(1).any(|arg| *arg == b"--user")
 }
 
 /// A child of a reaper, and what tells whether the reaper started it.
@@ -105,10 +121,12 @@ impl Reaper {
     pub fn may_have_started(self, child: Child) -> bool {
         match self {
             Reaper::Container => child.is_first_born,
-            Reaper::Shell => {
+            Reaper::Shell | Reaper::Init => {
                 (child.is_session_leader || child.is_in_session_of_reaper) && !child.is_leader_dead
             }
-            Reaper::Init | Reaper::Tmux => child.is_in_session_of_reaper && !child.is_leader_dead,
+            Reaper::Manager | Reaper::Tmux => {
+                child.is_in_session_of_reaper && !child.is_leader_dead
+            }
         }
     }
 }
@@ -265,22 +283,28 @@ mod tests {
     #[test]
     fn h45_who_takes_in_others() {
         for (pid, exe, comm, args, expected) in [
-            (1, "/usr/lib/systemd/systemd", "systemd", &["/sbin/init"][..], Some(Reaper::Init)),
+            (1, "/usr/lib/systemd/systemd", "systemd", &["/sbin/init"][..], Some(Reaper::Manager)),
             (
                 1,
                 "/usr/lib/systemd/systemd (deleted)",
                 "systemd",
                 &["/sbin/init"],
-                Some(Reaper::Init),
+                Some(Reaper::Manager),
             ),
             (
                 900,
                 "/usr/lib/systemd/systemd",
                 "systemd",
                 &["/lib/systemd/systemd", "--user"],
-                Some(Reaper::Init),
+                Some(Reaper::Manager),
             ),
-            (1, "", "systemd", &["/sbin/init", "splash"], Some(Reaper::Init)),
+            (1, "", "systemd", &["/lib/systemd/systemd", "splash"], Some(Reaper::Manager)),
+            (1, "", "systemd", &["/sbin/init", "splash"], Some(Reaper::Manager)),
+            (900, "/home/u/bin/systemd", "systemd", &["systemd", "serve"], None),
+            (900, "/usr/bin/runit", "runit", &["runit"], None),
+            (1, "", "sshd", &["sshd: /usr/sbin/sshd -D [listener] 0 of 10"], Some(Reaper::Manager)),
+            (1, "", "init", &["init [2]  "], Some(Reaper::Init)),
+            (1, "", "sshd", &["/sbin/init"], None),
             (1, "", "systemd", &["python3"], None),
             (1, "", "init", &["python3", "orchestrator.py"], None),
             (1, "/bin/busybox", "init", &["init"], Some(Reaper::Init)),
@@ -298,7 +322,7 @@ mod tests {
             (1, "/bin/busybox", "sh", &["sh"], Some(Reaper::Shell)),
             (1, "/usr/bin/sleep", "sleep", &["sleep", "infinity"], Some(Reaper::Shell)),
             (1, "/usr/bin/tail", "tail", &["tail", "-f", "/dev/null"], Some(Reaper::Shell)),
-            (1, "/usr/sbin/sshd", "sshd", &["/usr/sbin/sshd", "-D"], Some(Reaper::Init)),
+            (1, "/usr/sbin/sshd", "sshd", &["/usr/sbin/sshd", "-D"], Some(Reaper::Manager)),
             (7, "/usr/sbin/sshd", "sshd", &["sshd: u [priv]"], None),
             (7, "/bin/bash", "bash", &["bash"], None),
             (1, "/usr/bin/python3.11", "python3", &["python3", "orchestrator.py"], None),
@@ -330,9 +354,13 @@ mod tests {
             (Reaper::Shell, first, false),
             (Reaper::Shell, orphan, false),
             (Reaper::Shell, Child { is_leader_dead: true, ..own }, false),
-            (Reaper::Init, leader, false),
+            (Reaper::Manager, leader, false),
+            (Reaper::Manager, first, false),
+            (Reaper::Manager, own, true),
+            (Reaper::Init, leader, true),
             (Reaper::Init, first, false),
             (Reaper::Init, own, true),
+            (Reaper::Init, orphan, false),
             (Reaper::Tmux, own, true),
             (Reaper::Tmux, leader, false),
         ] {

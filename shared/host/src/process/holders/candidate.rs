@@ -1,5 +1,6 @@
 //! One process whose line ends at a reaper, with all that its own files say of what holds it.
 
+use std::fs;
 use std::io;
 
 use model::parse;
@@ -71,7 +72,7 @@ impl Candidate {
             }
             (_, None) => self.unread.push(How::Namespace),
         }
-        match parse::proc::tracer(&status) {
+        match tracer(self.pid, &status) {
             Some(tracer) => self.tracer = Some(tracer).filter(|pid| *pid != 0),
             None => self.unread.push(How::Tracer),
         }
@@ -148,7 +149,12 @@ impl Candidate {
                     if *writes {
                         let is_there = || is_read(self.pid, *fd) != Some(false);
                         unread.extend((readers.is_empty() && is_there()).then_some(How::Reader));
-                        holders.extend(readers.into_iter().filter_map(|pid| by(How::Reader, pid)));
+                        // A program below it that reads its output, as `> >(tee log)` makes one
+                        // before the shell becomes Claude, was put there to do something with it.
+                        let is_below = |pid: &i32| survey.is_below(*pid, self.pid);
+                        let below = readers.iter().filter(|pid| is_below(pid));
+                        holders.extend(below.map(|pid| process(How::Reader, *pid, survey)));
+                        holders.extend(readers.iter().filter_map(|pid| by(How::Reader, *pid)));
                     }
                     if *reads {
                         let is_there = || is_written(self.pid, *fd, *key) != Some(false);
@@ -160,6 +166,34 @@ impl Candidate {
         }
         (unique(holders), unique(unread))
     }
+}
+
+/// The process that traces any thread of this one; 0: none does. `status` is that of the first.
+/// The kernel names the thread that traces. None where that cannot be found out.
+fn tracer(pid: i32, status: &str) -> Option<i32> {
+    let mut tracer = parse::proc::tracer(status)?;
+    if tracer == 0 {
+        for thread in fs::read_dir(file::path(pid, "task")).ok()?.flatten() {
+            let thread: i32 = thread.file_name().to_str()?.parse().ok()?;
+            if thread == pid {
+                continue;
+            }
+            let mut buffer = Vec::new();
+            let status = file::read(pid, &format!("task/{thread}/status"), &mut buffer);
+            // A thread that has ended is traced no more.
+            let Ok(status) = status else { continue };
+            tracer = parse::proc::tracer(&String::from_utf8_lossy(status))?;
+            if tracer != 0 {
+                break;
+            }
+        }
+    }
+    if tracer == 0 {
+        return Some(0);
+    }
+    let mut buffer = Vec::new();
+    let status = file::read(tracer, "status", &mut buffer).ok()?;
+    parse::proc::thread_group(&String::from_utf8_lossy(status))
 }
 
 /// The text of its control groups.

@@ -29,6 +29,21 @@ pub struct OfClaude {
     pub directories: Directories,
 }
 
+/// What Claude keeps in its config directory, as 2.1.197 does. What else is there is somebody's: a
+/// project may be its config directory.
+const OWN: [&str; 10] = [
+    "daemon",
+    "debug",
+    "file-history",
+    "projects",
+    "session-env",
+    "sessions",
+    "shell-snapshots",
+    "statsig",
+    "tasks",
+    "todos",
+];
+
 /// The directories in which Claude keeps its own files: what is open there holds nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Directories {
@@ -92,8 +107,9 @@ impl Directories {
         let in_home = |name: &str| home.as_ref().map(|home| home.join(name));
         let config = directory("CLAUDE_CONFIG_DIR").or_else(|| in_home(".claude"));
         let temporary = PathBuf::from(format!("/tmp/claude-{uid}"));
-        let own = [config.clone(), in_home(".npm/_logs"), Some(temporary)];
-        Directories { config, all: own.into_iter().flatten().collect(), real: OnceCell::new() }
+        let of_config = config.iter().flat_map(|config| OWN.map(|name| config.join(name)));
+        let all = of_config.chain(in_home(".npm/_logs")).chain([temporary]).collect();
+        Directories { config, all, real: OnceCell::new() }
     }
 
     /// Whether a path as `/proc` shows it is in one of them.
@@ -124,6 +140,10 @@ pub fn of_claude(pid: i32, stat: &ProcessStat, uid: u32, environ: Option<&[u8]>)
 /// The text of a small regular file of this user.
 pub fn text(path: &Path, uid: u32) -> Option<String> {
     const LARGEST: u64 = 1 << 20;
+    // To open a FIFO would wake up who waits for a reader.
+    if !fs::symlink_metadata(path).ok()?.is_file() {
+        return None;
+    }
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
     let opened = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path).ok()?;
     let metadata = opened.metadata().ok()?;

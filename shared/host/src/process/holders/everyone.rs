@@ -6,9 +6,9 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 
 use model::parse::fdinfo;
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir, openat, readlinkat_raw, statat};
+use rustix::fs::{CWD, Mode, OFlags, RawDir, openat, readlinkat_raw};
 
-use super::file_key::FileKey;
+use super::file_key::{FileKey, status};
 use super::open_files::access;
 use super::survey::Survey;
 use crate::process::proc::file;
@@ -119,8 +119,5 @@ fn key(directory: &OwnedFd, name: &CStr, link: &[u8], wanted: &Wanted) -> Option
     let is_unnamed = link.ends_with(b" (deleted)") || link.len() >= 256;
     let is_device = link == b"/dev/null" || link.starts_with(b"/dev/pts/");
     let is_possible = wanted.has_unnamed && is_unnamed || wanted.has_fifo && !is_device;
-    is_possible
-        .then(|| statat(directory, name, AtFlags::empty()).ok())
-        .flatten()
-        .map(|s| FileKey::of(&s))
+    is_possible.then(|| status(directory, name).ok()).flatten().map(|s| FileKey::of(&s))
 }

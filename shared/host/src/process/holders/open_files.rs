@@ -2,13 +2,12 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::AsFd;
 
 use model::parse::fdinfo::{self, Target, target};
 use model::record::How;
-use rustix::fs::{CWD, FileType, Stat, major, minor};
+use rustix::fs::{CWD, FileType};
 
-use super::file_key::FileKey;
+use super::file_key::{FileKey, Status, status};
 use super::sockets::{Connection, Sockets};
 use crate::process::proc::file::{link, path};
 
@@ -115,12 +114,12 @@ fn named(
     pid: i32,
     fd: i32,
     link: &str,
-    stat: &Stat,
+    stat: &Status,
     is_own: &dyn Fn(&str) -> bool,
 ) -> Option<OpenFile> {
-    let is_gone = stat.st_nlink == 0 || link.ends_with(" (deleted)");
+    let is_gone = stat.names == 0 || link.ends_with(" (deleted)");
     let writes = || access(pid, fd).is_none_or(|(_, writes)| writes);
-    match FileType::from_raw_mode(stat.st_mode) {
+    match stat.kind {
         FileType::Fifo => Some(pipe(pid, fd, FileKey::of(stat))),
         FileType::CharacterDevice | FileType::BlockDevice if is_gone || is_void(stat) => None,
         FileType::CharacterDevice if is_terminal(stat) => {
@@ -131,7 +130,7 @@ fn named(
         }
         FileType::RegularFile if is_own(link) || !writes() => None,
         // The mark in the link alone may be part of a name.
-        FileType::RegularFile if stat.st_nlink == 0 => Some(OpenFile::Unnamed(FileKey::of(stat))),
+        FileType::RegularFile if stat.names == 0 => Some(OpenFile::Unnamed(FileKey::of(stat))),
         FileType::RegularFile => Some(OpenFile::Log(link.to_owned())),
         FileType::Directory => None,
         _ => Some(OpenFile::Unread(How::Device)),
@@ -144,8 +143,8 @@ fn pipe(pid: i32, fd: i32, key: FileKey) -> OpenFile {
     OpenFile::Pipe { key, fd, reads, writes }
 }
 
-fn stat_of(pid: i32, fd: i32) -> rustix::io::Result<Stat> {
-    rustix::fs::statat(CWD.as_fd(), path(pid, &format!("fd/{fd}")), rustix::fs::AtFlags::empty())
+fn stat_of(pid: i32, fd: i32) -> rustix::io::Result<Status> {
+    status(CWD, path(pid, &format!("fd/{fd}")))
 }
 
 /// For reading, for writing.
@@ -157,15 +156,13 @@ pub fn access(pid: i32, fd: i32) -> Option<(bool, bool)> {
 
 /// The device that swallows everything, those that end at once, those of random bytes
 /// (mem(4), null(4), full(4), random(4)).
-fn is_void(stat: &Stat) -> bool {
-    major(stat.st_rdev) == 1
-        && matches!(minor(stat.st_rdev), 3 | 5 | 7 | 8 | 9)
-        && FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice
+fn is_void(stat: &Status) -> bool {
+    stat.kind == FileType::CharacterDevice && matches!(stat.special, (1, 3 | 5 | 7 | 8 | 9))
 }
 
 /// Pseudo-terminals, consoles and serial lines, `/dev/tty` and `/dev/console`
 /// (the kernel's admin-guide/devices.txt).
-fn is_terminal(stat: &Stat) -> bool {
-    let is_char = FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice;
-    is_char && matches!((major(stat.st_rdev), minor(stat.st_rdev)), (136..=143 | 4, _) | (5, 0 | 1))
+fn is_terminal(stat: &Status) -> bool {
+    let is_character = stat.kind == FileType::CharacterDevice;
+    is_character && matches!(stat.special, (136..=143 | 4, _) | (5, 0 | 1))
 }

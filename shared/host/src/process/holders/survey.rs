@@ -66,15 +66,15 @@ impl<'t> Survey<'t> {
 
     /// Whether it is the process that asks, or an ancestor of that.
     pub fn is_own(&self, pid: i32) -> bool {
-        let mut at = self.own_pid;
+        pid == self.own_pid || self.is_below(self.own_pid, pid)
+    }
+
+    /// Whether a living process is a descendant of another.
+    pub fn is_below(&self, pid: i32, top: i32) -> bool {
+        let parent = |pid: &i32| self.processes.get(pid).map(|stat| stat.ppid);
         let mut seen = HashSet::new();
-        while seen.insert(at) && at != pid {
-            match self.processes.get(&at) {
-                Some(stat) => at = stat.ppid,
-                None => return false,
-            }
-        }
-        at == pid
+        let line = std::iter::successors(parent(&pid), parent).take_while(|pid| seen.insert(*pid));
+        self.is_alive(pid) && line.into_iter().any(|above| above == top)
     }
 
     /// Whether there is a living process with this pid.
