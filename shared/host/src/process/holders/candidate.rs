@@ -42,7 +42,6 @@ impl Candidate {
         sockets: &mut Sockets,
         survey: &Survey<'_>,
     ) -> Candidate {
-        let directories = directories.resolved();
         let mut candidate = Candidate {
             pid,
             holders: Vec::new(),

@@ -1,5 +1,6 @@
 //! What a Claude process says about itself, and where it keeps its files.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
 use std::io::Read;
@@ -34,6 +35,8 @@ pub struct Directories {
     /// `CLAUDE_CONFIG_DIR`, else `~/.claude`.
     pub config: Option<PathBuf>,
     all: Vec<PathBuf>,
+    /// Where they are when no link is followed any more, which is what `/proc` shows.
+    real: OnceCell<Vec<PathBuf>>,
 }
 
 /// The session files of the Claudes of one user, read once for each config directory.
@@ -90,22 +93,15 @@ impl Directories {
         let config = directory("CLAUDE_CONFIG_DIR").or_else(|| in_home(".claude"));
         let temporary = PathBuf::from(format!("/tmp/claude-{uid}"));
         let own = [config.clone(), in_home(".npm/_logs"), Some(temporary)];
-        Directories { all: own.into_iter().flatten().collect(), config }
-    }
-
-    /// The same with the paths to which links lead, too: those are what `/proc` shows.
-    pub fn resolved(&self) -> Directories {
-        let real = self.all.iter().filter_map(|directory| directory.canonicalize().ok());
-        Directories {
-            all: real.chain(self.all.iter().cloned()).collect(),
-            config: self.config.clone(),
-        }
+        Directories { config, all: own.into_iter().flatten().collect(), real: OnceCell::new() }
     }
 
     /// Whether a path as `/proc` shows it is in one of them.
     pub fn have(&self, path: &str) -> bool {
         let path = Path::new(path.strip_suffix(" (deleted)").unwrap_or(path));
-        self.all.iter().any(|directory| path.starts_with(directory))
+        let have = |all: &[PathBuf]| all.iter().any(|directory| path.starts_with(directory));
+        let resolve = || self.all.iter().filter_map(|path| path.canonicalize().ok()).collect();
+        have(&self.all) || have(self.real.get_or_init(resolve))
     }
 }
 
