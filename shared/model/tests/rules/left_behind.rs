@@ -1,6 +1,9 @@
 //! What a Claude has left behind.
 
-use model::record::HOWS;
+use std::collections::HashSet;
+
+use model::record::{HOWS, Process, Session};
+use model::rules::{Panes, ServerVerdict, server_verdict, with_claude};
 use serde_json::{Value, json};
 
 use super::*;
@@ -396,4 +399,36 @@ fn what_claude_left_is_not_claude() {
     child["orphaned"] = json!(false);
     world.records(PROCESSES).push(child);
     assert_findings("a child in the pane", &world.judge(), &["zombie_session kill_session"]);
+}
+
+/// As agentprune asks, about whatever it sees.
+#[test]
+fn the_verdict_is_about_servers_of_this_user() {
+    let process = |value: Value| -> Process {
+        let mut value = value;
+        value["scan"] = json!("");
+        serde_json::from_value(value).unwrap()
+    };
+    let its = process(server(600, &[600]));
+    assert_eq!(server_verdict(&its, 1000), ServerVerdict::Leaked);
+    assert_eq!(server_verdict(&its, 0), ServerVerdict::Foreign);
+    for role in ["claude", "child"] {
+        let mut other = server(600, &[600]);
+        other["role"] = json!(role);
+        assert_eq!(server_verdict(&process(other), 1000), ServerVerdict::None, "{role}");
+    }
+    // Nor does it make a session one with Claude.
+    let mut session = common::session("$1", "agent_a", vec![common::pane("%3", 70, "pts/3", &[])]);
+    session["scan"] = json!("");
+    let session: Session = serde_json::from_value(session).unwrap();
+    let mut in_pane = server(600, &[600]);
+    in_pane["tty"] = json!("pts/3");
+    let panes = Panes::new([&session], [801].into_iter().collect());
+    let in_pane = process(in_pane);
+    assert!(with_claude(&panes, [&in_pane]).is_empty());
+    let mut claude = common::process(601);
+    claude["tty"] = json!("pts/3");
+    let claude = process(claude);
+    let found: HashSet<_> = with_claude(&panes, [&claude]).into_iter().collect();
+    assert_eq!(found, [(801, "$1")].into());
 }
