@@ -102,6 +102,21 @@ fn pid_in(world: &World, name: &str) -> i32 {
     pid.unwrap()
 }
 
+/// Starts a stand-in as an orphan by `script`, which starts a child by the command `child`;
+/// returns both.
+fn parent_and_child(world: &World, script: &str, child: &str) -> (i32, i32) {
+    let ready = world.ready();
+    fs::write(
+        world.path().join("bear.sh"),
+        format!("STANDIN_READY='{}' {child} &\n", ready.directory().display()),
+    )
+    .unwrap();
+    let parent = detached(world, &format!("export STANDIN_REAPS='. ./bear.sh'; {script}"));
+    let child = ready.wait().pid;
+    wait_until(|| "its parent", || stat(child).is_some_and(|stat| stat.ppid == parent));
+    (parent, child)
+}
+
 /// Kind and reason of the finding about a process.
 fn judged(findings: &str, pid: i32) -> (String, String) {
     let of_pid = |finding: &Value| finding["process"]["pid"] == pid;

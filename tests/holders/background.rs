@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::{assert_held, assert_leak, detached, end, judged, world};
+use super::{assert_held, assert_leak, detached, end, judged, parent_and_child, world};
 use crate::world::alive;
 
 #[test]
@@ -39,4 +39,15 @@ fn h62_background_helpers_are_left_alone_only_while_their_service_lives() {
     assert!(!alive(spare), "so is that of the other");
     let remote = detached(&world, "exec $CLAUDE remote-control");
     assert_held(&world, &["--outside-tmux"], remote, "Claude's own background service");
+
+    // What it has started only as long as it lives.
+    for command in ["remote-control", "daemon"] {
+        let (service, child) =
+            parent_and_child(&world, &format!("exec $CLAUDE {command}"), "$CLAUDE --print x");
+        for options in [&[][..], &["--outside-tmux"]] {
+            assert_held(&world, options, child, &format!("process {service}"));
+        }
+        end(service);
+        assert_leak(&world, &[], child, "its service is dead");
+    }
 }

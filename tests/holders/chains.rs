@@ -3,8 +3,8 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use super::{assert_held, assert_leak, detached, end, has, judged, world};
-use crate::world::{World, alive, stat, wait_until};
+use super::{assert_held, assert_leak, detached, end, has, judged, parent_and_child, world};
+use crate::world::{World, alive, records, stat, wait_until};
 
 /// The scripts that the chains of these tests run.
 fn scripts(world: &World) {
@@ -107,4 +107,58 @@ fn h61_whoever_does_more_than_wait_holds() {
         end(parent);
         end(claude);
     }
+}
+
+/// A Claude waits for the Claudes below it, and is what it seems.
+#[test]
+fn h60_what_holds_a_claude_holds_the_claudes_below_it() {
+    let world = world();
+    let child = "env -u TMUX -u TMUX_PANE $CLAUDE --print x";
+    // In a pane once, and detached from it: its child no longer says so.
+    let server = world.tmux(&["display-message", "-p", "#{pid}"]).ok().out;
+    let pane = world.tmux(&["display-message", "-p", "#{pane_id}"]).ok().out;
+    let of_pane =
+        format!("TMUX={},{},0 TMUX_PANE={}", world.socket().display(), server.trim(), pane.trim());
+    let (parent, child_in) =
+        parent_and_child(&world, &format!("{of_pane} exec $CLAUDE --print x"), child);
+    for options in [&[][..], &["--outside-tmux"]] {
+        assert_held(&world, options, child_in, &format!("started from {} of work", pane.trim()));
+    }
+    end(parent);
+    assert_leak(&world, &[], child_in, "it says nothing of a pane");
+
+    let (parent, child) = parent_and_child(&world, "exec $CLAUDE --print x", child);
+    let keep = world.path().join(".config/agentutils/keep");
+    fs::create_dir_all(keep.parent().unwrap()).unwrap();
+    fs::write(&keep, format!(".type == \"process\" and .pid == {parent}\n")).unwrap();
+    let above = format!("process {parent} above it: kept by line 1 of {}", keep.display());
+    assert_held(&world, &[], child, &above);
+    assert_held(&world, &["--outside-tmux"], child, &above);
+    fs::remove_file(keep).unwrap();
+    assert_leak(&world, &[], child, "nothing keeps either");
+
+    // The one below whom the command runs.
+    let findings = world.path().join("findings");
+    let asks = format!(
+        "(STANDIN_READY='{}' $CLAUDE --print x &)
+         {{ lsagents; lssessions -S '{}'; lsclaude --name {}; }} \
+         | agentdiff --min-age 0s --outside-tmux >findings.new; mv findings.new findings",
+        world.ready().directory().display(),
+        world.socket().display(),
+        world.name(),
+    );
+    fs::write(world.path().join("asks.sh"), asks).unwrap();
+    let asking = detached(&world, "export STANDIN_REAPS='. ./asks.sh'; exec $CLAUDE --print x");
+    wait_until(|| "the findings", || findings.exists());
+    let findings = fs::read_to_string(findings).unwrap();
+    let (own, below): (Vec<_>, Vec<_>) = records(&findings)
+        .into_iter()
+        .filter(|finding| finding["process"].is_object())
+        .partition(|finding| finding["process"]["pid"] == asking);
+    let reason = "it runs this command";
+    assert_eq!(own.len(), 1, "{findings}");
+    assert_eq!(own[0]["reason"], reason, "{findings}");
+    assert_eq!(below.len(), 1, "{findings}");
+    assert_eq!(below[0]["kind"], "untracked_process", "{findings}");
+    assert!(below[0]["reason"].as_str().unwrap().contains(reason), "{findings}");
 }

@@ -33,7 +33,7 @@ fn h48_h63_a_file_that_it_writes_to_holds_while_it_has_a_name() {
 fn h74_claudes_own_directories_hold_nothing() {
     privately(Pid1::Tini, |world| {
         let uid = nix::unistd::geteuid();
-        world.run("mkdir -p .claude/debug .npm/_logs config elsewhere");
+        world.run("mkdir -p .claude/debug .npm/_logs config/debug");
         let temporary = format!("/tmp/claude-{uid}/agentutils-test");
         fs::create_dir_all(&temporary).unwrap();
         for log in [".claude/debug/x", ".npm/_logs/x", &format!("{temporary}/x.output")] {
@@ -41,10 +41,17 @@ fn h74_claudes_own_directories_hold_nothing() {
             world.assert_loose(claude, log);
         }
         fs::remove_dir_all(&temporary).unwrap();
-        let claude = world.orphan("CLAUDE_CONFIG_DIR=$HOME/config exec sleep 1000 >config/x");
-        world.assert_loose(claude, "its own config directory");
-        let claude = world.orphan("CLAUDE_CONFIG_DIR=$HOME/config exec sleep 1000 >.claude/x");
-        world.assert_held(claude, How::Log, None, "not its config directory");
+        let configured = |to: &str| {
+            world.orphan(&format!("CLAUDE_CONFIG_DIR=$HOME/config exec sleep 1000 >{to}"))
+        };
+        world.assert_loose(configured("config/debug/x"), "its own config directory");
+        for (to, why) in [
+            (".claude/debug/x", "not its config directory"),
+            ("config/agent.log", "a project may be its config directory"),
+            ("config/debug.log", "nothing that Claude makes"),
+        ] {
+            world.assert_held(configured(to), How::Log, None, why);
+        }
     });
 }
 

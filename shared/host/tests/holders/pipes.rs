@@ -57,6 +57,29 @@ fn h48_who_reads_its_output_holds_it() {
 }
 
 #[test]
+fn h48_who_reads_its_output_holds_it_from_below_too() {
+    privately(Pid1::Tini, |world| {
+        for script in ["exec sleep 1000 > >(exec cat)", "exec sleep 1000 2> >(cat; :)"] {
+            let claude = world.orphan(script);
+            wait_until("the reader", || !world.holding(claude).holders.is_empty());
+            let holding = world.holding(claude);
+            assert!(holding.holders.iter().all(|h| h.how == How::Reader), "{script}: {holding:?}");
+            for reader in holding.holders {
+                end(reader.pid.unwrap());
+            }
+            // A shell leaves what it started.
+            for reader in world.holding(claude).holders {
+                end(reader.pid.unwrap());
+            }
+            world.assert_loose(claude, script);
+        }
+        // Its own program that reads what it does not write to its standard output.
+        let claude = world.orphan("exec sleep 1000 7> >(exec cat)");
+        world.assert_loose(claude, "a pipe of its own");
+    });
+}
+
+#[test]
 fn a_pipe_whose_other_end_exists_and_was_not_found_is_unread() {
     privately(Pid1::Tini, |world| {
         // In flight in a socket: nobody has it as a file, and somebody may receive it.

@@ -39,3 +39,41 @@ fn h48_who_traces_it_holds_it() {
         world.assert_loose(claude, "strace is gone");
     });
 }
+
+#[test]
+fn h48_a_thread_traces_a_thread() {
+    privately(Pid1::Tini, |world| {
+        let script = "import os, threading, time
+thread = threading.Thread(target=time.sleep, args=(1000,), daemon=True)
+thread.start()
+open(\"thread.new\", \"w\").write(str(thread.native_id))
+os.rename(\"thread.new\", \"thread\")
+time.sleep(1000)";
+        let claude = world.orphan(&format!("exec python3 -c '{script}'"));
+        let thread = world.pid("thread");
+        assert_ne!(thread, claude);
+        world.assert_loose(claude, "nobody traces it");
+        // PTRACE_SEIZE of linux/ptrace.h, by a thread that stays.
+        let tracer = |tid: i32| {
+            let _ = std::fs::remove_file(world.file("t"));
+            let script = format!(
+                "import ctypes, os, threading, time
+def trace():
+    ptrace = ctypes.CDLL(None, use_errno=True).ptrace
+    ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+    assert ptrace(0x4206, {tid}, None, None) == 0, ctypes.get_errno()
+    open(\"t.new\", \"w\").write(str(os.getpid()))
+    os.rename(\"t.new\", \"t\")
+    time.sleep(1000)
+threading.Thread(target=trace).start()"
+            );
+            world.start("t", &format!("exec python3 -c '{script}'"))
+        };
+        for tid in [claude, thread] {
+            let tracer = tracer(tid);
+            world.assert_held(claude, How::Tracer, Some(tracer), "the process, not its thread");
+            end(tracer);
+            world.assert_loose(claude, "the tracer is gone");
+        }
+    });
+}

@@ -1,5 +1,6 @@
 //! Claude processes: in a pane, held by something, or leaked.
 
+use foldhash::HashMap;
 use itertools::Itertools;
 
 use super::context::{FindingBuilder, RuleContext};
@@ -9,6 +10,7 @@ use super::options::Options;
 use super::panes::Panes;
 use crate::claude::is_headless;
 use crate::record::{Kind, Of, ProcSource, Process, Stdout, Subject};
+use crate::stream::Sourced;
 
 /// What a process is, given the panes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,6 +127,11 @@ pub(super) fn judge(context: &mut RuleContext<'_, '_>) {
     let state = context.state;
     let panes_gap = state.session_gap(None);
     let (mut gaps, mut foreign) = (Vec::new(), Vec::new());
+    let kept = state
+        .processes
+        .iter()
+        .filter_map(|(sourced, _)| Some((sourced.record.pid, sourced.kept_by.as_deref()?)));
+    let kept: HashMap<i32, &str> = kept.collect();
     for (sourced, end) in state.processes.iter().sorted_by_key(|(process, _)| process.record.pid) {
         let process = &sourced.record;
         let verdict = process_verdict(process, &context.panes, state.uid, context.options);
@@ -139,8 +146,8 @@ pub(super) fn judge(context: &mut RuleContext<'_, '_>) {
             }
             ProcessVerdict::Defunct => (Kind::DefunctProcess, unreaped(process)),
             ProcessVerdict::Held(reason) => (Kind::UntrackedProcess, reason),
-            ProcessVerdict::Leaked(reason) => match &sourced.kept_by {
-                Some(reason) => (Kind::UntrackedProcess, reason.to_string()),
+            ProcessVerdict::Leaked(reason) => match kept_by(sourced, &kept) {
+                Some(reason) => (Kind::UntrackedProcess, reason),
                 None => (Kind::LeakedProcess, reason),
             },
         };
@@ -170,6 +177,15 @@ pub(super) fn judge(context: &mut RuleContext<'_, '_>) {
     for (gap, count) in by_reason(foreign) {
         context.note(&counted(count, "process", "processes"), &gap);
     }
+}
+
+/// Why the keep file keeps a process, or a Claude above it.
+fn kept_by(sourced: &Sourced<'_, Process>, kept: &HashMap<i32, &str>) -> Option<String> {
+    let above = || {
+        let mut ancestors = sourced.record.ancestors.iter();
+        ancestors.find_map(|pid| Some(format!("process {pid} above it: {}", kept.get(pid)?)))
+    };
+    sourced.kept_by.as_deref().map(str::to_owned).or_else(above)
 }
 
 fn unreaped(process: &Process) -> String {

@@ -497,8 +497,15 @@ pub fn holder() -> impl Strategy<Value = (&'static str, Value)> {
         ("examined", json!(false)),
         ("tmux", json!({"server_pid": 801, "pane": "%1"})),
     ];
+    let above = [
+        json!({"pid": 899, "tty": null, "tmux": {"server_pid": 801, "pane": "%1"}}),
+        json!({"pid": 899, "tty": null, "tmux": {"server_pid": 804, "pane": null}}),
+        json!({"pid": 899, "tty": "pts/1", "tmux": null}),
+        json!({"pid": 899, "tty": "pts/9", "tmux": {"server_pid": 801, "pane": "%9"}}),
+    ];
+    let plain = plain.into_iter().chain(above.map(|above| ("above", json!([above]))));
     let held = |row: Row| ("holders", json!([common::holder(row.word, json!("x"))]));
     let unread = |row: Row| ("unread", json!([row.word]));
-    let all = plain.into_iter().chain(HOWS.map(held)).chain(HOWS.map(unread));
+    let all = plain.chain(HOWS.map(held)).chain(HOWS.map(unread));
     select(all.collect::<Vec<_>>())
 }

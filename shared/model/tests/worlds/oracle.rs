@@ -127,12 +127,26 @@ impl<'w> World<'w> {
     }
 
     fn contains(&self, session: &Value, process: &Value) -> bool {
+        let on = |pane: &Value, process: &Value| {
+            pane["dead"] == false && !process["tty"].is_null() && pane["tty"] == process["tty"]
+        };
         array(&session["panes"]).iter().any(|pane| {
             pane["pid"] == process["pid"]
                 || array(&process["ancestors"]).contains(&pane["pid"])
-                || pane["dead"] == false && pane["tty"] == process["tty"]
+                || on(pane, process)
+                || array(&process["above"]).iter().any(|above| on(pane, above))
         })
     }
+}
+
+/// Where a process was started, and all those above it that only wait for it.
+fn origins(process: &Value) -> Vec<&Value> {
+    let mut all = vec![&process["tmux"]];
+    for above in array(&process["above"]) {
+        all.push(&above["tmux"]);
+    }
+    all.retain(|origin| !origin.is_null());
+    all
 }
 
 fn wanted(agent: &Value) -> String {

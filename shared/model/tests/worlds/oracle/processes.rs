@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Row, World, array};
+use super::{Row, World, array, origins};
 
 impl World<'_> {
     /// Whether anything holds it that was not lifted.
@@ -45,8 +45,7 @@ impl World<'_> {
     /// One that lives and was not asked.
     fn of_another_server(&self, origin: &Value) -> bool {
         let scans = self.scans("sessions");
-        !origin.is_null()
-            && !scans.iter().any(|end| array(&end["server_pids"]).contains(&origin["server_pid"]))
+        !scans.iter().any(|end| array(&end["server_pids"]).contains(&origin["server_pid"]))
     }
 
     pub fn judge_processes(&self, rows: &mut Vec<Row>) {
@@ -58,8 +57,9 @@ impl World<'_> {
             };
             let untouchable = process["self"] == true
                 || process["daemon"] == true && process["source"] == "ps"
-                || self.started_in_a_pane(&process["tmux"])
-                || self.of_another_server(&process["tmux"]);
+                || origins(process)
+                    .iter()
+                    .any(|origin| self.started_in_a_pane(origin) || self.of_another_server(origin));
             if process["uid"] != *self.uid {
             } else if process["state"] == "Z" || process["state"] == "X" {
                 push("defunct_process", "-");

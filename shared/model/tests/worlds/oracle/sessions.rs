@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Row, World, array, belongs, session_key, time};
+use super::{Row, World, array, belongs, origins, session_key, time};
 
 const INERT: [&str; 17] = [
     "sh",
@@ -116,11 +116,12 @@ impl World<'_> {
 }
 
 fn started_in(session: &Value, process: &Value) -> bool {
-    let origin = &process["tmux"];
-    origin["server_pid"] == session["server_pid"]
-        && array(&session["panes"])
-            .iter()
-            .any(|pane| pane["dead"] == false && pane["id"] == origin["pane"])
+    origins(process).iter().any(|origin| {
+        origin["server_pid"] == session["server_pid"]
+            && array(&session["panes"])
+                .iter()
+                .any(|pane| pane["dead"] == false && pane["id"] == origin["pane"])
+    })
 }
 
 fn is_inert(shell: &Value) -> bool {
