@@ -4,17 +4,18 @@
 //! alone, at last what that adds up to. Every finding stands under one heading. Lists are cut so
 //! that the plan fits; the counts are always whole.
 
+mod actions;
 mod consent;
 mod items;
 mod section;
 mod sums;
 
-use cli::{TableStyle, escaped, filled};
+use cli::{TableStyle, Tone, escaped, filled};
 use itertools::Itertools;
 use serde_json::Value;
 
 pub use self::consent::consent;
-use self::items::{Detail, action, held};
+use self::items::{Detail, held, kept};
 use self::section::{Section, cut_to};
 
 /// What a plan is about.
@@ -44,7 +45,8 @@ impl Overview<'_> {
     pub fn text(&self, style: &TableStyle, height: Option<usize>) -> PlanText {
         let hosts: Vec<_> = self.findings.iter().map(|finding| &finding["host"]).unique().collect();
         let mut first = filled(&sums::counts(self.findings), style);
-        let last = filled(&sums::conclusion(self), style);
+        let last =
+            filled(&sums::conclusion(self.findings, !self.is_filtered, self.is_whole), style);
         if !first.is_empty() {
             first.push('\n');
         }
@@ -60,7 +62,7 @@ impl Overview<'_> {
             all.extend(sections(&of_host, &on, detail));
         }
         if hosts.len() < 2 {
-            all.push(Section::new("Sessions kept", items::kept(self.sessions, detail)));
+            all.push(Section::new("Sessions kept", Tone::Plain, kept(self.sessions, detail)));
         }
         all.retain(|section| !section.is_empty());
         let lines = first.lines().count() + last.lines().count();
@@ -75,12 +77,12 @@ impl Overview<'_> {
 
 fn sections(findings: &[&Value], on: &str, detail: Detail<'_>) -> Vec<Section> {
     let acts = |finding: &&&Value| !finding["action"].is_null();
-    let mut sections: Vec<Section> = action::HEADINGS
+    let mut sections: Vec<Section> = actions::HEADINGS
         .iter()
         .map(|(word, heading)| {
             let of_action: Vec<&Value> =
                 findings.iter().filter(|finding| finding["action"] == *word).copied().collect();
-            Section::new(&format!("{heading}{on}"), action::items(&of_action, detail))
+            Section::new(&format!("{heading}{on}"), Tone::Bad, actions::items(&of_action, detail))
         })
         .collect();
     // What is ended is not left alone, whatever else was found about it.
@@ -91,6 +93,6 @@ fn sections(findings: &[&Value], on: &str, detail: Detail<'_>) -> Vec<Section> {
         .filter(|finding| !acts(finding) && !ended.contains(&&finding["target"]))
         .copied()
         .collect();
-    sections.push(Section::new(&format!("Left alone{on}"), held(&left, detail)));
+    sections.push(Section::new(&format!("Left alone{on}"), Tone::Plain, held(&left, detail)));
     sections
 }

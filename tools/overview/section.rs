@@ -1,6 +1,6 @@
 //! A heading with a list below it, cut where there is no room for all of it.
 
-use cli::{TableStyle, cut};
+use cli::{TableStyle, Tone, cut, painted};
 
 /// How many items a list shows at most.
 const MOST: usize = 10;
@@ -25,14 +25,15 @@ impl Item {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Section {
     heading: String,
+    tone: Tone,
     items: Vec<Item>,
     shown: usize,
 }
 
 impl Section {
     /// All of it.
-    pub fn new(heading: &str, items: Vec<Item>) -> Section {
-        Section { heading: heading.to_owned(), shown: items.len(), items }
+    pub fn new(heading: &str, tone: Tone, items: Vec<Item>) -> Section {
+        Section { heading: heading.to_owned(), tone, shown: items.len(), items }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -55,7 +56,8 @@ impl Section {
     /// Its lines.
     pub fn text(&self, style: &TableStyle) -> String {
         let all: usize = self.items.iter().map(|item| item.count).sum();
-        let mut text = format!("{} ({})", self.heading, thousands(all));
+        let heading = painted(&self.heading, self.tone, style.colour);
+        let mut text = format!("{heading} ({})", thousands(all));
         text.push_str(if self.shown > 0 { ":\n" } else { "\n" });
         let fit = |line: String| match style.width {
             Some(width) => cut(&line, width),
@@ -106,7 +108,7 @@ mod tests {
 
     fn section(heading: &str, items: usize, lines: usize) -> Section {
         let item = |at: usize| Item::new((0..lines).map(|line| format!("{heading} {at}.{line}")));
-        Section::new(heading, (0..items).map(item).collect())
+        Section::new(heading, Tone::Plain, (0..items).map(item).collect())
     }
 
     fn style(width: usize) -> TableStyle {
@@ -144,7 +146,7 @@ mod tests {
 
     #[test]
     fn no_line_is_wider_than_the_terminal() {
-        let long = Section::new("a", vec![Item::new(["x".repeat(300)])]);
+        let long = Section::new("a", Tone::Plain, vec![Item::new(["x".repeat(300)])]);
         assert!(long.text(&style(40)).lines().all(|line| line.chars().count() <= 40));
     }
 
@@ -154,7 +156,7 @@ mod tests {
             Item { lines: vec!["x".to_owned()], count: 40 },
             Item { lines: vec!["y".to_owned()], count: 7 },
         ];
-        let mut sections = [Section::new("entries", groups)];
+        let mut sections = [Section::new("entries", Tone::Plain, groups)];
         cut_to(&mut sections, Some(3));
         assert_eq!(sections[0].text(&style(80)), "entries (47):\n  x\n  y\n");
         cut_to(&mut sections, Some(2));
