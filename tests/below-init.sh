@@ -2,6 +2,14 @@
 # Runs a program below a process that is known to take in orphans: below-init.sh PROGRAM...
 # That is tini, by whatever name: /proc shows its executable, ps the name it was started by,
 # and by ps only systemd is known. Without tini, the init of the machine must do.
+# below-init.sh --needs prints what must be installed where process 1 will not do.
+if [ "$1" = --needs ]; then
+    case $(ps -o comm= -p 1 2>/dev/null) in
+        '' | *systemd | *launchd | *init | *sh) ;;
+        *) echo tini ;;
+    esac
+    exit 0
+fi
 init=$(command -v tini) || exec "$@"
 link=$(dirname "$1")/systemd
 ln -sf "$init" "$link.$$" && mv "$link.$$" "$link" || exit 2

@@ -75,13 +75,18 @@ fn ask(arguments: &Arguments, findings: &[Value]) -> io::Result<bool> {
     let height = cli::height(&terminal).map(|height| height.saturating_sub(QUESTION + 1));
     let plan = Overview { findings, sessions: &[], is_filtered: true, is_whole: true };
     let shown = plan.text(&style, height);
-    terminal.write_all(shown.text.as_bytes())?;
-    if shown.is_cut {
-        let whole = plan.text(&TableStyle { width: None, colour: false, ..style }, None).text;
-        let place =
-            keep(&whole).unwrap_or_else(|error| format!("it could not be written: {error}"));
-        writeln!(terminal, "The whole plan: {place}")?;
-    }
+    let note = match shown.is_cut {
+        true => {
+            let style = TableStyle { width: None, colour: false, ..style };
+            let place = keep(&plan.text(&style, None).with_note(""));
+            format!(
+                "The whole plan: {}\n",
+                place.unwrap_or_else(|error| format!("it could not be written: {error}"))
+            )
+        }
+        false => String::new(),
+    };
+    terminal.write_all(shown.with_note(&note).as_bytes())?;
     // Input typed before the plan was shown is not an answer to it.
     tcflush(&terminal, FlushArg::TCIFLUSH)?;
     let mut input = BufReader::new(terminal.try_clone()?);

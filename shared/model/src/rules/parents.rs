@@ -5,6 +5,7 @@
 //! started the process.
 
 use crate::claude::{Appearance, base_name};
+use crate::parse::proc::environ;
 
 /// Somebody who takes in processes whose parent is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +104,28 @@ fn is_user_manager(program: Appearance<'_>) -> bool {
     program.args.iter().skip(1).any(|arg| *arg == b"--user")
 }
 
+/// Variables that tmux, screen, sshd, a login, sudo and Claude itself give to what they start, and an
+/// init or the shell of a container does not.
+const OF_SESSIONS: [&str; 8] = [
+    "TMUX",
+    "STY",
+    "SSH_CONNECTION",
+    "XDG_SESSION_ID",
+    "SUDO_COMMAND",
+    "CLAUDECODE",
+    "CLAUDE_CODE_SESSION_ID",
+    "CLAUDE_CODE_ENTRYPOINT",
+];
+
+/// Whether a process was started in a session of a person or by a Claude, according to its
+/// environment, and not by pid 1, whose own environment says none of that. Both are the text of
+/// `/proc/PID/environ`.
+pub fn is_from_session(environment: &[u8], of_pid_1: &[u8]) -> bool {
+    OF_SESSIONS
+        .iter()
+        .any(|name| environ(environment, name).is_some() && environ(of_pid_1, name).is_none())
+}
+
 /// A child of a reaper, and what tells whether the reaper started it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Child {
@@ -114,6 +137,8 @@ pub struct Child {
     pub is_in_session_of_reaper: bool,
     /// The leader of its session is dead.
     pub is_leader_dead: bool,
+    /// See [`is_from_session`].
+    pub is_from_session: bool,
 }
 
 impl Reaper {
@@ -122,7 +147,9 @@ impl Reaper {
         match self {
             Reaper::Container => child.is_first_born,
             Reaper::Shell | Reaper::Init => {
-                (child.is_session_leader || child.is_in_session_of_reaper) && !child.is_leader_dead
+                (child.is_session_leader || child.is_in_session_of_reaper)
+                    && !child.is_leader_dead
+                    && !child.is_from_session
             }
             Reaper::Manager | Reaper::Tmux => {
                 child.is_in_session_of_reaper && !child.is_leader_dead
@@ -354,6 +381,9 @@ mod tests {
             (Reaper::Shell, first, false),
             (Reaper::Shell, orphan, false),
             (Reaper::Shell, Child { is_leader_dead: true, ..own }, false),
+            (Reaper::Shell, Child { is_from_session: true, ..leader }, false),
+            (Reaper::Init, Child { is_from_session: true, ..leader }, false),
+            (Reaper::Container, Child { is_from_session: true, ..first }, true),
             (Reaper::Manager, leader, false),
             (Reaper::Manager, first, false),
             (Reaper::Manager, own, true),
