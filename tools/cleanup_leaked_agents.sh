@@ -247,17 +247,17 @@ acts() { # whether there is anything to do
     grep -q '"action":"' "$scratch/findings"
 }
 
-plan() { # what agentdiff -T says, in as many lines as the screen has less those of the question
+plan() { # what agentdiff -T says; it leaves room for the question
     COLUMNS=$columns LINES=$lines judge -T >"$scratch/plan" 2>/dev/null ||
         [ $? -eq 1 ] || fail "could not show the findings; nothing was changed"
     whole=''
-    if grep -q '^All of them: ' "$scratch/plan" && whole=$(mktemp "${TMPDIR:-/tmp}/cleanup-plan.XXXXXX"); then
+    if grep -q '^All: ' "$scratch/plan" && whole=$(mktemp "${TMPDIR:-/tmp}/cleanup-plan.XXXXXX"); then
         COLUMNS='' LINES='' judge -T >"$whole" 2>/dev/null
     fi
     # That there is nothing to do is said below.
     awk -v whole="$whole" '
         /^(Nothing to clean up|No findings|No action among these)\./ { exit }
-        /^All of them: / { if (whole) print "The whole plan: " whole; next }
+        /^All: / { if (whole) print "The whole plan: " whole; next }
         { print }' "$scratch/plan"
 }
 
@@ -287,7 +287,6 @@ number() { # TEXT: prints it if it is the size of a screen
     esac
 }
 columns=$(number "$width") lines=$(number "$height")
-[ -z "$lines" ] || lines=$((lines - 4))
 scan
 find_all
 rule='=================================================='

@@ -174,7 +174,7 @@ fn findings(
             let height = cli::height(io::stdout()).map(|height| height.saturating_sub(4));
             let plan = plan.text(&printer.style(), height);
             let note = match plan.is_cut {
-                true => "All of them: agentdiff -T -o action,target,reason\n",
+                true => "All: agentdiff -T -o target,reason\n",
                 false => "",
             };
             printer.text(&plan.with_note(note))?;

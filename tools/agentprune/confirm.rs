@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use cli::{Failure, TableStyle};
 use model::plan::PlannedAction;
+use model::record::ActionKind;
 use nix::sys::termios::{FlushArg, tcflush};
 use serde_json::{Value, json};
 
@@ -61,6 +62,10 @@ fn finding(action: &PlannedAction<'_>) -> Value {
     let found = serde_json::from_str::<Value>(action.raw).unwrap_or_default();
     // The records that are undone are those of actions.
     let mut finding = if found["kind"].is_string() { found } else { json!({}) };
+    if action.kind == ActionKind::RestoreEntry {
+        // What is undone is nothing to clean up.
+        finding["kind"] = Value::Null;
+    }
     finding["action"] = action.kind.word().into();
     finding["target"] = (*action.target).into();
     finding["reason"] = why(action).into();

@@ -9,8 +9,6 @@ use std::path::{Path, PathBuf};
 use cli::Failure;
 use nix::fcntl::OFlag;
 
-use super::args::Arguments;
-
 /// The directory in that for the state of programs.
 const PLACE: &str = "agentutils";
 /// How many logs of one kind are kept there.
@@ -69,13 +67,13 @@ pub struct Log {
 }
 
 impl Log {
-    /// The log that the arguments ask for. A kept one is private to its user; of older ones of
-    /// its kind the newest stay.
+    /// The log of this name among those that are kept, or else the one at a path. A kept log is
+    /// private to its user; of older ones of its kind the newest stay.
     ///
     /// # Errors
     /// When it cannot be opened or made.
-    pub fn open(arguments: &Arguments) -> Result<Option<Log>, Failure> {
-        if let Some(name) = &arguments.keep_log {
+    pub fn open(kept: Option<&LogName>, path: Option<&Path>) -> Result<Option<Log>, Failure> {
+        if let Some(name) = kept {
             let directory = host::user::state_directory().map(|state| state.join(PLACE));
             let directory =
                 directory.ok_or_else(|| Failure::Trouble(format!("--keep-log: {NO_DIRECTORY}")))?;
@@ -86,10 +84,10 @@ impl Log {
                 ))
             });
         }
-        let Some(path) = &arguments.log else { return Ok(None) };
+        let Some(path) = path else { return Ok(None) };
         let file = OpenOptions::new().append(true).create(true).open(path);
         let file = file.map_err(|error| unwritable(path, &error))?;
-        Ok(Some(Log { path: path.clone(), file, is_kept: false }))
+        Ok(Some(Log { path: path.to_owned(), file, is_kept: false }))
     }
 }
 

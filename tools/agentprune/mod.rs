@@ -54,7 +54,7 @@ fn run(arguments: Arguments) -> Result<u8, Failure> {
         false => ("findings", "agentdiff … | agentprune"),
     };
     let text = Input::new(&arguments.files, what, how)?.text()?;
-    let log = Log::open(&arguments)?;
+    let log = Log::open(arguments.keep_log.as_ref(), arguments.log.as_deref())?;
     let kept = log.as_ref().filter(|log| log.is_kept).map(|log| log.path.display().to_string());
     let progress = Progress::new(arguments.quiet, arguments.verbose);
     let is_table = arguments.output.table;

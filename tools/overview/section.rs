@@ -5,6 +5,9 @@ use cli::{TableStyle, Tone, cut, painted};
 /// How many items a list shows at most.
 const MOST: usize = 10;
 
+/// How many lines a heading, an item and the number of the others take.
+const SHORT: usize = 4;
+
 /// One item: its lines, and for how many things it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
@@ -74,16 +77,19 @@ impl Section {
     }
 }
 
-/// Cuts the longest lists first until all sections fit into this many lines; at last only
-/// headings are left. Without a limit, nothing is cut. Returns whether anything was.
+/// Cuts the longest lists first until all sections fit into this many lines; then the last ones, so
+/// that of what would be done something is shown as long as there is room. Without a limit, nothing
+/// is cut. Returns whether anything was.
 pub fn cut_to(sections: &mut [Section], height: Option<usize>) -> bool {
     let Some(height) = height else { return false };
     for section in sections.iter_mut() {
         section.shown = section.shown.min(MOST);
     }
     while sections.iter().map(Section::height).sum::<usize>() > height {
-        let longest = sections.iter_mut().rev().max_by_key(|section| section.height());
-        let Some(section) = longest.filter(|section| section.shown > 0) else { break };
+        let can_be_cut = sections.iter_mut().filter(|section| section.shown > 0);
+        let Some(section) = can_be_cut.max_by_key(|section| section.height().max(SHORT)) else {
+            break;
+        };
         section.shown -= 1;
     }
     sections.iter().any(Section::is_cut)
@@ -142,6 +148,14 @@ mod tests {
         let mut all = [section("c", 2000, 1)];
         assert!(!cut_to(&mut all, None));
         assert_eq!(all[0].text(&style(80)).lines().count(), 2001);
+    }
+
+    #[test]
+    fn of_what_would_be_done_something_is_shown_before_what_is_kept() {
+        let mut sections = [section("end", 3, 2), section("kept", 30, 1)];
+        cut_to(&mut sections, Some(5));
+        let text: String = sections.iter().map(|section| section.text(&style(80))).collect();
+        assert_eq!(text, "end (3):\n  end 0.0\n  end 0.1\n  … and 2 more\nkept (30)\n");
     }
 
     #[test]
