@@ -42,6 +42,12 @@ bench:
 	$(CARGO) build --release --locked -p agentutils --bins --examples
 	"$(target)/release/examples/bench"
 
+# The pictures of the README.
+pictures:
+	sh tests/need.sh cc tmux python3 tini
+	$(CARGO) build --locked -p agentutils --bins --examples
+	sh tests/pictures.sh "$(target)/debug/examples/demo"
+
 completions: all
 	"$(built)/examples/completions" "$(completions)"
 
@@ -69,4 +75,4 @@ uninstall:
 clean:
 	$(CARGO) clean
 
-.PHONY: all demo test bench completions install uninstall clean
+.PHONY: all demo test bench pictures completions install uninstall clean

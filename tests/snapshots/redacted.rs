@@ -19,7 +19,7 @@ static CHANGING: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
         (r"\b\d\.\ds\b", "<s>s"),
         // The memory of a stand-in, and of ten.
         (r"\b\d\.\d MiB\b", "<m> MiB"),
-        (r"\b\d\d\.\d MiB\b", "<mm> MiB"),
+        (r"\b\d\d(\.\d)? MiB\b", "<mm> MiB"),
         // Files that a script makes.
         (r"cleanup-plan\.[A-Za-z0-9]{6}\b", "cleanup-plan.<file>"),
         (r"cleanup-\d{8}T\d{6}Z-<pid>", "cleanup-<time>"),

@@ -2,6 +2,7 @@
 //! 80 columns and 24 lines, and a small one. Whatever there is to say, the plan and the question
 //! are on it together.
 
+use std::env;
 use std::fs;
 use std::path::Path;
 
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::dialogue::{handed_over, place_scripts, review};
 use super::redacted;
-use crate::world::{Entry, Registry, World, privately, records, run};
+use crate::world::{Entry, Registry, World, built, privately, records, run};
 
 const GHOSTS: usize = 2000;
 
@@ -19,6 +20,13 @@ fn screen(world: &World, (columns, lines): (u16, u16), command: &str, until: &st
     let screen = world.screen(columns, lines, &format!("clear; {command}"));
     screen.wait_for(until);
     let text = screen.text();
+    // `make pictures` draws the first of them.
+    if let Some(name) = env::var_os("AGENTUTILS_PICTURE").filter(|_| columns == 80) {
+        let path = built().join(name);
+        if !path.exists() {
+            fs::write(path, screen.coloured()).unwrap();
+        }
+    }
     if until == QUESTION {
         assert!(text.contains("To clean up: ") || text.contains("This would "), "{text}");
         screen.enter("no");

@@ -105,7 +105,7 @@ fn ask(arguments: &Arguments, findings: &[Value]) -> io::Result<bool> {
 /// Writes the whole plan to a new file that only this user can read, and returns its name.
 fn keep(plan: &str) -> io::Result<String> {
     let name = |number: u32| -> PathBuf {
-        env::temp_dir().join(format!("agentprune-plan-{}-{number}.txt", std::process::id()))
+        env::temp_dir().join(format!("prune-{}-{number}.txt", std::process::id()))
     };
     for number in 0..100 {
         let path = name(number);
