@@ -29,7 +29,7 @@ all:
 demo:
 	sh tests/need.sh cc tmux $$(sh tests/below-init.sh --needs)
 	$(CARGO) build --profile demo --locked --bins --examples
-	sh tests/below-init.sh "$(target)/demo/examples/demo"
+	sh tests/below-init.sh --if-needed "$(target)/demo/examples/demo"
 
 test:
 	sh tests/need.sh cc tmux tini dumb-init catatonit screen dtach supervisord npx python3 jq strace shellcheck mandoc man bash-completion zsh fish ssh parallel
