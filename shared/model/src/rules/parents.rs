@@ -308,6 +308,14 @@ mod tests {
     }
 
     #[test]
+    fn what_pid_1_has_in_its_environment_says_nothing() {
+        let own = b"PATH=/bin\0TMUX=/tmp/x,9,0\0".as_slice();
+        assert!(is_from_session(own, b"PATH=/bin\0"));
+        assert!(!is_from_session(own, b"TMUX=/tmp/y,8,0\0"));
+        assert!(!is_from_session(b"PATH=/bin\0XTMUX=1\0", b""));
+    }
+
+    #[test]
     fn h45_who_takes_in_others() {
         for (pid, exe, comm, args, expected) in [
             (1, "/usr/lib/systemd/systemd", "systemd", &["/sbin/init"][..], Some(Reaper::Manager)),

@@ -213,7 +213,7 @@ mod tests {
     use super::*;
     use crate::seam::ChangeKind;
 
-    const TEXT: &str = "{\"active_agents\": 5,\"agents\": { \"a\":{} ,\t\"b\" : {\"x\": 1.10},\n\"c\":{}\r\n, \"d\":{} }}";
+    const TEXT: &str = "{\"active_agents\": 15,\"agents\": { \"a\":{} ,\t\"b\" : {\"x\": 1.10},\n\"c\":{}\r\n, \"d\":{} }}";
 
     /// A text without some entries, or with them marked, and what restoring them needs.
     fn edited(text: &str, ids: &[&str], kind: ChangeKind) -> (String, Vec<JsonEntry<'static>>) {
@@ -272,6 +272,10 @@ mod tests {
             assert!(restored.contains("\"active_agents\": 4"), "{restored}");
             assert!(restored.contains("\"total_agents_spawned\": 4"), "{restored}");
         }
+        // Another entry, and counters that do not know of it.
+        let more = text.replace("\"c\":{}", "\"c\":{},\"e\":{}");
+        let restored = restore(&more, &removed).unwrap().text;
+        assert!(restored.contains("\"active_agents\": 5"), "{restored}");
         // A log that says nothing of counters.
         let mut silent = removed;
         silent[0].counters = None;
