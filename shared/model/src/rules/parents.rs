@@ -23,22 +23,15 @@ pub enum Reaper {
     Shell,
 }
 
-/// systemd(1) puts services into control groups, launchd(8) lists them as jobs. What sshd(8)
+/// systemd(1) and openrc(8) put services into control groups, launchd(8) lists them as jobs; each
+/// service of runit(8) and s6-svscan(8) has a process as its parent that supervises it. What sshd(8)
 /// starts for a person has one of its own processes as its parent; containers run it as process 1
 /// to be reached.
-const MANAGERS: [&str; 3] = ["systemd", "launchd", "sshd"];
+const MANAGERS: [&str; 7] =
+    ["systemd", "openrc-init", "launchd", "runit", "runit-init", "s6-svscan", "sshd"];
 
-const INITS: [&str; 9] = [
-    "init",
-    "openrc-init",
-    "runit",
-    "runit-init",
-    "runsvdir",
-    "s6-svscan",
-    "finit",
-    "procd",
-    "linuxrc",
-];
+/// Those of inittab(5), and others that are the parents of their services.
+const INITS: [&str; 5] = ["init", "dinit", "finit", "procd", "linuxrc"];
 
 const CONTAINER_INITS: [&str; 8] = [
     "tini",
