@@ -32,11 +32,11 @@ tmux -f /dev/null -S "$scratch/socket" new-session -d -x 80 -y 30 \
     "clear; cat '$scratch/demo'; touch '$scratch/shown'; exec sleep 1000"
 until [ -e "$scratch/shown" ]; do sleep 0.1; done
 sleep 0.5
-tmux -S "$scratch/socket" capture-pane -p -e | draw 'make demo' man/demo.svg
+tmux -S "$scratch/socket" capture-pane -p -e | draw 'make demo' tests/pictures/demo.svg
 
 built=$(dirname "$demo")/..
 rm -f "$built/plan.screen"
 AGENTUTILS_PICTURE=plan.screen cargo test --quiet -p agentutils --locked --test tests -- \
     h68_the_plan_and_the_question_are_on_a_screen_of_80_columns
-draw cleanup_leaked_agents.sh man/plan.svg <"$built/plan.screen"
+draw cleanup_leaked_agents.sh tests/pictures/plan.svg <"$built/plan.screen"
 rm "$built/plan.screen"
