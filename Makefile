@@ -25,10 +25,11 @@ scripts = cleanup_leaked_agents.sh verify_cleanup.sh
 all:
 	$(CARGO) build --release --locked --bins --example completions
 
+# The demo leaks a process, and whoever takes that in must be known to take in orphans.
 demo:
-	sh tests/need.sh cc tmux
+	sh tests/need.sh cc tmux $$(sh tests/below-init.sh --needs)
 	$(CARGO) build --profile demo --locked --bins --examples
-	"$(target)/demo/examples/demo"
+	sh tests/below-init.sh --if-needed "$(target)/demo/examples/demo"
 
 test:
 	sh tests/need.sh cc tmux tini dumb-init catatonit screen dtach supervisord npx python3 jq strace shellcheck mandoc man bash-completion zsh fish ssh parallel
@@ -40,6 +41,12 @@ bench:
 	sh tests/need.sh cc tmux python3 jq ps pgrep
 	$(CARGO) build --release --locked -p agentutils --bins --examples
 	"$(target)/release/examples/bench"
+
+# The pictures of the README.
+pictures:
+	sh tests/need.sh cc tmux python3 tini
+	$(CARGO) build --locked -p agentutils --bins --examples
+	sh tests/pictures.sh "$(target)/debug/examples/demo"
 
 completions: all
 	"$(built)/examples/completions" "$(completions)"
@@ -68,4 +75,4 @@ uninstall:
 clean:
 	$(CARGO) clean
 
-.PHONY: all demo test bench completions install uninstall clean
+.PHONY: all demo test bench pictures completions install uninstall clean

@@ -169,6 +169,8 @@ struct Counts {
     /// A database stores no count of its rows.
     counted: Option<i64>,
     active: i64,
+    /// A database stores no such count either.
+    counted_active: Option<i64>,
     claude: usize,
     sessions: usize,
     ghosts: usize,
@@ -181,7 +183,8 @@ impl Counts {
     const BEFORE: Counts = Counts {
         entries: 96,
         counted: Some(95),
-        active: 15,
+        active: 67,
+        counted_active: Some(15),
         claude: 10,
         sessions: 10,
         ghosts: 88,
@@ -192,6 +195,7 @@ impl Counts {
         entries: 8,
         counted: Some(8),
         active: 8,
+        counted_active: Some(8),
         claude: 9,
         sessions: 9,
         ghosts: 0,
@@ -201,8 +205,9 @@ impl Counts {
 
     /// All entries are active in the database. Those of ghosts stay there as history.
     const IN_DATABASE_BEFORE: Counts =
-        Counts { entries: 96, counted: None, active: 96, ..Counts::BEFORE };
-    const IN_DATABASE_AFTER: Counts = Counts { entries: 96, counted: None, ..Counts::AFTER };
+        Counts { entries: 96, counted: None, active: 96, counted_active: None, ..Counts::BEFORE };
+    const IN_DATABASE_AFTER: Counts =
+        Counts { entries: 96, counted: None, counted_active: None, ..Counts::AFTER };
 
     fn of(world: &World) -> Counts {
         let scan = records(&world.scan());
@@ -212,11 +217,12 @@ impl Counts {
         let registry = of_type("registry").max_by_key(|registry| registry["agents"].as_u64());
         let registry = registry.unwrap_or(&Value::Null);
         let stored = |name| registry["counters"][name]["stored"].as_i64();
-        let computed = || registry["counters"]["active_agents"]["computed"].as_i64();
+        let active = registry["counters"]["active_agents"]["computed"].as_i64();
         Counts {
             entries: registry["agents"].as_u64().unwrap_or(0),
             counted: stored("total_agents_spawned"),
-            active: stored("active_agents").or_else(computed).unwrap_or(-1),
+            active: active.unwrap_or(-1),
+            counted_active: stored("active_agents"),
             claude: of_type("process").filter(|process| process["state"] != "Z").count(),
             sessions: of_type("session").count(),
             ghosts: of_kind("ghost_agent"),
@@ -238,7 +244,10 @@ fn compare(before: &Counts, after: &Counts) {
         row("Registry agents", |counts| counts.active);
         row("  with the history", |counts| counts.entries as i64);
     }
-    row("Active agents", |counts| counts.active);
+    row("Active by their entries", |counts| counts.active);
+    if before.counted_active.is_some() {
+        row("  as the registry counts", |counts| counts.counted_active.unwrap_or(-1));
+    }
     row("Claude processes", |counts| counts.claude as i64);
     row("Tmux sessions", |counts| counts.sessions as i64);
     row("Ghost agents", |counts| counts.ghosts as i64);

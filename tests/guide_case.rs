@@ -136,7 +136,7 @@ fn a_refusal_and_a_dry_run_change_nothing() {
         )
     };
     let untouched = state();
-    for input in ["no\n", "", "y\n", "YES\n", "yes please\n"] {
+    for input in ["no\n", "", "y\n", "y\nno\n", "YES\n", "yes please\n"] {
         let ran = script(&world, "cleanup_leaked_agents.sh", &[], input).expect(&[1]);
         assert!(ran.out.contains("Aborted."), "{input:?}: {}", ran.out);
     }
@@ -146,7 +146,11 @@ fn a_refusal_and_a_dry_run_change_nothing() {
     let ghosts = serde_json::from_str::<Value>(&case.registry).unwrap();
     let live: Vec<&str> = case.live.iter().map(|live| &live.session["agent_".len()..]).collect();
     for id in ghosts["agents"].as_object().unwrap().keys() {
-        assert_eq!(dry.out.contains(&format!("agent {id} ")), !live.contains(&id.as_str()), "{id}");
+        assert_eq!(
+            dry.out.contains(&format!("agent {id}: ")),
+            !live.contains(&id.as_str()),
+            "{id}"
+        );
     }
     for reason in ["its parent is gone", "sleep left, nobody attached", "no tmux session agent_"] {
         assert!(dry.out.contains(reason), "{reason}: {}", dry.out);

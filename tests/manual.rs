@@ -56,9 +56,37 @@ fn each_page_lists_the_options_of_its_program() {
         let (in_help, in_page) =
             (options_in_help(&help), options_in_page(&page(&format!("{name}.1"))));
         assert_eq!(in_help, in_page, "{name}: --help and its page");
-        assert!(in_help.contains("--help"), "{name}: {help}");
-        let has_version = in_help.contains("--version");
-        assert_eq!(has_version, PROGRAMS.contains(&name), "{name}: {help}");
+        assert!(in_help.contains("--help") && in_help.contains("--version"), "{name}: {help}");
+    }
+}
+
+/// Somebody who knows an option of a program tries it on the script.
+#[test]
+fn the_scripts_take_or_explain_each_option_of_the_programs() {
+    let world = World::new();
+    let version = env!("CARGO_PKG_VERSION");
+    for script in SCRIPTS.map(|name| format!("{name}.sh")) {
+        let try_it = |argument: &str| run(world.script(&script).arg(argument), "");
+        let own = options_in_help(&try_it("--help").ok().out);
+        for program in PROGRAMS {
+            let help = run(world.tool(program).arg("--help"), "").ok().out;
+            for option in options_in_help(&help).difference(&own) {
+                let ran = try_it(option).expect(&[2]);
+                let says = format!("{script}: {option}: an option of ");
+                assert!(ran.err.starts_with(&says), "{program}: {}", ran.err);
+            }
+        }
+        for (argument, says) in [
+            ("--no-such", format!("{script}: --no-such: unknown option; try '{script} --help'\n")),
+            ("word", format!("{script}: word: unexpected argument; try '{script} --help'\n")),
+            (
+                "--version=",
+                format!("{script}: --version=: unknown option; try '{script} --help'\n"),
+            ),
+        ] {
+            assert_eq!(try_it(argument).expect(&[2]).err, says);
+        }
+        assert_eq!(try_it("--version").ok().out, format!("{script} {version}\n"));
     }
 }
 

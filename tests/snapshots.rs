@@ -7,6 +7,7 @@
 
 mod dialogue;
 mod redacted;
+mod screens;
 mod tables;
 
 use std::process::Command;

@@ -72,7 +72,9 @@ fn tables_fit_the_terminal_and_lose_no_name() {
                 }
                 "lssessions" => (sessions.clone(), "10 sessions, 0 attached"),
                 "lsclaude" => (pids.clone(), "10 processes, "),
-                "agentdiff" => (vec![case.zombie.clone()], "88 ghost_agent, 1 count_mismatch."),
+                "agentdiff" => {
+                    (vec![case.zombie.clone()], "88 ghost agents, 1 registry with wrong counters.")
+                }
                 _ => (vec![format!("process {}", case.leaked.pid)], "91 actions"),
             };
             let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -139,8 +141,7 @@ fn colours_only_repeat_what_words_say_and_can_be_turned_off() {
         let piped = run(world.command("sh").args(["-c", &format!("{command} --color always")]), "");
         let expected = match tool {
             "lsagents" => "\u{1b}[32mworking\u{1b}".to_owned(),
-            "lsclaude" => "\u{1b}[33myes\u{1b}".to_owned(),
-            "agentdiff" => red("ghost_agent"),
+            "agentdiff" => red("Entries to remove"),
             // What is only planned is neither good nor bad, and so are sessions.
             _ => continue,
         };
@@ -164,36 +165,40 @@ fn the_report_says_what_is_wrong_what_is_left_alone_and_on_which_host() {
     let scan = world.scan();
     let report = world.diff(&scan, &["-T"]).expect(&[1]).out;
     let order = [
-        "To clean up\n\nleaked_process → kill_process\n",
-        &format!("  process {leaked}  in no tmux pane; its parent is gone"),
-        "ghost_agent → remove_entry\n  agent gone-1-2  ",
-        "Left alone\n\nuntracked_process\n",
-        &format!("process {held} "),
-        "\nTo clean up: 1 leaked_process (",
-        "1 ghost_agent",
-        ". Left alone: 2 untracked_process (",
+        "To clean up: 1 leaked Claude (",
+        "), 1 ghost agent. Left alone: 2 held Claudes (",
+        ").\n\nProcesses to end (1):\n",
+        &format!("  process {leaked} ("),
+        "its parent is gone",
+        "\n\nEntries to remove (1):\n  agent gone-1-2: ",
+        "\n\nLeft alone (2):\n",
+        &format!("  process {held} ("),
+        " (--outside-tmux)\n",
+        " (--despite log)",
+        "\n\nSessions kept (1):\n  agent_here-1-2 (",
+        "\n\nThis would end 1 process and remove 1 entry.\n",
     ];
     let mut rest = report.as_str();
     for part in order {
         let at = rest.find(part).unwrap_or_else(|| panic!("{part:?} not next in {report}"));
         rest = &rest[at + part.len()..];
     }
-    assert!(!rest.contains("count_mismatch") && !rest.contains("live"), "{report}");
+    assert_eq!(rest, "");
     let filter = ["-T", "-Q", ".kind == \"busy_session\""];
     assert_eq!(world.diff(&scan, &filter).expect(&[1]).out, "No findings.\n");
     // A filter may have left out what is to be cleaned up.
     let filter = ["-T", "-Q", ".kind == \"untracked_process\""];
     let filtered = world.diff(&scan, &filter).expect(&[1]).out;
-    assert!(filtered.contains("\nLeft alone: 2 untracked_process ("), "{filtered}");
-    assert!(!filtered.contains("clean up"), "{filtered}");
+    assert!(filtered.starts_with("Left alone: 2 held Claudes ("), "{filtered}");
+    assert!(filtered.ends_with("\nNo action among these.\n"), "{filtered}");
     // Scans of two hosts are told apart.
     let other = scan.replace(&host(&scan), "elsewhere");
     let other = other.replace("\"scan\":\"", "\"scan\":\"2");
     let report = world.diff(&format!("{scan}{other}"), &["-T"]).expect(&[1]).out;
-    assert!(report.contains(&format!("On {}\n", host(&scan))), "{report}");
-    assert!(report.contains("On elsewhere\n"), "{report}");
-    assert_eq!(report.matches("leaked_process → kill_process").count(), 2, "{report}");
-    assert!(report.contains("\nTo clean up: 2 leaked_process ("), "{report}");
+    for host in [&*host(&scan), "elsewhere"] {
+        assert!(report.contains(&format!("\nProcesses to end on {host} (1):\n")), "{report}");
+    }
+    assert!(report.starts_with("To clean up: 2 leaked Claudes ("), "{report}");
 }
 
 fn host(scan: &str) -> String {
@@ -208,12 +213,16 @@ fn interactive_acts_only_on_the_answer_yes_to_the_plan_that_was_shown() {
     let before = fs::read(world.global_path()).unwrap();
     for answer in ["", "y", "no", "YES", "yes please"] {
         let screen = world.screen(80, 24, "agentprune -i <findings >actions");
-        screen.wait_for("Actions to carry out: 91. Type 'yes' to proceed:");
+        screen.wait_for("Do you want to proceed? (yes/no):");
         let plan = plain(&screen.history());
         for shown in [&format!("process {}", case.leaked.pid), &case.zombie] {
             assert!(plan.contains(shown), "{shown} in {plan}");
         }
         screen.enter(answer);
+        if answer == "y" {
+            screen.wait_for("Type yes in full:");
+            screen.enter("y");
+        }
         assert_eq!(screen.status(), 1, "{answer:?}");
         assert!(
             screen.text().contains("agentprune: not confirmed; nothing was done"),
@@ -225,7 +234,7 @@ fn interactive_acts_only_on_the_answer_yes_to_the_plan_that_was_shown() {
     assert_eq!(fs::read(world.global_path()).unwrap(), before);
 
     let screen = world.screen(80, 24, "cat findings | agentprune -i --log log >actions");
-    screen.wait_for("Type 'yes' to proceed:");
+    screen.wait_for("Do you want to proceed? (yes/no):");
     screen.enter("yes");
     assert_eq!(screen.status(), 0);
     assert!(!alive(case.leaked.pid) && !alive(case.zombie_pane));
@@ -236,7 +245,8 @@ fn interactive_acts_only_on_the_answer_yes_to_the_plan_that_was_shown() {
 
     // What was removed is put back in the same way.
     let screen = world.screen(80, 24, "agentprune --undo -i log >actions");
-    screen.wait_for("Actions to carry out: 88. Type 'yes' to proceed:");
+    screen.wait_for("This would restore 88 entries.");
+    screen.wait_for("Do you want to proceed? (yes/no):");
     screen.enter("yes");
     assert_eq!(screen.status(), 0);
     let registry: Value = serde_json::from_slice(&fs::read(world.global_path()).unwrap()).unwrap();
@@ -249,7 +259,7 @@ fn interactive_acts_only_on_the_answer_yes_to_the_plan_that_was_shown() {
     screen.enter("yes");
     screen.wait_for("yes");
     fs::write(&gate, "").unwrap();
-    screen.wait_for("Type 'yes' to proceed:");
+    screen.wait_for("Do you want to proceed? (yes/no):");
     screen.enter("no");
     assert_eq!(screen.status(), 1);
 

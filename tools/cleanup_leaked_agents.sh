@@ -5,7 +5,7 @@
 set -u
 
 prog=cleanup_leaked_agents.sh
-yes='' dry_run='' workspace='' all_workspaces='' outside_tmux='' busy='' unregistered='' ignore_unasked='' socket='' name='' source='' user='' min_age='' entry_age='' despite=''
+yes='' dry_run='' workspace='' all_workspaces='' outside_tmux='' busy='' unregistered='' ignore_unasked='' socket='' name='' source='' user='' min_age='' entry_age='' despite='' version='' log='' no_log=''
 
 usage() {
     cat <<'TEXT'
@@ -34,7 +34,12 @@ Show what the orchestrator has leaked, ask, and clean it up.
                          read the process table from proc (/proc) or from ps
       --user USER        run as this user, by name or uid; without it, root
                          runs as the owner of the workspace
+      --log FILE         append what is done to this file; else to a new one in
+                         $XDG_STATE_HOME/agentutils (~/.local/state/agentutils),
+                         where the newest 20 are kept
+      --no-log           keep no log
   -h, --help             show this text
+  -V, --version          show the version
 
 Exit status: 0 clean, or cleaned; 1 aborted, or something could not be cleaned;
 2 the scan failed and nothing was changed, or something could not be judged.
@@ -49,6 +54,18 @@ fail() {
 value() { # OPTION COUNT VALUE
     [ "$2" -ge 2 ] || fail "$1: needs a value; try '$prog --help'"
     [ -n "$3" ] || fail "$1: empty value"
+}
+
+whose() { # OPTION: whose option it is, if this script does not have it
+    case ${1%%=*} in
+        --registry | --tasks | --all | --lock-timeout | --max-size) echo lsagents ;;
+        -L* | --label) echo lssessions ;;
+        --also-name | --role | --full) echo lsclaude ;;
+        --prefix | --stale-after | -q | --quiet) echo agentdiff ;;
+        -i | --interactive | --confirmed-by | --grace | --tree | --ghosts | --undo | --recover | --keep-backups | --keep-log | -v | --verbose) echo agentprune ;;
+        -[TH] | -[oQ]* | --table | --fields | --list-fields | --no-headings | --color | --filter) echo 'each of the programs' ;;
+        *) return 1 ;;
+    esac
 }
 
 while [ $# -gt 0 ]; do
@@ -76,8 +93,16 @@ while [ $# -gt 0 ]; do
         --proc-source=?*) source=${1#*=} ;;
         --user) value "$1" $# "${2-}"; user=$2; shift ;;
         --user=?*) user=${1#*=} ;;
+        --log) value "$1" $# "${2-}"; log=$2; shift ;;
+        --log=?*) log=${1#*=} ;;
+        --no-log) no_log=1 ;;
         -h | --help) usage; exit 0 ;;
-        *) fail "$1: unknown option; try '$prog --help'" ;;
+        -V | --version) version=1 ;;
+        -?*)
+            owner=$(whose "$1") || fail "$1: unknown option; try '$prog --help'"
+            fail "$1: an option of $owner, which this script does not take; it composes 'lsagents; lssessions; lsclaude | agentdiff | agentprune', see agentutils(7)"
+            ;;
+        *) fail "$1: unexpected argument; try '$prog --help'" ;;
     esac
     shift
 done
@@ -100,9 +125,16 @@ for directory in "$here" "$here/../target/release"; do
         break
     fi
 done
+hint=''
+[ ! -f "$here/../Makefile" ] || hint="; run 'make' in ${here%/*} first"
 for program in lsagents lssessions lsclaude agentdiff agentprune; do
-    command -v "$program" >/dev/null || fail "$program: not found beside this script, in $here/../target/release, or on PATH"
+    command -v "$program" >/dev/null || fail "$program: not found beside this script, in $here/../target/release, or on PATH$hint"
 done
+if [ -n "$version" ]; then
+    version=$(agentdiff --version) || fail 'agentdiff: it does not run'
+    printf '%s %s\n' "$prog" "${version##* }"
+    exit 0
+fi
 
 # A run is for one user. Root runs as the owner of the workspace: otherwise root's rights
 # would be used on files that this user can replace at any moment. A symbolic link belongs
@@ -184,10 +216,19 @@ count() { # TYPE
     grep -c "^{\"type\":\"$1\"" "$scratch/scan"
 }
 
-running() { # living Claude processes, by a scan of its own
+running() { # living Claude processes and their memory, by a scan of its own
     lsclaude --role claude ${user:+"--user=$user"} ${name:+"--name=$name"} ${source:+"--proc-source=$source"} \
-        -T --no-headings -o state >"$scratch/states" || { echo unknown; return; }
-    grep -cv '^[ZX]' "$scratch/states"
+        -Q '.type == "process" and .state != "Z" and .state != "X"' >"$scratch/running" || { echo unknown; return; }
+    # A quote within a string is escaped, so this is the field.
+    sed -n 's/.*[^\\]"rss_bytes":\([0-9]*\),.*/\1/p' "$scratch/running" | awk '
+        { bytes += $1 }
+        END {
+            split("KiB MiB GiB TiB", unit)
+            for (size = bytes / 1024; size >= 1024 && at < 3; at++) size /= 1024
+            printf "%d", NR
+            if (NR) printf " (%.1f %s)", size, unit[at + 1]
+            print ""
+        }'
 }
 
 registry() { # sets agents, active and registries
@@ -202,19 +243,22 @@ registry() { # sets agents, active and registries
     done <"$scratch/counters"
 }
 
-plan() { # what agentdiff -T says, in as many lines as the screen has less those of the question
+acts() { # whether there is anything to do
+    grep -q '"action":"' "$scratch/findings"
+}
+
+plan() { # what agentdiff -T says; it leaves room for the question
     COLUMNS=$columns LINES=$lines judge -T >"$scratch/plan" 2>/dev/null ||
         [ $? -eq 1 ] || fail "could not show the findings; nothing was changed"
-    if grep -q '"action":"' "$scratch/findings"; then
-        grep -v '^All of them: ' "$scratch/plan"
-    else
-        # That there is nothing to do is said below.
-        sed '$d' "$scratch/plan"
-    fi
-    if grep -q '^All of them: ' "$scratch/plan" && whole=$(mktemp "${TMPDIR:-/tmp}/cleanup-plan.XXXXXX"); then
+    whole=''
+    if grep -q '^All: ' "$scratch/plan" && whole=$(mktemp "${TMPDIR:-/tmp}/cleanup-plan.XXXXXX"); then
         COLUMNS='' LINES='' judge -T >"$whole" 2>/dev/null
-        printf 'The whole plan: %s\n' "$whole"
     fi
+    # That there is nothing to do is said below.
+    awk -v whole="$whole" '
+        /^(Nothing to clean up|No findings|No action among these)\./ { exit }
+        /^All: / { if (whole) print "The whole plan: " whole; next }
+        { print }' "$scratch/plan"
 }
 
 shown() { # prints what was collected; if it cannot be printed, nothing is done
@@ -243,7 +287,8 @@ number() { # TEXT: prints it if it is the size of a screen
     esac
 }
 columns=$(number "$width") lines=$(number "$height")
-[ -z "$lines" ] || lines=$((lines - 4))
+scan
+find_all
 rule='=================================================='
 cat <<TEXT
 $rule
@@ -259,8 +304,6 @@ This script will:
 TEXT
 shown
 
-scan
-find_all
 if grep -q 'see --min-age' "$scratch/notes"; then
     echo 'Some are too young to judge; scanning again in 2 seconds.'
     shown
@@ -288,11 +331,11 @@ if [ -s "$scratch/notes" ]; then
 fi
 printf 'What will be cleaned:\n'
 plan
-echo
+acts && [ -z "$dry_run$yes" ] || echo
 shown
 exec >&3 3>&-
 
-if ! grep -q '"action":"' "$scratch/findings"; then
+if ! acts; then
     if [ "$unjudged" -gt 0 ]; then
         echo 'Nothing was found to clean up, but not everything could be judged.'
         exit 2
@@ -329,16 +372,25 @@ fi
 # From here on, the script runs to its end even if its output is no longer read.
 trap '' PIPE
 status=0
+keep_log=''
+: >"$scratch/said"
+[ -n "$log$no_log" ] || keep_log=cleanup-$(date -u +%Y%m%dT%H%M%SZ)-$$
 act() { # PART
+    : >"$scratch/$1.done"
+    : >"$scratch/errors"
+    result=0
+    grep -q '"action":"' "$scratch/$1" || return 0
     agentprune ${user:+"--user=$user"} --yes ${source:+"--proc-source=$source"} \
-        -T --no-headings -o action,result,target,reason <"$scratch/$1" \
+        ${log:+"--log=$log"} ${keep_log:+"--keep-log=$keep_log"} \
+        -T --no-headings -o action,finding.kind,result,target,reason <"$scratch/$1" \
         >"$scratch/$1.done" 2>"$scratch/errors"
     result=$?
     [ "$result" -eq 0 ] || status=1
+    cat "$scratch/errors" >>"$scratch/said"
 }
 
 rows() { # PART ACTION: not aligned, because paths of registries are long
-    sed -n "/^$2 /{ s/^$2  *//; s/   */  /g; s/^/  /; p; }" "$scratch/$1.done"
+    sed -n "/^$2 /{ s/^$2  *[a-z_]*  *//; s/   */  /g; s/^/  /; p; }" "$scratch/$1.done"
     if [ "$result" -ge 2 ]; then
         cat "$scratch/errors" >&2
         fail "stopped at this step; what is not listed above as done was not done"
@@ -364,8 +416,15 @@ sed -n 's/^agentprune: backup of/  backup of/p' "$scratch/errors"
 printf 'Step 5: Updating registry counts\n'
 rows registry set_counters
 
-killed() { # PART
-    grep -c '^kill_[a-z]*  *done' "$scratch/$1.done"
+killed() { # PART KIND
+    grep -c "^kill_$1  *$2  *done" "$scratch/$1.done"
+}
+
+quoted() { # TEXT: as a word of a shell
+    case $1 in
+        *[!A-Za-z0-9_./~+,:@%=-]*) printf %s "$1" | sed "s/'/'\\\\''/g; 1s/^/'/; \$s/\$/'/" ;;
+        *) printf %s "$1" ;;
+    esac
 }
 
 sessions() { # a server whose sessions were all zombies has ended and no longer answers
@@ -375,8 +434,10 @@ sessions() { # a server whose sessions were all zombies has ended and no longer 
 
 registry || fail "could not read the registry after the cleanup"
 printf '\n%s\nSummary:\n' "$rule"
-printf '  Claude processes and MCP servers killed: %s\n' "$(killed process)"
-printf '  Tmux sessions killed: %s\n' "$(killed session)"
+printf '  Claude processes killed: %s\n' "$(killed process leaked_process)"
+printf '  MCP server processes killed: %s\n' "$(killed process leaked_server)"
+printf '  Tmux sessions killed: %s\n' "$(killed session zombie_session)"
+sed -n 's/^agentprune: .*; memory returned: /  Memory returned: /p' "$scratch/said"
 printf '  Claude processes remaining: %s\n' "$(running)"
 printf '  Tmux sessions remaining: %s\n' "$(sessions)"
 printf '  Registry agents before: %s\n' "$agents_before"
@@ -387,6 +448,14 @@ printf '  Active agents count: %s\n' "$active"
     printf '  Not everything could be judged: see above.\n'
     [ "$status" -ne 0 ] || status=2
 }
-printf '%s\nRun verify_cleanup.sh to check the result.\n' "$rule" ||
+[ -n "$log" ] || log=$(sed -n 's/^agentprune: log: //p' "$scratch/said" | head -n 1)
+[ -z "$log" ] || printf '  Log: %s\n' "$log"
+# What has been ended does not come back.
+undo=''
+if [ -n "$log" ] && grep -q -e '^remove_entry  *[a-z_]*  *done' -e '^terminate_entry  *[a-z_]*  *done' "$scratch/registry.done"; then
+    undo="Undo the changes of registries: agentprune --undo --yes ${user:+--user $user }$(quoted "$log")
+"
+fi
+printf '%s\nRun verify_cleanup.sh to check the result.\n%s' "$rule" "$undo" ||
     fail "standard output cannot be written; the cleanup was done"
 exit "$status"

@@ -3,7 +3,7 @@
 set -u
 
 prog=verify_cleanup.sh
-workspace='' all_workspaces='' outside_tmux='' busy='' unregistered='' ignore_unasked='' socket='' name='' source='' user='' min_age='' entry_age='' despite=''
+workspace='' all_workspaces='' outside_tmux='' busy='' unregistered='' ignore_unasked='' socket='' name='' source='' user='' min_age='' entry_age='' despite='' version=''
 
 usage() {
     cat <<'TEXT'
@@ -30,6 +30,7 @@ Show whether registry, tmux sessions and Claude processes agree.
       --user USER        run as this user, by name or uid; without it, root
                          runs as the owner of the workspace
   -h, --help             show this text
+  -V, --version          show the version
 
 Exit status: 0 synchronised; 1 something to clean; 2 the scan failed, or not
 everything could be judged.
@@ -44,6 +45,19 @@ fail() {
 value() { # OPTION COUNT VALUE
     [ "$2" -ge 2 ] || fail "$1: needs a value; try '$prog --help'"
     [ -n "$3" ] || fail "$1: empty value"
+}
+
+whose() { # OPTION: whose option it is, if this script does not have it
+    case ${1%%=*} in
+        --registry | --tasks | --all | --lock-timeout | --max-size) echo lsagents ;;
+        -L* | --label) echo lssessions ;;
+        --also-name | --role | --full) echo lsclaude ;;
+        --prefix | --stale-after | -q | --quiet) echo agentdiff ;;
+        -i | --interactive | --confirmed-by | --grace | --tree | --ghosts | --undo | --recover | --keep-backups | --keep-log | -v | --verbose) echo agentprune ;;
+        -[TH] | -[oQ]* | --table | --fields | --list-fields | --no-headings | --color | --filter) echo 'each of the programs' ;;
+        --log | --no-log | -y | --yes | -n | --dry-run) echo cleanup_leaked_agents.sh ;;
+        *) return 1 ;;
+    esac
 }
 
 while [ $# -gt 0 ]; do
@@ -70,7 +84,12 @@ while [ $# -gt 0 ]; do
         --user) value "$1" $# "${2-}"; user=$2; shift ;;
         --user=?*) user=${1#*=} ;;
         -h | --help) usage; exit 0 ;;
-        *) fail "$1: unknown option; try '$prog --help'" ;;
+        -V | --version) version=1 ;;
+        -?*)
+            owner=$(whose "$1") || fail "$1: unknown option; try '$prog --help'"
+            fail "$1: an option of $owner, which this script does not take; it composes 'lsagents; lssessions; lsclaude | agentdiff | agentprune', see agentutils(7)"
+            ;;
+        *) fail "$1: unexpected argument; try '$prog --help'" ;;
     esac
     shift
 done
@@ -93,9 +112,16 @@ for directory in "$here" "$here/../target/release"; do
         break
     fi
 done
+hint=''
+[ ! -f "$here/../Makefile" ] || hint="; run 'make' in ${here%/*} first"
 for program in lsagents lssessions lsclaude agentdiff; do
-    command -v "$program" >/dev/null || fail "$program: not found beside this script, in $here/../target/release, or on PATH"
+    command -v "$program" >/dev/null || fail "$program: not found beside this script, in $here/../target/release, or on PATH$hint"
 done
+if [ -n "$version" ]; then
+    version=$(agentdiff --version) || fail 'agentdiff: it does not run'
+    printf '%s %s\n' "$prog" "${version##* }"
+    exit 0
+fi
 
 # A run is for one user. Root runs as the owner of the workspace: otherwise root's rights
 # would be used on files that this user can replace at any moment. A symbolic link belongs

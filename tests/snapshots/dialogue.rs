@@ -20,8 +20,17 @@ const SCRIPTS: [(&str, &str); 2] = [
 ];
 
 /// A file that is at the same place inside and outside: what cargo has built is in both.
-fn handed_over(columns: u16) -> PathBuf {
-    built().join(format!("dialogue-{columns}.txt"))
+pub fn handed_over(name: &str) -> PathBuf {
+    built().join(format!("{name}.txt"))
+}
+
+/// Puts the scripts where the shell of a screen finds them.
+pub fn place_scripts(world: &World) {
+    for (name, text) in SCRIPTS {
+        let path = world.path().join("bin").join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+    }
 }
 
 /// What the terminal shows of a script that is answered `yes`, and how it ended.
@@ -44,37 +53,34 @@ fn record(columns: u16) {
     fs::write("/proc/sys/kernel/ns_last_pid", "41000").unwrap();
     let world = World::with_default_names();
     world.guide_case();
-    for (name, text) in SCRIPTS {
-        let path = world.path().join("bin").join(name);
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
-    }
+    place_scripts(&world);
     // Nothing is too young then.
     thread::sleep(Duration::from_millis(2200));
     let scripts = ["verify_cleanup.sh", "cleanup_leaked_agents.sh", "verify_cleanup.sh"];
     let text = scripts.map(|script| shown(&world, columns, script)).concat();
-    fs::write(handed_over(columns), redacted(&text)).unwrap();
+    fs::write(handed_over(&format!("dialogue-{columns}")), redacted(&text)).unwrap();
 }
 
-fn review(columns: u16) {
+/// Compares what was recorded in the namespaces of this test, outside them.
+pub fn review(name: &str) {
     if env::var_os("AGENTUTILS_PRIVATE").is_some() {
         return;
     }
-    let Ok(text) = fs::read_to_string(handed_over(columns)) else {
-        return skip("snapshots: dialogue", "no namespaces");
+    let Ok(text) = fs::read_to_string(handed_over(name)) else {
+        return skip(&format!("snapshots: {name}"), "no namespaces");
     };
-    fs::remove_file(handed_over(columns)).unwrap();
-    snapshot(&format!("dialogue-{columns}"), &text);
+    fs::remove_file(handed_over(name)).unwrap();
+    snapshot(name, &text);
 }
 
 #[test]
 fn the_dialogue_of_the_scripts_at_80_columns_is_reviewed() {
     privately(|| record(80));
-    review(80);
+    review("dialogue-80");
 }
 
 #[test]
 fn the_dialogue_of_the_scripts_at_40_columns_is_reviewed() {
     privately(|| record(40));
-    review(40);
+    review("dialogue-40");
 }

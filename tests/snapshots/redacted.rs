@@ -15,6 +15,14 @@ static CHANGING: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
         (r"\b\d{8}T\d{6}\.\d+Z", "<time>"),
         // A time in a record.
         (r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "<time>"),
+        // How long something has lived, in seconds.
+        (r"\b\d\.\ds\b", "<s>s"),
+        // The memory of a stand-in, and of ten.
+        (r"\b\d\.\d MiB\b", "<m> MiB"),
+        (r"\b\d\d(\.\d)? MiB\b", "<mm> MiB"),
+        // Files that a script makes.
+        (r"cleanup-plan\.[A-Za-z0-9]{6}\b", "cleanup-plan.<file>"),
+        (r"cleanup-\d{8}T\d{6}Z-<pid>", "cleanup-<time>"),
         // The id of a scan.
         (r"\b[0-9a-f]{16}\b", "<scan>"),
     ];

@@ -107,7 +107,9 @@ fn gauges_are_zero_where_there_is_nothing_and_absent_where_nothing_is_known() {
         world.write_global(&Registry::new(AGENTS.map(Entry::new)).counters(9, 9));
         let (code, missing) = collected(&world, &recipe.replace("lssessions", "lssessionsX"));
         assert_eq!((code, missing.len(), missing["agentutils_complete"]), (0, 2, 0.0));
-        assert_eq!(missing["agentutils_taken_at_seconds"], 0.0);
+        // There is no scan at all, so this is the time of the judgement.
+        let taken_at = missing["agentutils_taken_at_seconds"];
+        assert!((began.floor()..=now()).contains(&taken_at), "{began} {taken_at}");
 
         // agentdiff is missing: the old file stays, and its time tells so.
         let (_, last) = collected(&world, &recipe);

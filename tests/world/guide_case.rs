@@ -58,7 +58,9 @@ impl World {
             live: LIVE.iter().map(|id| self.agent_session(id, &[])).collect(),
             work: self.live_session("work", self.name(), &[]),
             editor: self.editor(),
-            leaked: self.leaked(&[]),
+            // Started by somebody who was logged in: below the shell of a container, which may start
+            // programs itself, nothing else shows that it has not.
+            leaked: self.leaked(&[("SSH_CONNECTION", "192.0.2.7 50022 192.0.2.1 22")]),
             zombie_pane: self.session(&zombie, "sleep 3600"),
             zombie,
             registry,

@@ -38,6 +38,11 @@ impl Screen<'_> {
         self.tmux(&["capture-pane", "-p"]).ok().out
     }
 
+    /// The same with the escapes for colours.
+    pub fn coloured(&self) -> String {
+        self.tmux(&["capture-pane", "-p", "-e"]).ok().out
+    }
+
     /// What was printed, from the beginning, escapes for colours included; what the
     /// terminal had to wrap as one line.
     pub fn history(&self) -> String {

@@ -170,13 +170,14 @@ fn findings(
                 is_filtered: end.filtered,
                 is_whole: trouble.is_none() && all.unjudged.is_empty(),
             };
-            // The command line and the prompt after it are on the same screen.
-            let height = cli::height(io::stdout()).map(|height| height.saturating_sub(3));
+            // The command line, the note and the prompt after it are on the same screen.
+            let height = cli::height(io::stdout()).map(|height| height.saturating_sub(4));
             let plan = plan.text(&printer.style(), height);
-            printer.text(&plan.text)?;
-            if plan.is_cut {
-                printer.text("All of them: agentdiff -T -o action,target,reason\n")?;
-            }
+            let note = match plan.is_cut {
+                true => "All: agentdiff -T -o target,reason\n",
+                false => "",
+            };
+            printer.text(&plan.with_note(note))?;
         }
         printer.end(&Record::End(&end))?;
         printer.finish()?;
@@ -248,9 +249,12 @@ fn judged_nothing(machine_states: &[MachineState<'_, '_>]) -> bool {
 }
 
 /// The end of the findings, of the machine that was judged first, as old as the oldest scan.
+/// Without a scan, of this machine and now.
 fn end_of(machine_states: &[MachineState<'_, '_>]) -> End {
-    let machine = machine_states.first().map(|state| state.machine.clone()).unwrap_or_default();
-    let taken_at = machine_states.iter().map(MachineState::taken_at).min().unwrap_or_default();
+    let machine = machine_states.first().map(|state| state.machine.clone());
+    let machine = machine.unwrap_or_else(|| host::machine::this_machine().unwrap_or_default());
+    let taken_at = machine_states.iter().map(MachineState::taken_at).min();
+    let taken_at = taken_at.unwrap_or_else(host::clock::now);
     let ends = machine_states.iter().flat_map(|state| &state.ends);
     let uid = ends.map(|end| end.uid).next().unwrap_or_else(host::user::uid);
     End::new("findings".to_owned(), Of::Findings, &machine, uid, taken_at)

@@ -8,6 +8,8 @@ use cli::{Actions, LayoutArgs, UserArgs, proc_source, seconds, size};
 use model::record::ActionKind;
 use model::record::ProcSource;
 
+use super::log::LogName;
+
 /// What happens to the entries of ghosts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Ghosts {
@@ -82,7 +84,7 @@ pub struct Arguments {
     pub undo: bool,
 
     /// Repair this registry after an interrupted write, and do nothing else
-    #[arg(long, value_name = "REGISTRY", value_hint = ValueHint::FilePath, conflicts_with_all = ["undo", "files", "dry_run", "acting", "log", "ghosts"])]
+    #[arg(long, value_name = "REGISTRY", value_hint = ValueHint::FilePath, conflicts_with_all = ["undo", "files", "dry_run", "acting", "log", "keep_log", "ghosts"])]
     pub recover: Vec<PathBuf>,
 
     /// How long to wait for the locks of registries, of all of them together
@@ -100,6 +102,11 @@ pub struct Arguments {
     /// Append every action record to this file; what is planned is on disk before it is done
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "acting")]
     pub log: Option<PathBuf>,
+
+    /// Append them to NAME.jsonl in $XDG_STATE_HOME/agentutils, say where, and keep the newest 20
+    /// logs of that kind; a NAME is such as cleanup-20260102T030405Z-812
+    #[arg(long, value_name = "NAME", value_parser = LogName::parse, requires = "acting", conflicts_with = "log")]
+    pub keep_log: Option<LogName>,
 
     /// Write nothing about success
     #[arg(short, long)]

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use cli::{Failure, TableStyle};
 use model::plan::PlannedAction;
+use model::record::ActionKind;
 use nix::sys::termios::{FlushArg, tcflush};
 use serde_json::{Value, json};
 
@@ -61,6 +62,10 @@ fn finding(action: &PlannedAction<'_>) -> Value {
     let found = serde_json::from_str::<Value>(action.raw).unwrap_or_default();
     // The records that are undone are those of actions.
     let mut finding = if found["kind"].is_string() { found } else { json!({}) };
+    if action.kind == ActionKind::RestoreEntry {
+        // What is undone is nothing to clean up.
+        finding["kind"] = Value::Null;
+    }
     finding["action"] = action.kind.word().into();
     finding["target"] = (*action.target).into();
     finding["reason"] = why(action).into();
@@ -75,13 +80,18 @@ fn ask(arguments: &Arguments, findings: &[Value]) -> io::Result<bool> {
     let height = cli::height(&terminal).map(|height| height.saturating_sub(QUESTION + 1));
     let plan = Overview { findings, sessions: &[], is_filtered: true, is_whole: true };
     let shown = plan.text(&style, height);
-    terminal.write_all(shown.text.as_bytes())?;
-    if shown.is_cut {
-        let whole = plan.text(&TableStyle { width: None, colour: false, ..style }, None).text;
-        let place =
-            keep(&whole).unwrap_or_else(|error| format!("it could not be written: {error}"));
-        writeln!(terminal, "The whole plan: {place}")?;
-    }
+    let note = match shown.is_cut {
+        true => {
+            let style = TableStyle { width: None, colour: false, ..style };
+            let place = keep(&plan.text(&style, None).with_note(""));
+            format!(
+                "The whole plan: {}\n",
+                place.unwrap_or_else(|error| format!("it could not be written: {error}"))
+            )
+        }
+        false => String::new(),
+    };
+    terminal.write_all(shown.with_note(&note).as_bytes())?;
     // Input typed before the plan was shown is not an answer to it.
     tcflush(&terminal, FlushArg::TCIFLUSH)?;
     let mut input = BufReader::new(terminal.try_clone()?);
@@ -95,7 +105,7 @@ fn ask(arguments: &Arguments, findings: &[Value]) -> io::Result<bool> {
 /// Writes the whole plan to a new file that only this user can read, and returns its name.
 fn keep(plan: &str) -> io::Result<String> {
     let name = |number: u32| -> PathBuf {
-        env::temp_dir().join(format!("agentprune-plan-{}-{number}.txt", std::process::id()))
+        env::temp_dir().join(format!("prune-{}-{number}.txt", std::process::id()))
     };
     for number in 0..100 {
         let path = name(number);

@@ -84,7 +84,7 @@ fn signal<'p, 'a>(
             SignalOutcome::Ended if signal == Signal::SIGTERM => {
                 report.record(action, Outcome::Gone, "it has just ended")
             }
-            SignalOutcome::Ended => report.record(action, Outcome::Done, AFTER_TERM),
+            SignalOutcome::Ended => report.ended(target.0, AFTER_TERM),
             SignalOutcome::Changed => report.record(action, Outcome::Skipped, CHANGED),
             SignalOutcome::Failed(error) => {
                 report.record(action, Outcome::Failed, error.to_string())
@@ -123,7 +123,7 @@ fn wait<'p, 'a>(
         let waited = std::mem::take(&mut alive);
         for (target, ended) in waited.into_iter().zip(ended) {
             if ended {
-                report.record(&target.0.action, Outcome::Done, how);
+                report.ended(target.0, how);
             } else {
                 alive.push(target);
             }

@@ -10,6 +10,7 @@ mod descendants;
 mod earlier;
 mod ending;
 mod ghosts;
+mod log;
 mod processes;
 mod program;
 mod progress;
@@ -23,11 +24,12 @@ use std::process::ExitCode;
 
 use self::args::Arguments;
 use self::earlier::Earlier;
+use self::log::Log;
 use self::program::PROGRAM;
 use self::progress::Progress;
 use self::report::Report;
 use crate::{keep, start};
-use cli::{Failure, Input, Printer};
+use cli::{Failure, Input, Printer, bytes};
 use itertools::Itertools;
 use model::plan::{Plan, PlannedAction, Run};
 use model::record::{Finding, Machine, Scope};
@@ -52,7 +54,8 @@ fn run(arguments: Arguments) -> Result<u8, Failure> {
         false => ("findings", "agentdiff … | agentprune"),
     };
     let text = Input::new(&arguments.files, what, how)?.text()?;
-    let log = arguments.log.as_deref();
+    let log = Log::open(arguments.keep_log.as_ref(), arguments.log.as_deref())?;
+    let kept = log.as_ref().filter(|log| log.is_kept).map(|log| log.path.display().to_string());
     let progress = Progress::new(arguments.quiet, arguments.verbose);
     let is_table = arguments.output.table;
     let mut report = Report::new(printer, is_table, log, arguments.quiet, progress)?;
@@ -67,6 +70,7 @@ fn run(arguments: Arguments) -> Result<u8, Failure> {
     if carried_out.is_err() {
         report.say_rest();
     }
+    kept.iter().for_each(|path| report.note(&format!("log: {path}")));
     carried_out?;
     reported?;
     if !arguments.quiet {
@@ -191,6 +195,9 @@ fn say_counts(report: &Report, acted: bool) {
     let counts = report.counts().iter().map(|(word, count)| format!("{word} {count}")).join(", ");
     match (acted, counts.is_empty()) {
         (_, true) => PROGRAM.say("nothing to do"),
+        (true, false) if report.memory > 0 => {
+            PROGRAM.say(&format!("{counts}; memory returned: {}", bytes(report.memory)));
+        }
         (true, false) => PROGRAM.say(&counts),
         (false, false) => PROGRAM.say(&format!("{counts}; nothing was done; repeat with --yes")),
     }

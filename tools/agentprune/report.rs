@@ -19,19 +19,18 @@
 //! A table is printed at the end, also when the run stops early.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use cli::{Failure, Printer};
-use model::plan::PlannedAction;
+use model::plan::{PlanItem, PlannedAction};
 use model::record::Record;
-use model::record::{Action, ActionKind, Outcome};
+use model::record::{Action, ActionKind, Outcome, Process};
 use model::record::{RemovedEntry, SqliteEntry};
 
 use super::background::{self, Receipts};
+use super::log::{Log, unwritable};
 use super::program::PROGRAM;
 use super::progress::Progress;
 
@@ -47,13 +46,15 @@ pub struct Report {
     unwritten: usize,
     /// The texts of the records without a receipt; `None` for a record that was only planned.
     unprinted: VecDeque<Option<String>>,
-    log: Option<(PathBuf, File)>,
+    log: Option<Log>,
     /// Whether the log lacks a record.
     log_failed: bool,
     quiet: bool,
     /// What is said on standard error while it works.
     pub progress: Progress,
     counts: BTreeMap<&'static str, usize>,
+    /// The resident memory of the processes that were ended, in bytes, when they were seen.
+    pub memory: u64,
     expected: usize,
     failure: Option<Failure>,
 }
@@ -62,20 +63,15 @@ impl Report {
     /// A report that prints all results, or only failures if `quiet`, and appends to `log`.
     ///
     /// # Errors
-    /// A log that cannot be opened.
+    /// When the thread that prints cannot be started.
     pub fn new(
         mut printer: Printer,
         is_table: bool,
-        log: Option<&Path>,
+        log: Option<Log>,
         quiet: bool,
         progress: Progress,
     ) -> Result<Report, Failure> {
         printer.set_now(host::clock::now());
-        let open = |path: &Path| {
-            let file = OpenOptions::new().append(true).create(true).open(path);
-            file.map(|file| (path.to_owned(), file)).map_err(|error| unwritable(path, &error))
-        };
-        let log = log.map(open).transpose()?;
         let (queue, receipts) = background::stdout().map_err(Failure::trouble)?;
         Ok(Report {
             printer: printer.unbuffered(queue),
@@ -88,6 +84,7 @@ impl Report {
             quiet,
             progress,
             counts: BTreeMap::new(),
+            memory: 0,
             expected: 0,
             failure: None,
         })
@@ -132,7 +129,7 @@ impl Report {
             return Ok(());
         }
         actions.into_iter().try_for_each(|action| self.append(&plan(action)))?;
-        let Some((path, file)) = &self.log else { return Ok(()) };
+        let Some(Log { path, file, .. }) = &self.log else { return Ok(()) };
         file.sync_data().map_err(|error| unwritable(path, &error))
     }
 
@@ -148,6 +145,12 @@ impl Report {
     /// this one.
     pub fn record(&mut self, action: &PlannedAction<'_>, result: Outcome, reason: impl AsRef<str>) {
         self.conclude(action, result, reason.as_ref(), None);
+    }
+
+    /// Prints and logs that a process has ended, and how.
+    pub fn ended(&mut self, item: &PlanItem<'_, Process>, how: &str) {
+        self.memory += item.subject.rss_bytes;
+        self.record(&item.action, Outcome::Done, how);
     }
 
     /// Prints and logs that an entry was removed from a registry, or marked there.
@@ -250,7 +253,7 @@ impl Report {
     }
 
     fn append(&mut self, action: &Action<'_>) -> Result<(), Failure> {
-        let Some((path, file)) = &mut self.log else { return Ok(()) };
+        let Some(Log { path, file, .. }) = &mut self.log else { return Ok(()) };
         let mut line = serde_json::to_vec(&Record::Action(action)).map_err(Failure::trouble)?;
         line.push(b'\n');
         // One write for a line: several programs may append to the same log.
@@ -285,8 +288,8 @@ impl Report {
         let unprinted = std::mem::take(&mut self.unprinted);
         let unprinted: Vec<String> = unprinted.into_iter().flatten().collect();
         match &self.log {
-            Some((log, _)) if !unprinted.is_empty() && !self.log_failed => {
-                let (log, count) = (log.display(), unprinted.len());
+            Some(log) if !unprinted.is_empty() && !self.log_failed => {
+                let (log, count) = (log.path.display(), unprinted.len());
                 PROGRAM.say(&format!("{count} results could not be printed; they are in {log}"));
             }
             _ => unprinted.iter().for_each(|says| PROGRAM.say(says)),
@@ -331,10 +334,6 @@ fn action_record<'o>(
         entry: None,
         finding: serde_json::from_str(action.raw).expect("the finding was parsed before"),
     }
-}
-
-fn unwritable(log: &Path, error: &std::io::Error) -> Failure {
-    Failure::Trouble(format!("{}: {error}", log.display()))
 }
 
 fn word(result: Outcome) -> &'static str {

@@ -63,7 +63,6 @@ fn put_back(
 ) -> Result<(), Failure> {
     let (actions, entries): (Vec<PlannedAction<'_>>, Vec<RemovedEntry<'_>>) =
         undo.entries.into_iter().unzip();
-    let counters = undo.counters.iter().map(|(name, values)| (name.as_str(), *values)).collect();
     report.deliver()?;
     let locked = match lock(path, arguments.max_size, wait, &mut report.progress) {
         Ok(locked) => locked,
@@ -75,7 +74,7 @@ fn put_back(
     // Signals wait until the entries that were put back are reported.
     let _waiting = SignalsWait::begin();
     let mut stopped = Ok(());
-    let restored = locked.restore(registry::Undo { entries, counters }, &mut || {
+    let restored = locked.restore(entries, &mut || {
         stopped = report.all_planned(&actions);
         if stopped.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });

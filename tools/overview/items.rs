@@ -59,37 +59,6 @@ impl Detail<'_> {
     }
 }
 
-/// What agentprune would do to one thing.
-pub mod action {
-    use super::{Detail, Item, Value, grouped, process, registry, session};
-
-    /// The actions, in the order in which they are carried out, with their headings.
-    pub const HEADINGS: [(&str, &str); 6] = [
-        ("kill_process", "Processes to end"),
-        ("kill_session", "Sessions to end"),
-        ("remove_entry", "Entries to remove"),
-        ("terminate_entry", "Entries to mark as over"),
-        ("set_counters", "Registries whose counters to set"),
-        ("restore_entry", "Entries to put back"),
-    ];
-
-    /// The findings with one action.
-    pub fn items(findings: &[&Value], detail: Detail<'_>) -> Vec<Item> {
-        match findings.first().and_then(|finding| finding["action"].as_str()) {
-            Some("kill_process") => {
-                findings.iter().map(|finding| process(finding, "", detail)).collect()
-            }
-            Some("kill_session") => {
-                findings.iter().map(|finding| session(finding, detail)).collect()
-            }
-            Some("set_counters") => {
-                findings.iter().map(|finding| registry(finding, detail)).collect()
-            }
-            _ => grouped(findings, detail),
-        }
-    }
-}
-
 /// What is left alone.
 pub fn held(findings: &[&Value], detail: Detail<'_>) -> Vec<Item> {
     let item = |finding: &&Value| match (&finding["process"], &finding["session"]) {
@@ -113,7 +82,7 @@ pub fn kept(sessions: &[Value], detail: Detail<'_>) -> Vec<Item> {
 }
 
 /// A process: its pid, age, memory and command, then where it runs and why it is there.
-fn process(finding: &Value, hint: &str, detail: Detail<'_>) -> Item {
+pub fn process(finding: &Value, hint: &str, detail: Detail<'_>) -> Item {
     let process = &finding["process"];
     let memory = process["rss_bytes"].as_u64().filter(|memory| *memory > 0).map(bytes);
     let facts = detail.age(&process["started"]).into_iter().chain(memory).join(", ");
@@ -150,13 +119,15 @@ fn option(finding: &Value) -> String {
     }
 }
 
-fn session(finding: &Value, detail: Detail<'_>) -> Item {
+/// A session, how long it has been idle, and why it is there.
+pub fn session(finding: &Value, detail: Detail<'_>) -> Item {
     let idle = detail.age(&finding["session"]["activity"]).map(|age| format!(" (idle {age})"));
     let thing = text(&finding["target"]) + &idle.unwrap_or_default();
     detail.beside(&thing, &text(&finding["reason"]))
 }
 
-fn registry(finding: &Value, detail: Detail<'_>) -> Item {
+/// A registry, and which of its counters are wrong.
+pub fn registry(finding: &Value, detail: Detail<'_>) -> Item {
     let path = text(&finding["target"]);
     let path = path.strip_prefix("registry ").unwrap_or(&path);
     let first = match detail.width() {
@@ -167,7 +138,7 @@ fn registry(finding: &Value, detail: Detail<'_>) -> Item {
 }
 
 /// Entries, by registry and task where not each of them has a line of its own.
-fn grouped(findings: &[&Value], detail: Detail<'_>) -> Vec<Item> {
+pub fn grouped(findings: &[&Value], detail: Detail<'_>) -> Vec<Item> {
     if !detail.is_brief || findings.iter().any(|finding| finding["agent"].is_null()) {
         let item =
             |finding: &&Value| detail.beside(&text(&finding["target"]), &text(&finding["reason"]));

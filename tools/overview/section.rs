@@ -1,9 +1,12 @@
 //! A heading with a list below it, cut where there is no room for all of it.
 
-use cli::{TableStyle, cut};
+use cli::{TableStyle, Tone, cut, painted};
 
 /// How many items a list shows at most.
 const MOST: usize = 10;
+
+/// How many lines a heading, an item and the number of the others take.
+const SHORT: usize = 4;
 
 /// One item: its lines, and for how many things it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,14 +28,15 @@ impl Item {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Section {
     heading: String,
+    tone: Tone,
     items: Vec<Item>,
     shown: usize,
 }
 
 impl Section {
     /// All of it.
-    pub fn new(heading: &str, items: Vec<Item>) -> Section {
-        Section { heading: heading.to_owned(), shown: items.len(), items }
+    pub fn new(heading: &str, tone: Tone, items: Vec<Item>) -> Section {
+        Section { heading: heading.to_owned(), tone, shown: items.len(), items }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -55,7 +59,8 @@ impl Section {
     /// Its lines.
     pub fn text(&self, style: &TableStyle) -> String {
         let all: usize = self.items.iter().map(|item| item.count).sum();
-        let mut text = format!("{} ({})", self.heading, thousands(all));
+        let heading = painted(&self.heading, self.tone, style.colour);
+        let mut text = format!("{heading} ({})", thousands(all));
         text.push_str(if self.shown > 0 { ":\n" } else { "\n" });
         let fit = |line: String| match style.width {
             Some(width) => cut(&line, width),
@@ -72,16 +77,19 @@ impl Section {
     }
 }
 
-/// Cuts the longest lists first until all sections fit into this many lines; at last only
-/// headings are left. Without a limit, nothing is cut. Returns whether anything was.
+/// Cuts the longest lists first until all sections fit into this many lines; then the last ones, so
+/// that of what would be done something is shown as long as there is room. Without a limit, nothing
+/// is cut. Returns whether anything was.
 pub fn cut_to(sections: &mut [Section], height: Option<usize>) -> bool {
     let Some(height) = height else { return false };
     for section in sections.iter_mut() {
         section.shown = section.shown.min(MOST);
     }
     while sections.iter().map(Section::height).sum::<usize>() > height {
-        let longest = sections.iter_mut().rev().max_by_key(|section| section.height());
-        let Some(section) = longest.filter(|section| section.shown > 0) else { break };
+        let can_be_cut = sections.iter_mut().filter(|section| section.shown > 0);
+        let Some(section) = can_be_cut.max_by_key(|section| section.height().max(SHORT)) else {
+            break;
+        };
         section.shown -= 1;
     }
     sections.iter().any(Section::is_cut)
@@ -106,7 +114,7 @@ mod tests {
 
     fn section(heading: &str, items: usize, lines: usize) -> Section {
         let item = |at: usize| Item::new((0..lines).map(|line| format!("{heading} {at}.{line}")));
-        Section::new(heading, (0..items).map(item).collect())
+        Section::new(heading, Tone::Plain, (0..items).map(item).collect())
     }
 
     fn style(width: usize) -> TableStyle {
@@ -143,8 +151,16 @@ mod tests {
     }
 
     #[test]
+    fn of_what_would_be_done_something_is_shown_before_what_is_kept() {
+        let mut sections = [section("end", 3, 2), section("kept", 30, 1)];
+        cut_to(&mut sections, Some(5));
+        let text: String = sections.iter().map(|section| section.text(&style(80))).collect();
+        assert_eq!(text, "end (3):\n  end 0.0\n  end 0.1\n  … and 2 more\nkept (30)\n");
+    }
+
+    #[test]
     fn no_line_is_wider_than_the_terminal() {
-        let long = Section::new("a", vec![Item::new(["x".repeat(300)])]);
+        let long = Section::new("a", Tone::Plain, vec![Item::new(["x".repeat(300)])]);
         assert!(long.text(&style(40)).lines().all(|line| line.chars().count() <= 40));
     }
 
@@ -154,7 +170,7 @@ mod tests {
             Item { lines: vec!["x".to_owned()], count: 40 },
             Item { lines: vec!["y".to_owned()], count: 7 },
         ];
-        let mut sections = [Section::new("entries", groups)];
+        let mut sections = [Section::new("entries", Tone::Plain, groups)];
         cut_to(&mut sections, Some(3));
         assert_eq!(sections[0].text(&style(80)), "entries (47):\n  x\n  y\n");
         cut_to(&mut sections, Some(2));

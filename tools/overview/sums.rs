@@ -5,7 +5,6 @@ use itertools::Itertools;
 use model::record::{ActionKind, Facts, Kind, Severity};
 use serde_json::Value;
 
-use super::Overview;
 use super::section::thousands;
 
 /// How many findings of each kind there are, and the memory of their processes; empty if there
@@ -34,16 +33,16 @@ fn count(findings: &[Value], facts: &Facts) -> Option<String> {
     (count > 0).then(|| format!("{}{memory}", counted(count, facts.one, facts.many)))
 }
 
-/// The last line: what would be done, or that there is nothing to do. If a filter left findings
-/// out, or something was not judged, it does not say that there is nothing to clean up.
-pub fn conclusion(plan: &Overview<'_>) -> String {
-    let unread = if plan.is_whole { "" } else { " Not everything could be judged." };
-    let sum = sum(plan.findings.iter().filter_map(|finding| finding["action"].as_str()));
-    let conclusion = match (sum.is_empty(), plan.findings.is_empty()) {
+/// The last line: what would be done, or that there is nothing to do. If these are not all
+/// findings, or not everything was judged, it does not say that there is nothing to clean up.
+pub fn conclusion(findings: &[Value], are_all: bool, is_whole: bool) -> String {
+    let unread = if is_whole { "" } else { " Not everything could be judged." };
+    let sum = sum(findings.iter().filter_map(|finding| finding["action"].as_str()));
+    let conclusion = match (sum.is_empty(), findings.is_empty()) {
         (false, _) => format!("This would {sum}."),
         (true, true) => "No findings.".to_owned(),
-        (true, false) if plan.is_filtered || !plan.is_whole => "No action among these.".to_owned(),
-        (true, false) => "Nothing to clean up.".to_owned(),
+        (true, false) if are_all && is_whole => "Nothing to clean up.".to_owned(),
+        (true, false) => "No action among these.".to_owned(),
     };
     conclusion + unread
 }

@@ -69,7 +69,11 @@ pub fn cell(record: &Value, column: &Column, now: Option<Timestamp>) -> Cell {
     match (&column.field.unit, &value) {
         (Unit::Word(values), Value::String(word)) => {
             let known = values.iter().find(|known| known.word == word);
-            Cell { text: words(&value), tone: known.map_or(Tone::Plain, |known| known.tone) }
+            let shown = known.and_then(|known| known.shown);
+            Cell {
+                text: shown.map_or_else(|| words(&value), str::to_owned),
+                tone: known.map_or(Tone::Plain, |known| known.tone),
+            }
         }
         (Unit::Flag(tone), Value::Bool(true)) => Cell { text: "yes".to_owned(), tone: *tone },
         (Unit::Flag(_), Value::Bool(false)) => plain("no".to_owned()),

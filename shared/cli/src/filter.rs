@@ -38,6 +38,11 @@ impl Filter {
         Ok(Filter { expression: expression.to_owned(), compiled })
     }
 
+    /// The expression.
+    pub fn expression(&self) -> &str {
+        &self.expression
+    }
+
     /// Whether the first value that the expression gives for a record is neither `false`
     /// nor `null`.
     ///

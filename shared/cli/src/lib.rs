@@ -11,6 +11,7 @@ mod fields;
 mod filter;
 mod input;
 mod keep;
+mod misspelt;
 mod output;
 mod scan;
 mod source;

@@ -11,9 +11,10 @@ use serde_json::Value;
 use crate::args::{LayoutArgs, OutputArgs};
 use crate::cell::{self, Cell};
 use crate::column::{Column, columns};
-use crate::diagnostics::Failure;
+use crate::diagnostics::{Failure, Program};
 use crate::field::{Output, RecordType, Unit};
 use crate::filter::Filter;
+use crate::misspelt::misspelt;
 use crate::table::{self, TableStyle};
 use crate::units::{bytes, duration};
 
@@ -52,6 +53,7 @@ pub struct Printer {
     layout: Layout,
     style: TableStyle,
     filter: Option<Filter>,
+    program: &'static str,
     records: &'static [RecordType],
     rows: Vec<Vec<Cell>>,
     sums: Sums,
@@ -87,6 +89,7 @@ impl Printer {
             chunk: CHUNK,
             layout,
             filter: None,
+            program: O::PROGRAM,
             records: O::RECORDS,
             rows: Vec::new(),
             sums: Sums::default(),
@@ -191,11 +194,16 @@ impl Printer {
         }
     }
 
-    /// Prints what is still to be printed.
+    /// Prints what is still to be printed. If the filter has matched nothing, standard error says
+    /// which of its words no record has.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn finish(&mut self) -> Result<(), Failure> {
+        if let Some(filter) = self.filter.as_ref().filter(|_| self.count == 0) {
+            let notes = misspelt(filter.expression(), self.records, self.program);
+            notes.iter().for_each(|note| Program::new(self.program).say(note));
+        }
         if let Layout::Table(columns) = &self.layout {
             let rows = std::mem::take(&mut self.rows);
             let mut text = table::render(columns, &rows, &self.style);

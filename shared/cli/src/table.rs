@@ -19,6 +19,12 @@ const READABLE: usize = 16;
 /// The space between two columns.
 const GAP: &str = "  ";
 
+/// How far what goes under a row is indented.
+const UNDER: &str = "    ";
+
+/// To which width a column of paths, sentences or lists is aligned in a pipe.
+const RAGGED: usize = 32;
+
 /// How a table looks.
 #[derive(Clone, Copy, Debug)]
 pub struct TableStyle {
@@ -50,7 +56,8 @@ pub fn painted(text: &str, tone: Tone, colour: bool) -> String {
 ///
 /// Where it is not, the widest column of sentences or lists gives way: sentences are
 /// wrapped, or go under their row if that takes more than two lines; lists are cut, with an
-/// ellipsis, or go there too if there is no room to read them. Nothing else is ever cut.
+/// ellipsis, or go there too if there is no room to read them. Nothing else is ever cut: columns
+/// for which there is still no room go under their row as well.
 pub fn render(columns: &[Column], rows: &[Vec<Cell>], style: &TableStyle) -> String {
     let headings: Vec<String> = columns.iter().map(Column::heading).collect();
     let mut widths: Vec<usize> = headings
@@ -58,19 +65,55 @@ pub fn render(columns: &[Column], rows: &[Vec<Cell>], style: &TableStyle) -> Str
         .enumerate()
         .map(|(at, heading)| {
             let heading = if style.headings { display_width(heading) } else { 0 };
-            rows.iter().map(|row| display_width(&row[at].text)).fold(heading, usize::max)
+            let widest =
+                rows.iter().map(|row| display_width(&row[at].text)).fold(heading, usize::max);
+            // Where nobody looks, one long path does not move the columns of all rows.
+            match (style.width, columns[at].field.unit) {
+                (None, Unit::Path | Unit::Sentence | Unit::List(_)) => {
+                    widest.min(RAGGED).max(heading)
+                }
+                _ => widest,
+            }
         })
         .collect();
     let below = fit(columns, &mut widths, style);
+    let layout = Layout { lines: lines(&widths, style), widths, below };
     let mut text = String::new();
     if style.headings {
         let cells: Vec<Cell> = headings.iter().map(|heading| Cell::plain(heading)).collect();
-        line(columns, &cells, &widths, style, below, &mut text);
+        row(columns, &cells, &layout, style, &mut text);
     }
-    for row in rows {
-        line(columns, row, &widths, style, below, &mut text);
+    for cells in rows {
+        row(columns, cells, &layout, style, &mut text);
     }
     text
+}
+
+/// Where the cells of a row go.
+struct Layout {
+    widths: Vec<usize>,
+    /// The columns in each line of a row.
+    lines: Vec<Vec<usize>>,
+    /// The column that goes under its row instead.
+    below: Option<usize>,
+}
+
+/// As many columns in a line as there is room for.
+fn lines(widths: &[usize], style: &TableStyle) -> Vec<Vec<usize>> {
+    let mut lines = vec![Vec::new()];
+    let mut taken = style.indent.len();
+    for (at, width) in widths.iter().enumerate().filter(|(_, width)| **width > 0) {
+        let in_line = lines.last().map_or(0, Vec::len);
+        let needed = width + if in_line > 0 { GAP.len() } else { 0 };
+        if in_line > 0 && style.width.is_some_and(|room| taken + needed > room) {
+            lines.push(vec![at]);
+            taken = style.indent.len() + UNDER.len() + width;
+        } else {
+            lines.last_mut().expect("there is one").push(at);
+            taken += needed;
+        }
+    }
+    lines
 }
 
 /// Makes one column narrower if all together are too wide. Returns the one that goes under
@@ -95,44 +138,37 @@ fn fit(columns: &[Column], widths: &mut [usize], style: &TableStyle) -> Option<u
     None
 }
 
-fn line(
-    columns: &[Column],
-    cells: &[Cell],
-    widths: &[usize],
-    style: &TableStyle,
-    below: Option<usize>,
-    text: &mut String,
-) {
-    let beside: Vec<usize> = (0..cells.len()).filter(|at| widths[*at] > 0).collect();
-    let lines: Vec<Vec<String>> = cells
-        .iter()
-        .zip(columns)
-        .zip(widths)
-        .map(|((cell, column), width)| fitted(&cell.text, column, *width))
-        .collect();
-    let height = beside.iter().map(|at| lines[*at].len()).max().unwrap_or(0);
-    for row in 0..height {
-        let mut shown = style.indent.to_owned();
-        // Spaces are written only before the next cell: none at the end of a line.
-        let mut owed = 0;
-        for &at in &beside {
-            let part = lines[at].get(row).map_or("", String::as_str);
-            let free = widths[at].saturating_sub(display_width(part));
-            let (before, behind) = if columns[at].is_number() { (free, 0) } else { (0, free) };
-            if !part.is_empty() {
-                shown.extend(std::iter::repeat_n(' ', owed + before));
-                shown.push_str(&painted(part, cells[at].tone, style.colour));
-                owed = 0;
-            } else {
-                owed += before;
+fn row(columns: &[Column], cells: &[Cell], layout: &Layout, style: &TableStyle, text: &mut String) {
+    for (number, line) in layout.lines.iter().enumerate() {
+        let indent = format!("{}{}", style.indent, if number > 0 { UNDER } else { "" });
+        let fit = |at: &usize| match style.width {
+            Some(_) => fitted(&cells[*at].text, &columns[*at], layout.widths[*at]),
+            None => vec![cells[*at].text.clone()],
+        };
+        let parts: Vec<Vec<String>> = line.iter().map(fit).collect();
+        for row in 0..parts.iter().map(Vec::len).max().unwrap_or(0) {
+            let mut shown = indent.clone();
+            // Spaces are written only before the next cell: none at the end of a line.
+            let mut owed = 0;
+            for (&at, parts) in line.iter().zip(&parts) {
+                let part = parts.get(row).map_or("", String::as_str);
+                let free = layout.widths[at].saturating_sub(display_width(part));
+                let (before, behind) = if columns[at].is_number() { (free, 0) } else { (0, free) };
+                if !part.is_empty() {
+                    shown.extend(std::iter::repeat_n(' ', owed + before));
+                    shown.push_str(&painted(part, cells[at].tone, style.colour));
+                    owed = 0;
+                } else {
+                    owed += before;
+                }
+                owed += behind + GAP.len();
             }
-            owed += behind + GAP.len();
+            text.push_str(&shown);
+            text.push('\n');
         }
-        text.push_str(&shown);
-        text.push('\n');
     }
-    if let Some(at) = below.filter(|at| cells[*at].text != NONE) {
-        let indent = format!("{}    ", style.indent);
+    if let Some(at) = layout.below.filter(|at| cells[*at].text != NONE) {
+        let indent = format!("{}{UNDER}", style.indent);
         let width = style.width.unwrap_or(usize::MAX).saturating_sub(indent.len()).max(READABLE);
         for part in fitted(&cells[at].text, &columns[at], width) {
             text.push_str(&indent);
@@ -249,6 +285,34 @@ mod tests {
         assert!(text.lines().all(|line| display_width(line) <= 60), "{text}");
         let text = rendered(&columns, &records, &style(Some(20)));
         assert!(text.contains(&"a".repeat(30)), "{text}");
+    }
+
+    #[test]
+    fn cells_without_room_go_under_their_row_whole() {
+        let columns = [
+            column("id", Unit::Text),
+            column("started", Unit::Text),
+            column("rss_bytes", Unit::Bytes),
+        ];
+        let records = [json!({"id": "a".repeat(20), "started": "3h 7m ago", "rss_bytes": 2048})];
+        let narrow = rendered(&columns, &records, &style(Some(32)));
+        let id = "a".repeat(20);
+        assert_eq!(
+            narrow,
+            format!("ID                    STARTED\n        RSS\n{id}  3h 7m ago\n    2.0 KiB\n")
+        );
+    }
+
+    #[test]
+    fn one_long_path_moves_no_other_row_in_a_pipe() {
+        let columns = [column("path", Unit::Path), column("n", Unit::Number)];
+        let records = [
+            json!({"path": "/a", "n": 1}),
+            json!({"path": format!("/{}", "b".repeat(99)), "n": 2}),
+        ];
+        let text = rendered(&columns, &records, &style(None));
+        assert!(text.lines().nth(1).unwrap().len() == RAGGED + 3, "{text}");
+        assert!(text.ends_with(&format!("{}  2\n", "b".repeat(99))), "{text}");
     }
 
     #[test]

@@ -22,12 +22,14 @@ pub struct Word {
     pub tone: Tone,
     /// What it means, as agentrecords(5) lists it; empty: the field's own meaning explains it.
     pub meaning: &'static str,
+    /// What tables show in its place.
+    pub shown: Option<&'static str>,
 }
 
 impl Word {
     /// A word with a tone and a meaning.
     pub const fn new(word: &'static str, tone: Tone, meaning: &'static str) -> Word {
-        Word { word, tone, meaning }
+        Word { word, tone, meaning, shown: None }
     }
 
     /// A word that is neither good nor bad.
@@ -38,5 +40,10 @@ impl Word {
     /// A word that the field's own meaning explains.
     pub const fn toned(word: &'static str, tone: Tone) -> Word {
         Word::new(word, tone, "")
+    }
+
+    /// The same, but tables show this in its place.
+    pub const fn shown_as(self, shown: &'static str) -> Word {
+        Word { shown: Some(shown), ..self }
     }
 }

@@ -23,11 +23,21 @@ pub fn uid() -> u32 {
 /// The directory for configuration files of the user of this run: `XDG_CONFIG_HOME`, else
 /// `.config` in the home directory. `None`: neither the environment nor passwd(5) names one.
 pub fn config_directory() -> Option<PathBuf> {
+    directory("XDG_CONFIG_HOME", ".config")
+}
+
+/// The directory for what programs of the user of this run keep from run to run:
+/// `XDG_STATE_HOME`, else `.local/state` in the home directory. `None` as above.
+pub fn state_directory() -> Option<PathBuf> {
+    directory("XDG_STATE_HOME", ".local/state")
+}
+
+fn directory(variable: &str, in_home: &str) -> Option<PathBuf> {
     // The XDG specification has relative paths ignored.
     let absolute = |name| var(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let by_passwd = || Some(User::from_uid(geteuid()).ok().flatten()?.dir);
-    let by_home = || absolute("HOME").or_else(by_passwd).map(|home| home.join(".config"));
-    absolute("XDG_CONFIG_HOME").or_else(by_home)
+    let by_home = || absolute("HOME").or_else(by_passwd).map(|home| home.join(in_home));
+    absolute(variable).or_else(by_home)
 }
 
 /// Makes this a run for one user: for `wanted`, a name or a uid, or without it for the one

@@ -23,7 +23,7 @@ pub use find::{Environment, Found, FoundWorkspace, WORKSPACE_VARIABLE, Which, fi
 pub use open::open;
 pub use seam::{
     Applied, ChangeKind, Edit, EntryNow, EntryState, Locked, NotWritten, Registry, Restored,
-    Snapshot, Step, Undo,
+    Snapshot, Step,
 };
 pub use signals::SignalsWait;
 pub use wait::WaitBudget;

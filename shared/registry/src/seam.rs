@@ -106,7 +106,7 @@ pub trait Locked {
     /// [`NotWritten`]: nothing was put back.
     fn restore(
         &self,
-        undo: Undo<'_>,
+        entries: Vec<RemovedEntry<'_>>,
         planned: &mut dyn FnMut() -> ControlFlow<()>,
     ) -> Result<Restored, NotWritten>;
 }
@@ -168,15 +168,6 @@ pub struct Applied<'l> {
     pub notes: Vec<String>,
     /// What people should know of a change that was made, by its position.
     pub remarks: BTreeMap<usize, String>,
-}
-
-/// What to put back.
-#[derive(Clone, Debug, Default)]
-pub struct Undo<'u> {
-    /// What was changed.
-    pub entries: Vec<RemovedEntry<'u>>,
-    /// Counters that were set: their value before, and what the entries amounted to.
-    pub counters: BTreeMap<&'u str, (i64, i64)>,
 }
 
 /// What was put back.

@@ -34,6 +34,35 @@ const JSON_PLACE: &[Field] = &[
     ),
 ];
 
+const COUNTER_CHANGE: &[Field] = &[
+    Field::new("name", Unit::Text, "Its name", "Its name."),
+    Field::new("before", Unit::Text, "Its value before", "The JSON text of its value before."),
+    Field::new("after", Unit::Text, "Its value after", "That of the value that was written."),
+];
+
+const COUNTER_EDIT: &[Field] = &[
+    Field::new(
+        "changed",
+        Unit::Objects(COUNTER_CHANGE),
+        "The counters that were set",
+        "The counters that were set:",
+    ),
+    Field::new(
+        "added",
+        Unit::Text,
+        "The text of counters that were not there",
+        "The text that was added behind the last member of the file, for counters that were not \
+         there. `null`: there were none.",
+    )
+    .nullable(),
+    Field::new(
+        "computed",
+        Unit::Any("list of numbers"),
+        "What the entries amounted to before",
+        "What the entries amounted to before, in the order of the counters of `registry` records.",
+    ),
+];
+
 const ENTRY: &[Field] = &[
     Field::new(
         "id",
@@ -77,6 +106,13 @@ const ENTRY: &[Field] = &[
         "The text that replaced it when it was marked. `null`: it was removed.",
     )
     .nullable(),
+    Field::new(
+        "counters",
+        Unit::Object(COUNTER_EDIT),
+        "What the same write did to the counters",
+        "What the same write did to the counters; at the first entry of a write only:",
+    )
+    .absent(),
     Field::new("agent_id", Unit::Text, "The key of the row", "The key of the row.").absent(),
     Field::new("task_id", Unit::Text, "Its task", "Its `task_id`.").absent(),
     Field::new("before", Unit::Object(ROW_STATE), "What it said before", "What it said before:")

@@ -44,7 +44,7 @@ const STDOUT: Unit = Unit::Word(&[
     Word::plain("file", "a regular file"),
     Word::plain("pipe", "a pipe or FIFO"),
     Word::plain("socket", "a socket"),
-    Word::plain("null", "`/dev/null`"),
+    Word::plain("null", "`/dev/null`").shown_as("/dev/null"),
     Word::plain("other", "anything else: it is closed, a terminal that no longer exists, a device"),
 ]);
 
@@ -321,11 +321,11 @@ pub const PROCESS: &[Field] = &[
     ),
     Field::new(
         "orphaned",
-        Unit::Flag(Warn),
+        Unit::Flag(Plain),
         "Its parent is gone: who takes in orphans has it",
         "Its parent is gone. Its parent now is a program that takes in orphans and did not start \
-         it: an init system, the init of a container, sshd as process 1, `systemd --user`, a shell \
-         or a program that only waits as process 1, or a tmux server. By ps(1): process 1 or one \
+         it: an init system, sshd, a shell or a program that only waits as process 1, the init of \
+         a container, `systemd --user`, or a tmux server. By ps(1): process 1 or one \
          named `systemd` or `launchd`, in another session in the sense of setsid(2).",
     ),
     Field::new(

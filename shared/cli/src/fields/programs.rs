@@ -59,7 +59,7 @@ impl Output for Processes {
         "state",
         "started",
         "rss_bytes",
-        "orphaned",
+        "tmux.pane",
         "args",
     ];
 }

@@ -47,6 +47,13 @@ fn h71_below_a_shell_only_what_is_of_a_dead_session_is_an_orphan() {
         wait_until("sleep", || stat(left).is_some_and(|stat| stat.name == "sleep"));
         wait_until("another parent", || stat(left).is_some_and(|stat| stat.ppid == 1));
         world.assert_loose(left, "its session is dead");
+        // The shell of a container is not logged in to.
+        for variable in ["SSH_CONNECTION=x", "TMUX=/tmp/x,9,0", "CLAUDECODE=1"] {
+            let leader = world.orphan(&format!("{variable} exec sleep 1000"));
+            world.assert_loose(leader, variable);
+        }
+        let leader = world.orphan("TERM=xterm SHELL=/bin/sh exec sleep 1000");
+        assert_eq!(world.holding(leader).holders[0].how, How::InitCommand);
     });
 }
 

@@ -3,7 +3,7 @@
 //!
 //! It attributes and never condemns: a tmux server hands the environment of who started it on to
 //! every pane, also a person's. It differs by the version of Claude; what is known of the
-//! versions is one table, [`SERVERS`].
+//! versions is one table, `SERVERS`.
 
 use super::proc::environ;
 use crate::record::ClaudeEnvironment;

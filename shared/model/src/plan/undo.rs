@@ -1,13 +1,13 @@
 //! Reading action records back, to undo what was done to registries.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::item::PlannedAction;
 use super::origin::Origins;
-use crate::record::{ActionKind, Agent, Finding, Outcome, Registry, RemovedEntry, Text};
+use crate::record::{ActionKind, Agent, Finding, Outcome, RemovedEntry, Text};
 use crate::stream::{Malformed, lines, parse};
 
 /// What is to be undone in one registry.
@@ -15,8 +15,6 @@ use crate::stream::{Malformed, lines, parse};
 pub struct Undo<'a> {
     /// The entries to put back, in the order in which they were removed or marked.
     pub entries: Vec<(PlannedAction<'a>, RemovedEntry<'a>)>,
-    /// The counters that were set, by name: the number before, and the number that was set.
-    pub counters: HashMap<String, (i64, i64)>,
 }
 
 #[derive(Deserialize)]
@@ -50,8 +48,8 @@ pub fn read(text: &str) -> Result<BTreeMap<String, Undo<'_>>, Malformed> {
         let finding: Finding<'_> = parse(number, raw.get())?;
         let origin = origins.of(&finding).map_err(|error| Malformed { line: number, ..error })?;
         let agent = || parse::<Agent<'_>>(number, finding.agent.map_or("null", RawValue::get));
-        match (done.entry, done.action, finding.registry) {
-            (Some(entry), _, _) => {
+        match (done.entry, done.action) {
+            (Some(entry), _) => {
                 let agent = agent()?;
                 let undo = undos.entry(agent.registry.to_string()).or_default();
                 let Finding { target, reason, .. } = finding;
@@ -60,18 +58,11 @@ pub fn read(text: &str) -> Result<BTreeMap<String, Undo<'_>>, Malformed> {
                 let action = PlannedAction { kind, found, target, reason, origin, raw };
                 undo.entries.push((action, entry));
             }
-            (None, Some(ActionKind::RestoreEntry), _) => {
+            (None, Some(ActionKind::RestoreEntry)) => {
                 let agent = agent()?;
                 if let Some(undo) = undos.get_mut(&*agent.registry) {
                     undo.entries.retain(|(_, entry)| entry.id() != &*agent.id);
                 }
-            }
-            (None, Some(ActionKind::SetCounters), Some(registry)) => {
-                let registry: Registry = parse(number, registry.get())?;
-                let undo = undos.entry(registry.path).or_default();
-                undo.counters.extend(registry.counters.into_iter().filter_map(
-                    |(name, counter)| Some((name, (counter.stored?, counter.computed))),
-                ));
             }
             _ => {}
         }
@@ -80,7 +71,6 @@ pub fn read(text: &str) -> Result<BTreeMap<String, Undo<'_>>, Malformed> {
         let reason = "no action records: --undo reads the output or the --log of agentprune --yes";
         return Err(Malformed { line: 0, reason: reason.to_owned() });
     }
-    // Counters are not put back alone: the old numbers were wrong.
     undos.retain(|_, undo| !undo.entries.is_empty());
     Ok(undos)
 }

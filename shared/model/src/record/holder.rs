@@ -40,7 +40,7 @@ pub enum How {
     Log,
     /// A service unit.
     Service,
-    /// A scope of a container or of `systemd-run --scope`.
+    /// A container, a scope of `systemd-run --scope`, or another control group.
     Scope,
     /// A debugger.
     Tracer,
@@ -85,7 +85,7 @@ pub const HOWS: [Row; 17] = [
     row(How::Peer, "peer", "a process has the other end of its socket"),
     row(How::Log, "log", "its output goes to a file that somebody can read"),
     row(How::Service, "service", "a service unit"),
-    row(How::Scope, "scope", "a container, or a scope of systemd-run"),
+    row(How::Scope, "scope", "a container, a scope of systemd-run, or another control group"),
     row(How::Tracer, "tracer", "a process traces it"),
     row(How::Watcher, "watcher", "a process waits for its end by pidfd"),
 ];

@@ -40,7 +40,9 @@ pub use proc_source::ProcSource;
 pub use process::{Above, Namespace, Process, Stdout, TmuxOrigin};
 pub use record::Record;
 pub use registry::{Counter, Registry, RegistryFile};
-pub use removed_entry::{JsonEntry, JsonPlace, RemovedEntry, RowState, SqliteEntry};
+pub use removed_entry::{
+    CounterChange, CounterEdit, JsonEntry, JsonPlace, RemovedEntry, RowState, SqliteEntry,
+};
 pub use role::Role;
 pub use server::Server;
 pub use session::{Adopted, Pane, Session, Shell, ShellState};

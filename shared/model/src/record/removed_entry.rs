@@ -57,6 +57,49 @@ pub struct JsonEntry<'t> {
     pub gap_behind: Text<'t>,
     /// The text that replaced it when it was marked; `None` when it was removed.
     pub replaced_by: Option<Text<'t>>,
+    /// What the same write did to the counters; at the first entry of a write only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counters: Option<Box<CounterEdit<'t>>>,
+}
+
+/// What one write did to the counters of a JSON file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CounterEdit<'t> {
+    /// Those that had another value.
+    #[serde(borrow)]
+    pub changed: Vec<CounterChange<'t>>,
+    /// The text of those that were not there, as it was put behind the last member of the file.
+    pub added: Option<Text<'t>>,
+    /// What the entries amounted to before, in the order of the names of the counters.
+    pub computed: Vec<i64>,
+}
+
+/// A counter that was set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CounterChange<'t> {
+    /// Its name.
+    #[serde(borrow)]
+    pub name: Text<'t>,
+    /// The JSON text of its value before.
+    pub before: Text<'t>,
+    /// That of the value which was written.
+    pub after: Text<'t>,
+}
+
+impl CounterEdit<'_> {
+    fn into_owned(self) -> CounterEdit<'static> {
+        let own = |text: Text<'_>| Text::from(text.into_owned());
+        let changed = self.changed.into_iter().map(|change| CounterChange {
+            name: own(change.name),
+            before: own(change.before),
+            after: own(change.after),
+        });
+        CounterEdit {
+            changed: changed.collect(),
+            added: self.added.map(own),
+            computed: self.computed,
+        }
+    }
 }
 
 impl JsonEntry<'_> {
@@ -72,6 +115,7 @@ impl JsonEntry<'_> {
             gap_before: own(self.gap_before),
             gap_behind: own(self.gap_behind),
             replaced_by: self.replaced_by.map(own),
+            counters: self.counters.map(|edit| Box::new(edit.into_owned())),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! started the process.
 
 use crate::claude::{Appearance, base_name};
+use crate::parse::proc::environ;
 
 /// Somebody who takes in processes whose parent is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,22 +23,15 @@ pub enum Reaper {
     Shell,
 }
 
-/// systemd(1) puts services into control groups, launchd(8) lists them as jobs. What sshd(8)
+/// systemd(1) and openrc(8) put services into control groups, launchd(8) lists them as jobs; each
+/// service of runit(8) and s6-svscan(8) has a process as its parent that supervises it. What sshd(8)
 /// starts for a person has one of its own processes as its parent; containers run it as process 1
 /// to be reached.
-const MANAGERS: [&str; 3] = ["systemd", "launchd", "sshd"];
+const MANAGERS: [&str; 7] =
+    ["systemd", "openrc-init", "launchd", "runit", "runit-init", "s6-svscan", "sshd"];
 
-const INITS: [&str; 9] = [
-    "init",
-    "openrc-init",
-    "runit",
-    "runit-init",
-    "runsvdir",
-    "s6-svscan",
-    "finit",
-    "procd",
-    "linuxrc",
-];
+/// Those of inittab(5), and others that are the parents of their services.
+const INITS: [&str; 5] = ["init", "dinit", "finit", "procd", "linuxrc"];
 
 const CONTAINER_INITS: [&str; 8] = [
     "tini",
@@ -103,6 +97,28 @@ fn is_user_manager(program: Appearance<'_>) -> bool {
     program.args.iter().skip(1).any(|arg| *arg == b"--user")
 }
 
+/// Variables that tmux, screen, sshd, a login, sudo and Claude itself give to what they start, and an
+/// init or the shell of a container does not.
+const OF_SESSIONS: [&str; 8] = [
+    "TMUX",
+    "STY",
+    "SSH_CONNECTION",
+    "XDG_SESSION_ID",
+    "SUDO_COMMAND",
+    "CLAUDECODE",
+    "CLAUDE_CODE_SESSION_ID",
+    "CLAUDE_CODE_ENTRYPOINT",
+];
+
+/// Whether a process was started in a session of a person or by a Claude, according to its
+/// environment, and not by pid 1, whose own environment says none of that. Both are the text of
+/// `/proc/PID/environ`.
+pub fn is_from_session(environment: &[u8], of_pid_1: &[u8]) -> bool {
+    OF_SESSIONS
+        .iter()
+        .any(|name| environ(environment, name).is_some() && environ(of_pid_1, name).is_none())
+}
+
 /// A child of a reaper, and what tells whether the reaper started it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Child {
@@ -114,6 +130,8 @@ pub struct Child {
     pub is_in_session_of_reaper: bool,
     /// The leader of its session is dead.
     pub is_leader_dead: bool,
+    /// See [`is_from_session`].
+    pub is_from_session: bool,
 }
 
 impl Reaper {
@@ -122,7 +140,9 @@ impl Reaper {
         match self {
             Reaper::Container => child.is_first_born,
             Reaper::Shell | Reaper::Init => {
-                (child.is_session_leader || child.is_in_session_of_reaper) && !child.is_leader_dead
+                (child.is_session_leader || child.is_in_session_of_reaper)
+                    && !child.is_leader_dead
+                    && !child.is_from_session
             }
             Reaper::Manager | Reaper::Tmux => {
                 child.is_in_session_of_reaper && !child.is_leader_dead
@@ -281,6 +301,14 @@ mod tests {
     }
 
     #[test]
+    fn what_pid_1_has_in_its_environment_says_nothing() {
+        let own = b"PATH=/bin\0TMUX=/tmp/x,9,0\0".as_slice();
+        assert!(is_from_session(own, b"PATH=/bin\0"));
+        assert!(!is_from_session(own, b"TMUX=/tmp/y,8,0\0"));
+        assert!(!is_from_session(b"PATH=/bin\0XTMUX=1\0", b""));
+    }
+
+    #[test]
     fn h45_who_takes_in_others() {
         for (pid, exe, comm, args, expected) in [
             (1, "/usr/lib/systemd/systemd", "systemd", &["/sbin/init"][..], Some(Reaper::Manager)),
@@ -354,6 +382,9 @@ mod tests {
             (Reaper::Shell, first, false),
             (Reaper::Shell, orphan, false),
             (Reaper::Shell, Child { is_leader_dead: true, ..own }, false),
+            (Reaper::Shell, Child { is_from_session: true, ..leader }, false),
+            (Reaper::Init, Child { is_from_session: true, ..leader }, false),
+            (Reaper::Container, Child { is_from_session: true, ..first }, true),
             (Reaper::Manager, leader, false),
             (Reaper::Manager, first, false),
             (Reaper::Manager, own, true),

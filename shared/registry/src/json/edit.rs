@@ -9,7 +9,7 @@ use super::change::{Change, apply};
 use super::corrupt::Corrupt;
 use super::layout::Layout;
 use super::members::Members;
-use super::slot::{Slot, counter_changes, tally};
+use super::slot::{Slot, counter_changes, counter_edit, tally};
 use crate::seam::ChangeKind;
 use model::record::{JsonEntry, Text};
 
@@ -49,6 +49,7 @@ pub fn edit<'t>(
     let fate = |which: &Option<usize>| which.map(|at| changes[at].1);
     let fates: Vec<Fate> = which.iter().map(fate).collect();
     let places = Places::new(text, layout, &slots);
+    let before = tally(&slots);
 
     let mut edits = removals(layout, &slots, &fates);
     let mut removed = Vec::new();
@@ -69,7 +70,11 @@ pub fn edit<'t>(
     let mut fate = fates.iter();
     slots.retain(|_| fate.next() != Some(&GOES));
     let values = tally(&slots).values(layout.scope);
-    edits.extend(counter_changes(text, layout, values, fates.contains(&GOES)));
+    let counters = counter_changes(text, layout, values, fates.contains(&GOES));
+    if let Some((_, first)) = removed.first_mut() {
+        first.counters = Some(Box::new(counter_edit(text, layout, before, &counters)));
+    }
+    edits.extend(counters);
     // The new text needs the room.
     drop((slots, which, fates));
     Ok(Edited { text: apply(text, edits), removed })
@@ -148,6 +153,7 @@ impl<'p, 't> Places<'p, 't> {
             gap_before: text[gap_start..span.start].into(),
             gap_behind: text[span.end..gap_end].into(),
             replaced_by: replaced_by.map(Text::from),
+            counters: None,
         }
     }
 }

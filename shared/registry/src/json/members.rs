@@ -60,6 +60,11 @@ impl Members {
         self.named.iter().rev().find(|(key, _)| key == name).map(|(_, span)| span.clone())
     }
 
+    /// Where the last member ends.
+    pub(super) fn end(&self) -> usize {
+        self.end
+    }
+
     /// The change that adds members, given as name and JSON text, in the manner of those
     /// that are there.
     pub(super) fn addition(

@@ -20,7 +20,6 @@ use crate::error::RegistryError;
 use crate::place::Place;
 use crate::seam::{
     Applied, Edit, EntryNow, EntryState, Locked, NotWritten, Registry, Restored, Snapshot, Step,
-    Undo,
 };
 use crate::wait::WaitBudget;
 
@@ -166,20 +165,19 @@ impl Locked for LockedFile {
 
     fn restore(
         &self,
-        undo: Undo<'_>,
+        entries: Vec<RemovedEntry<'_>>,
         planned: &mut dyn FnMut() -> ControlFlow<()>,
     ) -> Result<Restored, NotWritten> {
         let foreign = "it was not removed from a JSON file";
-        let mut results = vec![Err(foreign.to_owned()); undo.entries.len()];
+        let mut results = vec![Err(foreign.to_owned()); entries.len()];
         let of_json = |(at, entry)| match entry {
             RemovedEntry::Json(entry) => Some((at, entry)),
             RemovedEntry::Sqlite(_) => None,
         };
         let (places, entries): (Vec<usize>, Vec<JsonEntry<'_>>) =
-            undo.entries.into_iter().enumerate().filter_map(of_json).unzip();
+            entries.into_iter().enumerate().filter_map(of_json).unzip();
         let RestoredText { text, results: of_entries } =
-            restore(&self.text, &entries, &undo.counters)
-                .map_err(|corrupt| self.lock.error(corrupt))?;
+            restore(&self.text, &entries).map_err(|corrupt| self.lock.error(corrupt))?;
         for (at, result) in places.into_iter().zip(of_entries) {
             results[at] = result;
         }

@@ -1,15 +1,13 @@
 //! Putting entries back that an edit took out or marked, byte for byte where they were; and, if
 //! another program has written since, among what is there now.
 
-use std::collections::BTreeMap;
-
 use foldhash::{HashMap, HashSet};
 
 use super::change::apply;
 use super::corrupt::Corrupt;
 use super::layout::Layout;
-use super::slot::{Slot, counter_changes, tally};
-use model::record::JsonEntry;
+use super::slot::{Slot, counter_changes, tally, without_edit};
+use model::record::{CounterEdit, JsonEntry};
 
 /// A text with entries put back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,19 +19,14 @@ pub struct RestoredText {
 }
 
 /// Puts entries back that were taken in this order, by one edit or by several: what was
-/// done last is undone first. `counters`: what the counters were and what the entries
-/// amounted to when that was seen; if they amount to the same again, the counters become
-/// what they were, else what the entries amount to.
+/// done last is undone first. If all of them come back, and nobody has changed counters or other
+/// entries since, the counters become what they were; else what the entries amount to.
 ///
 /// Where nothing can be put back, the text is the one that came in.
 ///
 /// # Errors
 /// [`Corrupt`] as for [`Layout::of`].
-pub fn restore(
-    text: &str,
-    removed: &[JsonEntry<'_>],
-    counters: &BTreeMap<&str, (i64, i64)>,
-) -> Result<RestoredText, Corrupt> {
+pub fn restore(text: &str, removed: &[JsonEntry<'_>]) -> Result<RestoredText, Corrupt> {
     let layout = Layout::of(text)?;
     let slots = Slot::all(text, &layout);
     let mut inside = Inside::of(text, &layout, &slots);
@@ -70,7 +63,19 @@ pub fn restore(
     back.sort_by_key(|(at, _)| *at);
     let back = back.into_iter().map(|(at, body)| Item::returning(&removed[at], body));
     let change = (layout.agents.start + 1..layout.agents.end - 1, inside.with(back).into());
-    Ok(RestoredText { text: recount(apply(text, vec![change]), counters)?, results })
+    let text = apply(text, vec![change]);
+    let layout = Layout::of(&text)?;
+    let slots = Slot::all(&text, &layout);
+    let computed: Vec<(&'static str, i64)> = tally(&slots).values(layout.scope).collect();
+    let as_before = match results.iter().all(Result::is_ok) {
+        true => counters_before(&text, removed, &computed),
+        false => None,
+    };
+    let text = as_before.unwrap_or_else(|| {
+        let changes = counter_changes(&text, &layout, computed, false);
+        apply(&text, changes)
+    });
+    Ok(RestoredText { text, results })
 }
 
 /// An id, and how many entries with that id are before it.
@@ -188,19 +193,18 @@ fn join(items: &[Item<'_>], tail: &str) -> String {
     text + remembered.unwrap_or(tail)
 }
 
-fn recount(text: String, counters: &BTreeMap<&str, (i64, i64)>) -> Result<String, Corrupt> {
-    let layout = Layout::of(&text)?;
-    let slots = Slot::all(&text, &layout);
-    let computed: Vec<(&'static str, i64)> = tally(&slots).values(layout.scope).collect();
-    let as_before = computed
-        .iter()
-        .all(|(name, value)| counters.get(name).is_none_or(|(_, computed)| computed == value));
-    let values = computed.into_iter().map(|(name, value)| match counters.get(name) {
-        Some((stored, _)) if as_before => (name, *stored),
-        _ => (name, value),
-    });
-    let changes = counter_changes(&text, &layout, values, false);
-    Ok(apply(&text, changes))
+/// A text with the counters that it had before these edits. `None`: they do not say so, or
+/// somebody has changed the counters or the entries since; these amount to `computed`.
+fn counters_before(
+    text: &str,
+    removed: &[JsonEntry<'_>],
+    computed: &[(&str, i64)],
+) -> Option<String> {
+    let edits: Vec<&CounterEdit<'_>> =
+        removed.iter().filter_map(|entry| entry.counters.as_deref()).collect();
+    let first = edits.first()?;
+    first.computed.iter().eq(computed.iter().map(|(_, value)| value)).then_some(())?;
+    edits.iter().rev().try_fold(text.to_owned(), |text, edit| without_edit(&text, edit))
 }
 
 #[cfg(test)]
@@ -209,7 +213,7 @@ mod tests {
     use super::*;
     use crate::seam::ChangeKind;
 
-    const TEXT: &str = "{\"active_agents\": 5,\"agents\": { \"a\":{} ,\t\"b\" : {\"x\": 1.10},\n\"c\":{}\r\n, \"d\":{} }}";
+    const TEXT: &str = "{\"active_agents\": 15,\"agents\": { \"a\":{} ,\t\"b\" : {\"x\": 1.10},\n\"c\":{}\r\n, \"d\":{} }}";
 
     /// A text without some entries, or with them marked, and what restoring them needs.
     fn edited(text: &str, ids: &[&str], kind: ChangeKind) -> (String, Vec<JsonEntry<'static>>) {
@@ -219,21 +223,15 @@ mod tests {
         (edited.text, edited.removed.into_iter().map(|(_, entry)| entry).collect())
     }
 
-    fn was() -> BTreeMap<&'static str, (i64, i64)> {
-        [("active_agents", (5, 4)), ("total_agents_spawned", (4, 4))].into()
-    }
-
     #[test]
     fn every_set_of_entries_comes_back_byte_for_byte() {
-        for set in 0_u8..16 {
+        for set in 1_u8..16 {
             let ids = ["a", "b", "c", "d"].into_iter().enumerate();
             let ids: Vec<&str> =
                 ids.filter(|(at, _)| set >> at & 1 == 1).map(|(_, id)| id).collect();
             let (text, removed) = edited(TEXT, &ids, ChangeKind::Remove);
-            let restored = restore(&text, &removed, &was()).unwrap();
-            let added = ",\"total_agents_spawned\": 4";
-            let text = restored.text.replace(added, "");
-            assert_eq!(text, TEXT, "{set:04b}");
+            let restored = restore(&text, &removed).unwrap();
+            assert_eq!(restored.text, TEXT, "{set:04b}");
             assert!(restored.results.iter().all(Result::is_ok));
         }
     }
@@ -242,8 +240,8 @@ mod tests {
     fn two_edits_are_undone_together() {
         let (first, removed) = edited(TEXT, &["b"], ChangeKind::Remove);
         let (second, then) = edited(&first, &["a", "c"], ChangeKind::Remove);
-        let restored = restore(&second, &[removed, then].concat(), &was()).unwrap();
-        assert_eq!(restored.text.replace(",\"total_agents_spawned\": 4", ""), TEXT);
+        let restored = restore(&second, &[removed, then].concat()).unwrap();
+        assert_eq!(restored.text, TEXT);
     }
 
     #[test]
@@ -251,14 +249,38 @@ mod tests {
         let text = "{\"agents\": {\"a\": {}, \"b\": {}, \"c\": {}}, \"active_agents\": 3}";
         let (_, removed) = edited(text, &["b", "c"], ChangeKind::Remove);
         let now = "{\"agents\": {\"new\": {}, \"c\": {\"y\": 1}}, \"active_agents\": 2}";
-        let restored = restore(now, &removed, &BTreeMap::new()).unwrap();
+        let restored = restore(now, &removed).unwrap();
         assert_eq!(
             restored.text,
             "{\"agents\": {\"new\": {}, \"c\": {\"y\": 1}, \"b\": {}}, \"active_agents\": 3}"
         );
         assert_eq!(restored.results, [Ok(()), Err("an entry with this id exists".to_owned())]);
-        let empty = restore("{\"agents\": {}}", &removed, &BTreeMap::new()).unwrap();
+        let empty = restore("{\"agents\": {}}", &removed).unwrap();
         assert_eq!(empty.text, "{\"agents\": { \"b\": {}, \"c\": {}}}");
+    }
+
+    #[test]
+    fn counters_that_somebody_has_set_since_become_what_the_entries_amount_to() {
+        let (text, removed) = edited(TEXT, &["b"], ChangeKind::Remove);
+        assert!(text.contains("\"active_agents\": 3") && text.contains(": 3}"), "{text}");
+        for (ours, theirs) in [
+            ("\"active_agents\": 3", "\"active_agents\": 4"),
+            ("\"total_agents_spawned\": 3", "\"total_agents_spawned\": 9"),
+            ("\"total_agents_spawned\": 3", "\"total_agents_spawned\": 3, \"late\": 1"),
+        ] {
+            let restored = restore(&text.replace(ours, theirs), &removed).unwrap().text;
+            assert!(restored.contains("\"active_agents\": 4"), "{restored}");
+            assert!(restored.contains("\"total_agents_spawned\": 4"), "{restored}");
+        }
+        // Another entry, and counters that do not know of it.
+        let more = text.replace("\"c\":{}", "\"c\":{},\"e\":{}");
+        let restored = restore(&more, &removed).unwrap().text;
+        assert!(restored.contains("\"active_agents\": 5"), "{restored}");
+        // A log that says nothing of counters.
+        let mut silent = removed;
+        silent[0].counters = None;
+        let restored = restore(&text, &silent).unwrap().text;
+        assert!(restored.contains("\"active_agents\": 4"), "{restored}");
     }
 
     #[test]
@@ -266,9 +288,9 @@ mod tests {
         let text = "{\"agents\": [{\"id\": \"a\", \"status\": \"working\"}], \"active_count\": 1}";
         let (marked, removed) = edited(text, &["a"], ChangeKind::Terminate);
         assert!(marked.ends_with("\"active_count\": 0}"), "{marked}");
-        assert_eq!(restore(&marked, &removed, &BTreeMap::new()).unwrap().text, text);
+        assert_eq!(restore(&marked, &removed).unwrap().text, text);
         let changed = marked.replace("NOW\"}", "LATER\"}");
-        let restored = restore(&changed, &removed, &BTreeMap::new()).unwrap();
+        let restored = restore(&changed, &removed).unwrap();
         assert_eq!((restored.text, restored.results[0].is_err()), (changed, true));
     }
 }

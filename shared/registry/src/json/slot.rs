@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use foldhash::HashSet;
-use model::record::{Scope, is_active};
+use model::record::{CounterChange, CounterEdit, Scope, Text, is_active};
 
-use super::change::Change;
-use super::counters::Tally;
+use super::change::{Change, apply};
+use super::counters::{Tally, counter_names};
 use super::entry::Entry;
 use super::layout::Layout;
 
@@ -72,4 +72,46 @@ pub(super) fn counter_changes(
     }
     changes.extend(layout.members.addition(text, &added));
     changes
+}
+
+/// What undoing such changes needs. `before`: what the entries amounted to before.
+pub(super) fn counter_edit<'t>(
+    text: &'t str,
+    layout: &Layout,
+    before: Tally,
+    changes: &[Change<'static>],
+) -> CounterEdit<'t> {
+    let computed = before.values(layout.scope).map(|(_, value)| value).collect();
+    let mut edit = CounterEdit { computed, ..CounterEdit::default() };
+    for (span, replacement) in changes {
+        let after = Text::from(replacement.clone().into_owned());
+        let mut named = counter_names(layout.scope).iter().zip(&layout.counters);
+        match named.find(|(_, of)| of.as_ref() == Some(span)) {
+            Some((name, _)) => {
+                let before = text[span.clone()].into();
+                edit.changed.push(CounterChange { name: (*name).into(), before, after });
+            }
+            None => edit.added = Some(after),
+        }
+    }
+    edit
+}
+
+/// A text in which the counters are as they were before an edit; `None` if anybody has changed
+/// them since.
+pub(super) fn without_edit(text: &str, edit: &CounterEdit<'_>) -> Option<String> {
+    let layout = Layout::of(text).ok()?;
+    let mut changes = Vec::new();
+    for CounterChange { name, before, after } in &edit.changed {
+        let span = layout.members.last_named(name)?;
+        (text[span.clone()] == **after).then_some(())?;
+        changes.push((span, before.0.clone()));
+    }
+    if let Some(added) = &edit.added {
+        let end = layout.members.end();
+        let start = end.checked_sub(added.len())?;
+        (text.get(start..end)? == &**added).then_some(())?;
+        changes.push((start..end, "".into()));
+    }
+    Some(apply(text, changes))
 }

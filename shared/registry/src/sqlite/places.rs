@@ -12,7 +12,7 @@ use super::workspace::Workspace;
 use crate::access::{Access, MAX_SIZE};
 use crate::error::RegistryError;
 use crate::json::JsonRegistry;
-use crate::seam::{ChangeKind, Edit, EntryState, Locked, NotWritten, Registry, Undo};
+use crate::seam::{ChangeKind, Edit, EntryState, Locked, NotWritten, Registry};
 use crate::wait::WaitBudget;
 
 /// What was marked: by agent, where, and what was not and why.
@@ -106,8 +106,7 @@ pub fn restore(
             }
         };
         let entries = entries.into_iter().map(RemovedEntry::Json).collect();
-        let undo = Undo { entries, ..Undo::default() };
-        match locked.restore(undo, &mut || ControlFlow::Continue(())) {
+        match locked.restore(entries, &mut || ControlFlow::Continue(())) {
             Ok(restored) => {
                 notes.extend(restored.results.into_iter().filter_map(Result::err).map(|e| say(&e)));
                 notes.extend(restored.notes.iter().map(|note| say(note)));

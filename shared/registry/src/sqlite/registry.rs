@@ -29,7 +29,7 @@ use crate::clock::instants;
 use crate::error::RegistryError;
 use crate::seam::{
     Applied, ChangeKind, Edit, EntryNow, EntryState, Locked, NotWritten, Registry, Restored,
-    Snapshot, Step, Undo,
+    Snapshot, Step,
 };
 use crate::wait::WaitBudget;
 
@@ -283,7 +283,7 @@ impl Locked for LockedDatabase {
 
     fn restore(
         &self,
-        undo: Undo<'_>,
+        entries: Vec<RemovedEntry<'_>>,
         planned: &mut dyn FnMut() -> ControlFlow<()>,
     ) -> Result<Restored, NotWritten> {
         if planned().is_break() {
@@ -291,7 +291,8 @@ impl Locked for LockedDatabase {
         }
         let (connection, mut wait) = (&self.connection, self.wait.borrow_mut());
         let mut restored = Restored::default();
-        for (number, entry) in undo.entries.into_iter().enumerate() {
+        let mut json = Vec::new();
+        for (number, entry) in entries.into_iter().enumerate() {
             if number > 0 {
                 thread::sleep(PAUSE);
             }
@@ -309,10 +310,12 @@ impl Locked for LockedDatabase {
             }
             let result = put_back.unwrap_or_else(|error| Err(self.error(error).reason));
             if result.is_ok() {
-                restored.notes.extend(places::restore(&self.workspace, entry.json, &mut wait));
+                json.extend(entry.json);
             }
             restored.results.push(result);
         }
+        // Together: one write did it, and each file is written once.
+        restored.notes.extend(places::restore(&self.workspace, json, &mut wait));
         Ok(restored)
     }
 }

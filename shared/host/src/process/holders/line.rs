@@ -1,9 +1,10 @@
 //! The line of a process: it, and the parents up to the reaper that only wait for it.
 
 use model::record::{Holder, How};
-use model::rules::parents::{Child, Reaper};
+use model::rules::parents::{Child, Reaper, is_from_session};
 
 use super::survey::Survey;
+use crate::process::proc::file;
 use crate::process::stat::ProcessStat;
 
 /// The line of one process.
@@ -108,5 +109,20 @@ fn child(
         is_session_leader: stat.sid.is_none_or(|sid| sid == pid),
         is_in_session_of_reaper: stat.sid.is_none() || stat.sid == parent.sid,
         is_leader_dead: stat.sid.is_some_and(|sid| is_leader_dead(sid, survey)),
+        is_from_session: matches!(reaper, Reaper::Shell | Reaper::Init)
+            && of_session(pid, stat.ppid, reaper),
+    }
+}
+
+/// What cannot be read says nothing; but that of an init is only what the kernel gave it.
+fn of_session(pid: i32, parent: i32, reaper: Reaper) -> bool {
+    let environment = |pid| {
+        let mut buffer = Vec::new();
+        file::read(pid, "environ", &mut buffer).ok().map(<[u8]>::to_vec)
+    };
+    let of_parent = environment(parent).or((reaper == Reaper::Init).then(Vec::new));
+    match (environment(pid), of_parent) {
+        (Some(own), Some(of_parent)) => is_from_session(&own, &of_parent),
+        _ => false,
     }
 }
