@@ -22,14 +22,15 @@ fish_completions = $(prefix)/share/fish/vendor_completions.d
 programs = lsagents lssessions lsclaude agentdiff agentprune
 scripts = cleanup_leaked_agents.sh verify_cleanup.sh
 
+# One build for `make`, `make demo` and `make install`; `make bench` adds one program.
 all:
-	$(CARGO) build --release --locked --bins --example completions
+	$(CARGO) build --release --locked -p agentutils --bins --example completions --example demo --example standin
 
 # The demo leaks a process, and whoever takes that in must be known to take in orphans.
 demo:
 	sh tests/need.sh cc tmux $$(sh tests/below-init.sh --needs)
-	$(CARGO) build --profile demo --locked --bins --examples
-	sh tests/below-init.sh --if-needed "$(target)/demo/examples/demo"
+	$(MAKE) all
+	sh tests/below-init.sh --if-needed "$(built)/examples/demo"
 
 test:
 	sh tests/need.sh cc tmux tini dumb-init catatonit screen dtach supervisord npx python3 jq strace shellcheck mandoc man bash-completion zsh fish ssh parallel
@@ -72,7 +73,12 @@ uninstall:
 	for file in $(programs) $(scripts); do rm -f "$(DESTDIR)$(bash_completions)/$$file" \
 		"$(DESTDIR)$(zsh_completions)/_$$file" "$(DESTDIR)$(fish_completions)/$$file.fish"; done
 
+# Tarballs and .deb in target/dist, for each of these targets that can be built for here.
+dist_targets = x86_64-unknown-linux-musl aarch64-unknown-linux-musl aarch64-apple-darwin x86_64-apple-darwin
+dist: completions
+	CARGO="$(CARGO)" sh tools/dist/dist.sh "$(target)" $(dist_targets)
+
 clean:
 	$(CARGO) clean
 
-.PHONY: all demo test bench pictures completions install uninstall clean
+.PHONY: all demo test bench pictures completions install uninstall dist clean

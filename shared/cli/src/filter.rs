@@ -1,9 +1,11 @@
 //! `-Q EXPR`: keeps the records for which a jq expression is true.
 //!
-//! The only module that knows the jq engine.
+//! The only module that knows the jq engine; `expression` knows its parser.
 
 use jaq_interpret::{Ctx, FilterT, ParseCtx, RcIter, Val};
 use serde_json::Value;
+
+use crate::expression;
 
 /// A jq expression that chooses records.
 pub struct Filter {
@@ -23,18 +25,8 @@ impl Filter {
     /// # Errors
     /// A sentence about what is wrong with the expression.
     pub fn new(expression: &str) -> Result<Filter, String> {
-        let (parsed, errors) = jaq_parse::parse(expression, jaq_parse::main());
-        if let Some(error) = errors.first() {
-            // The parser's own message lists what it expected in an order that varies.
-            let found = error.found().map_or_else(
-                || "it ends too early".to_owned(),
-                |found| {
-                    format!("{found:?} is not expected at character {}", error.span().start + 1)
-                },
-            );
-            return Err(format!("filter {expression:?}: {found}"));
-        }
-        let parsed = parsed.ok_or_else(|| format!("filter {expression:?}: not an expression"))?;
+        let parsed = expression::parse(expression)
+            .map_err(|error| format!("filter {expression:?}: {error}"))?;
         let mut context = ParseCtx::new(Vec::new());
         // After `--user`, the environment is still root's and the expression may be the user's.
         context.insert_natives(jaq_core::core().filter(|(name, ..)| name != "env"));

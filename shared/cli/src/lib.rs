@@ -5,6 +5,7 @@ mod args;
 mod cell;
 mod column;
 mod diagnostics;
+mod expression;
 mod field;
 mod fields;
 mod filter;
