@@ -54,11 +54,6 @@ impl Layout {
         Ok(Layout { scope, agents: agents.span, counters, members, starts: agents.starts })
     }
 
-    /// How many entries there are.
-    pub fn count(&self) -> usize {
-        self.starts.len()
-    }
-
     /// The entries in the order of the text, entries with the same id each.
     ///
     /// # Panics
