@@ -78,7 +78,12 @@ dist_targets = x86_64-unknown-linux-musl aarch64-unknown-linux-musl aarch64-appl
 dist: completions
 	CARGO="$(CARGO)" sh tools/dist/dist.sh "$(target)" $(dist_targets)
 
+# What `make dist` has made, below a bare Debian's root and, for aarch64, under qemu.
+dist-test: all
+	sh tests/dist/bare_root.sh "$(target)/dist" "$(built)"
+	sh tests/dist/emulated.sh "$(target)/dist"
+
 clean:
 	$(CARGO) clean
 
-.PHONY: all demo test bench pictures completions install uninstall dist clean
+.PHONY: all demo test bench pictures completions install uninstall dist dist-test clean
