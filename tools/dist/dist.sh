@@ -76,7 +76,7 @@ build() { # TARGET: builds the programs for it; says why not
         *-musl) flags="$flags -C link-self-contained=no" ;;
         *-apple-darwin) strip=none ;;
     esac
-    set -- "CARGO_TARGET_${variable}_RUSTFLAGS=$flags" "PATH=$compiler:$PATH" "CARGO=$compiler/cargo" \
+    set -- "CARGO_TARGET_${variable}_RUSTFLAGS=$flags" "CARGO=$compiler/cargo" \
         "RUSTC=$compiler/rustc" RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR="$directory"
     [ -z "$strip" ] || set -- "$@" "CARGO_PROFILE_DIST_STRIP=$strip"
     env "$@" cargo-zigbuild zigbuild -Zbuild-std=std,panic_unwind --profile dist --locked -p agentutils --bins --target "$target"
