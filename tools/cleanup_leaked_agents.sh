@@ -398,7 +398,8 @@ rows() { # PART ACTION: not aligned, because paths of registries are long
 }
 
 printf 'Step 1: Live agents, verified again before each action below\n'
-printf '  %s sessions are kept\n' "$(($(count session) - $(grep -c '"action":"kill_session"' "$scratch/findings")))"
+kept=$(($(count session) - $(grep -c '"action":"kill_session"' "$scratch/findings")))
+if [ "$kept" -eq 1 ]; then echo '  1 session is kept'; else printf '  %s sessions are kept\n' "$kept"; fi
 printf 'Step 2: Killing leaked Claude processes and MCP servers\n'
 act process
 rows process kill_process

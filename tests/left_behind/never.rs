@@ -111,10 +111,14 @@ fn h59_the_worker_of_a_hook_is_never_taken_for_a_server() {
 }
 
 /// What keeps a server that nobody can talk to over its input and output any more.
-const KEPT: [(&str, &str, &str); 8] = [
+const KEPT: [(&str, &str, &str); 12] = [
     ("tcp", "", "listens on a socket"),
     ("unix", "", "listens on a socket"),
     ("accepted", "", "has the other end of its socket"),
+    ("udp", "", "listens on a socket"),
+    ("datagram", "", "listens on a socket"),
+    ("client", "", "has a client on one"),
+    ("job-piped", "job", "below it is held: its output goes to /"),
     ("job-log", "job", "below it is held: its output goes to /"),
     ("job-clean", "job", "below it is held: its output goes to /"),
     ("job-tcp", "job", "listens on a socket"),
@@ -130,8 +134,10 @@ fn h59_a_server_that_is_used_in_another_way_or_has_started_something_is_kept() {
             ("server", &*format!("sh -c 'python3 server.py {option} bad {option}; :'").leak())
         });
         let double = left.double("2.1.197", &servers);
-        let loose =
-            left.double("2.1.197", &[("server", "sh -c 'python3 server.py loose bad job; :'")]);
+        let loose = left.double(
+            "2.1.197",
+            &[("server", "sh -c 'python3 server.py loose bad job connected; :'")],
+        );
         let mut kept = Vec::new();
         for (option, job, _) in KEPT {
             kept.push(left.pid(option));
@@ -171,16 +177,23 @@ fn h59_a_server_without_a_parent_is_used_while_its_claude_lives() {
         for version in VERSIONS {
             let left = Left::new();
             let run = "setsid --fork python3 server.py a bad";
-            let double =
-                left.double(version, &[("server", run), ("server", "python3 server.py b bad")]);
-            left.orphaned(&["a"]);
+            let others = [
+                "python3 server.py b bad",
+                "sh -c 'exec 3<&0; python3 server.py c bad <&3 3<&- & :'",
+            ];
+            let double = left
+                .double(version, &[("server", run), ("server", others[0]), ("server", others[1])]);
+            left.orphaned(&["a", "c"]);
             left.pid("b");
             let ran = left.clean(&["--busy"], &["--tree"]);
-            assert!(alive(left.pid("a")) && alive(left.pid("b")) && alive(double.pid), "{ran:?}");
+            let are_alive = |names: &[&str]| names.iter().all(|name| alive(left.pid(name)));
+            assert!(are_alive(&["a", "b", "c"]) && alive(double.pid), "{ran:?}");
             double.kill();
-            left.orphaned(&["a", "b"]);
+            left.orphaned(&["a", "b", "c"]);
             let ran = left.clean(&[], &[]);
-            assert!(!alive(left.pid("a")) && !alive(left.pid("b")), "{version}: {ran:?}");
+            assert!(!alive(left.pid("b")) && !alive(left.pid("c")), "{version}: {ran:?}");
+            // It has a session of its own, which Claude does not give its servers.
+            assert!(alive(left.pid("a")), "{version}: {ran:?}");
         }
     });
 }
@@ -306,4 +319,83 @@ fn h59_a_server_below_which_the_programs_run_is_never_ended() {
         wait_until(|| "the pipeline", || left.world.path().join("done").exists());
         assert!(alive(ours) && !alive(other));
     });
+}
+
+/// A job in a session of its own, with the streams of the server that has ended with Claude: it was
+/// set free to go on.
+#[test]
+fn h59_a_job_that_a_server_has_set_free_stays() {
+    privately(|| {
+        for version in VERSIONS {
+            let left = Left::new();
+            let double = left.double(version, &[("server", "python3 server.py a good job-free")]);
+            let job = left.pid("a-job");
+            double.kill();
+            left.orphaned(&["a-job"]);
+            let ran = left.clean(&["--outside-tmux"], &["--tree"]);
+            assert!(alive(job), "{version}: {ran:?}");
+        }
+    });
+}
+
+#[test]
+fn h59_a_server_that_somebody_watches_is_kept_while_he_does() {
+    privately(|| {
+        let left = Left::new();
+        let double = left.double("2.1.197", &[("server", "python3 server.py a bad")]);
+        let server = left.pid("a");
+        let mut watcher = left.world.command("python3");
+        watcher.arg("-c").arg(format!(
+            "import os, select; fd = os.pidfd_open({server}); open('pids/watcher', 'w').write('%d' % os.getpid()); \
+             select.select([fd], [], [])"
+        ));
+        left.world.spawn(watcher);
+        let watcher = left.pid("watcher");
+        double.kill();
+        left.orphaned(&["a"]);
+        let findings = left.findings(&[]);
+        let why = reason(&findings, "leftover_process", server);
+        assert!(why.contains("waits for its end"), "{why}");
+        left.clean(&[], &[]);
+        assert!(alive(server));
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(watcher), nix::sys::signal::SIGKILL)
+            .unwrap();
+        wait_until(|| "the end of the watcher", || !alive(watcher));
+        let ran = left.clean(&[], &[]);
+        assert!(!alive(server), "{ran:?}");
+    });
+}
+
+/// What a person starts in a pane of a tmux server that Claude started has Claude's variables, and
+/// may have streams without other ends: a worker that was set to work by a program that has ended.
+/// A Claude in such a pane has servers of its own.
+#[test]
+fn h59_a_worker_from_a_persons_pane_has_its_variables_from_tmux() {
+    privately(|| {
+        for version in ["2.0.30", "2.1.197"] {
+            let left = Left::new();
+            fs::write(
+                left.world.path().join("start.py"),
+                "import os, socket, subprocess\nends = [socket.socketpair() for _ in range(2)]\n\
+                 p = subprocess.Popen(['sleep', '3600'], stdin=ends[0][1], stdout=ends[1][1])\n\
+                 open('pids/worker', 'w').write(str(p.pid))\n",
+            )
+            .unwrap();
+            let run = "sh -c 'tmux -f /dev/null -S inner new-session -d -s mine sh; \
+                       tmux -S inner display-message -p \"#{pid}\" >pids/tmux; sleep 3600'";
+            let double = left.double(version, &[("server", run)]);
+            let server = left.pid("tmux");
+            double.kill();
+            let mut tmux = left.world.command("tmux");
+            tmux.args(["-S", "inner", "send-keys", "python3 start.py", "Enter"]);
+            run_ok(&mut tmux);
+            left.orphaned(&["worker"]);
+            let (worker, ran) = (left.pid("worker"), left.clean(&[], &["--tree"]));
+            assert!(alive(server) && alive(worker), "{version}: {ran:?}");
+        }
+    });
+}
+
+fn run_ok(command: &mut std::process::Command) {
+    run(command, "").ok();
 }

@@ -54,18 +54,65 @@ def unix():
     kept.append(listening)
 
 
+def outside(code):
+    """Runs this, not below the server."""
+    subprocess.run(["setsid", "--fork", "env", "-u", "CLAUDE_CODE_ENTRYPOINT", "-u", "CLAUDECODE", "-u",
+                    "CLAUDE_CODE_SESSION_ID", sys.executable, "-c", code],
+                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
 def accepted():
     """A client that has come, and stays; no other can."""
     unix()
     client = "import socket, time; s = socket.socket(socket.AF_UNIX); s.connect('%s.sock')\n" % name
-    code = client + "time.sleep(3600)"
-    # Not below the server.
-    subprocess.run(["setsid", "--fork", "env", "-u", "CLAUDE_CODE_ENTRYPOINT", "-u", "CLAUDECODE", "-u",
-                    "CLAUDE_CODE_SESSION_ID", sys.executable, "-c", code],
-                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    outside(client + "time.sleep(3600)")
     listening = kept.pop()
     kept.append(listening.accept()[0])
     listening.close()
+
+
+def udp():
+    kept.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    kept[-1].bind(("127.0.0.1", 0))
+
+
+def datagram():
+    kept.append(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+    kept[-1].bind("%s.sock" % name)
+
+
+def client():
+    """The same over TCP."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    outside("import socket, time; s = socket.create_connection(('127.0.0.1', %d))\n"
+            "time.sleep(3600)" % listening.getsockname()[1])
+    kept.append(listening.accept()[0])
+    listening.close()
+
+
+def connected():
+    """It has gone to a service: that is no client of it."""
+    port = "%s.port" % name
+    outside("import os, socket, time; s = socket.create_server(('127.0.0.1', 0))\n"
+            "open('new', 'w').write(str(s.getsockname()[1])); os.rename('new', '%s')\n"
+            "kept = s.accept(); time.sleep(3600)" % port)
+    while not os.path.exists(port):
+        time.sleep(0.01)
+    kept.append(socket.create_connection(("127.0.0.1", int(open(port).read()))))
+
+
+def piped_job():
+    """Its output comes to the server, its errors go to a log."""
+    child = subprocess.Popen(["sleep", "3600"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                             stderr=open("piped.log", "a"))
+    kept.append(child)
+    announce(name + "-job", child.pid)
+
+
+def free_job():
+    """It has the streams of the server, and a session of its own."""
+    child = subprocess.Popen(["sleep", "3600"], start_new_session=True)
+    announce(name + "-job", child.pid)
 
 
 def listening_job(run):
@@ -82,6 +129,12 @@ OPTIONS = {
     "tcp": tcp,
     "unix": unix,
     "accepted": accepted,
+    "udp": udp,
+    "datagram": datagram,
+    "client": client,
+    "connected": connected,
+    "job-piped": piped_job,
+    "job-free": free_job,
     "job": lambda: job(["sleep", "3600"]),
     "job-log": lambda: job(["sleep", "3600"], open("train.log", "a")),
     "job-tcp": lambda: listening_job([sys.executable, "-c", LISTEN]),

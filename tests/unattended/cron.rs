@@ -87,9 +87,12 @@ fn h32_an_empty_environment_is_enough_or_it_says_what_to_set() {
     thread::sleep(Duration::from_millis(2100));
     let ran = run(&mut bare(&format!("'{bin}/verify_cleanup.sh' {confined}")), "").expect(&[1]);
     assert!(ran.out.contains("Leaked Claude processes: 1"), "{}", ran.out);
-    let ran =
-        run(&mut bare(&format!("'{bin}/cleanup_leaked_agents.sh' {confined} --yes")), "").ok();
+    // Without HOME the log would be in that of the password database, not in this world.
+    let cleanup = format!("'{bin}/cleanup_leaked_agents.sh' {confined} --yes --log '{home}/a log'");
+    let ran = run(&mut bare(&cleanup), "").ok();
     assert!(ran.out.contains("Registry agents after: 1"), "{}", ran.out);
+    let undo = format!("Undo the changes of registries: agentprune --undo --yes '{home}/a log'\n");
+    assert!(ran.out.ends_with(&undo), "{}", ran.out);
     assert!(!alive(leaked));
     run(&mut bare(&format!("'{bin}/verify_cleanup.sh' {confined}")), "").ok();
 }

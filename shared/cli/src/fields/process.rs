@@ -135,8 +135,9 @@ const SERVER: &[Field] = &[
         "listening",
         Unit::List("numbers"),
         "Processes of its tree that listen on a socket",
-        "The processes of the tree that listen on a unix or TCP socket. `null`: it could not be \
-         found out.",
+        "The processes of the tree that listen on a unix or TCP socket, wait for datagrams on one \
+         that has an address, or have a TCP connection that somebody has made to them. `null`: it \
+         could not be found out.",
     )
     .nullable(),
     Field::new(

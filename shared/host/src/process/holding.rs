@@ -150,6 +150,7 @@ pub fn left_behind(table: &Table, claude: &HashSet<i32>) -> Vec<Tree> {
         ProcSource::Proc => super::holders::left_behind(
             nix::unistd::geteuid().as_raw(),
             &|pid| table.source.environ(pid),
+            &|pid| Some(table.source.origin(pid)?.0),
             &mut super::holders::Sockets::default(),
             &survey(table, claude),
         ),

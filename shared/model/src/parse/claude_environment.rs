@@ -47,6 +47,9 @@ struct Servers {
 /// | 2.1.150 | `CLAUDECODE`, `CLAUDE_CODE_SESSION_ID`, as servers have them later | the same |
 /// | 2.1.197 | `CLAUDE_CODE_CHILD_SESSION` too | the same |
 ///
+/// Up to 2.1.100 a server has nothing else, so there only the entrypoints that the CLI itself sets
+/// count: programs with the SDK set theirs, such as `sdk-ts`, for all that they start.
+///
 /// What a server of one version has, a hook of another one has. So a row counts only with the
 /// versions it was seen at and, for the last, later ones.
 const SERVERS: [Servers; 3] = [
@@ -54,6 +57,9 @@ const SERVERS: [Servers; 3] = [
     Servers { since: Some([2, 1, 150]), project: true, session: false },
     Servers { since: Some([2, 1, 197]), project: true, session: true },
 ];
+
+/// The entrypoints that the CLI sets, not the program that starts it.
+const OF_CLI: [&str; 2] = ["cli", "sdk-cli"];
 
 impl Environment {
     /// Reads it from the text of `/proc/PID/environ`.
@@ -95,14 +101,15 @@ impl Environment {
 
     /// Whether it is that of an MCP server, by a version of which that is known.
     pub fn is_of_server(&self) -> bool {
-        if self.is_of_tool() || self.record.entrypoint.is_none() {
+        let Some(entrypoint) = self.record.entrypoint.as_deref() else { return false };
+        if self.is_of_tool() {
             return false;
         }
         let has_session = self.claudecode && self.record.session.is_some();
         let has_none = !self.claudecode && self.record.session.is_none();
         SERVERS.iter().any(|servers| {
             let is_of_version = match (servers.since, self.harness) {
-                (None, _) => !self.ai_agent,
+                (None, _) => !self.ai_agent && OF_CLI.contains(&entrypoint),
                 (Some(since), Some(version)) => version >= since,
                 (Some(_), None) => false,
             };
@@ -157,6 +164,14 @@ mod tests {
             ("no version", format!("{project} {} {SESSION}", at("next", "harness")), false),
             ("no version named", format!("{project} {SESSION}"), false),
             ("a tool of a later version", format!("{project} {agent_197} {SESSION}"), false),
+            ("a program with the SDK", "CLAUDE_CODE_ENTRYPOINT=sdk-ts".to_owned(), false),
+            (
+                "2.1.197: server, started by such a program",
+                format!(
+                    "CLAUDE_CODE_ENTRYPOINT=sdk-py CLAUDE_PROJECT_DIR=/w {harness_197} {SESSION}"
+                ),
+                true,
+            ),
             ("another agent", format!("{old} AI_AGENT=codex"), false),
             ("set up by a person", "CLAUDE_CODE_MAX_OUTPUT_TOKENS=9".to_owned(), false),
             ("nothing", String::new(), false),

@@ -230,13 +230,31 @@ pub fn link_inode(link: &str, kind: &str) -> Option<u64> {
     link.strip_prefix(kind)?.strip_prefix(":[")?.strip_suffix(']')?.parse().ok()
 }
 
-/// The inodes of the listening sockets in `/proc/net/tcp` or `/proc/net/tcp6`. The columns are
-/// `sl local_address rem_address st …`, the tenth is the inode; the state of a listening socket
-/// is `0A`.
-pub fn tcp_listeners(text: &str) -> impl Iterator<Item = u64> {
-    text.lines().skip(1).filter_map(|line| {
+/// A line of `/proc/net/tcp`, `tcp6`, `udp` or `udp6`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InternetSocket {
+    /// `0A`: it listens; `01`: it is connected; `07`: a datagram socket without a peer.
+    pub state: u8,
+    /// The port here.
+    pub port: u16,
+    /// The port of the other end.
+    pub peer_port: u16,
+    /// The inode, 0 where no process has it any more.
+    pub inode: u64,
+}
+
+/// The sockets in `/proc/net/tcp` and its like. The columns are `sl local_address rem_address st
+/// …`, the tenth is the inode; numbers but that are hexadecimal.
+pub fn internet_sockets(text: &str) -> impl Iterator<Item = InternetSocket> {
+    let port = |address: &str| u16::from_str_radix(address.rsplit_once(':')?.1, 16).ok();
+    text.lines().skip(1).filter_map(move |line| {
         let mut columns = line.split_ascii_whitespace();
-        (columns.nth(3)? == "0A").then(|| columns.nth(5)?.parse().ok()).flatten()
+        Some(InternetSocket {
+            port: port(columns.nth(1)?)?,
+            peer_port: port(columns.next()?)?,
+            state: u8::from_str_radix(columns.next()?, 16).ok()?,
+            inode: columns.nth(5)?.parse().ok()?,
+        })
     })
 }
 
@@ -378,11 +396,14 @@ mod tests {
     }
 
     #[test]
-    fn who_listens_for_tcp_connections() {
+    fn sockets_of_the_internet() {
         let text = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
             0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0 100 0 0 10 0\n\
             1: 0100007F:1F90 0100007F:8A52 01 00000000:00000000 00:00000000 00000000     0        0 4712 1 0 20 4 30 10 -1\n";
-        assert_eq!(tcp_listeners(text).collect::<Vec<_>>(), [4711]);
+        let socket =
+            |state, port, peer_port, inode| InternetSocket { state, port, peer_port, inode };
+        let expected = [socket(10, 8080, 0, 4711), socket(1, 8080, 35410, 4712)];
+        assert_eq!(internet_sockets(text).collect::<Vec<_>>(), expected);
     }
 
     #[test]

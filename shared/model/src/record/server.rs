@@ -17,8 +17,9 @@ pub struct Server {
     /// any process of the chain; `null` where that could not be found out.
     #[serde(deserialize_with = "present")]
     pub abandoned: Option<bool>,
-    /// The processes of the tree that listen on a socket; `null` where that could not be found
-    /// out.
+    /// The processes of the tree that listen on a socket, wait for datagrams on one that has an
+    /// address, or have a TCP connection that somebody has made to them; `null` where that could
+    /// not be found out.
     #[serde(deserialize_with = "present")]
     pub listening: Option<Vec<i32>>,
     /// The processes of the tree that are Claude.

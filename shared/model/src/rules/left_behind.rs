@@ -17,8 +17,8 @@ use crate::stream::Sourced;
 
 /// The ways in which a server is held. Its own log, database or terminal hold nothing: nobody
 /// can ask it for anything.
-const HOLDS_SERVER: [How; 6] =
-    [How::Itself, How::Namespace, How::Parent, How::Peer, How::Service, How::Tracer];
+const HOLDS_SERVER: [How; 7] =
+    [How::Itself, How::Namespace, How::Parent, How::Peer, How::Service, How::Tracer, How::Watcher];
 
 /// What a process is that belongs to a server which a Claude started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +74,9 @@ pub fn server_verdict(process: &Process, uid: u32) -> ServerVerdict {
     match server.listening.as_deref() {
         None => return held("whether it listens on a socket could not be found out".to_owned()),
         Some([]) => {}
-        Some([pid, ..]) => return held(format!("process {pid} listens on a socket")),
+        Some([pid, ..]) => {
+            return held(format!("process {pid} listens on a socket or has a client on one"));
+        }
     }
     if let Some(pid) = server.claude.first() {
         return held(format!("Claude runs below it: process {pid}"));

@@ -158,8 +158,8 @@ fn leaked_server() {
 fn what_holds_a_server_and_what_is_below_it() {
     for row in HOWS {
         // Its own log, terminal, control group hold nothing: nobody can ask it for anything.
-        let holds =
-            ["self", "namespace", "parent", "peer", "service", "tracer"].contains(&row.word);
+        let holds = ["self", "namespace", "parent", "peer", "service", "tracer", "watcher"]
+            .contains(&row.word);
         let expected: &[&str] = if holds { &["leftover_process -"] } else { LEAKED };
         let mut world = alone();
         world.first(PROCESSES)["holders"] = json!([common::holder(row.word, json!("x y"))]);

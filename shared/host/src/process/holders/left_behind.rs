@@ -35,10 +35,12 @@ pub struct Tree {
     pub tmux: Vec<i32>,
 }
 
-/// Finds the trees of the user `uid`, in the order of their pids.
+/// Finds the trees of the user `uid`, in the order of their pids. `tmux_server`: the tmux server
+/// that a process names in its environment.
 pub fn left_behind(
     uid: u32,
     environ: &dyn Fn(i32) -> Option<Rc<[u8]>>,
+    tmux_server: &dyn Fn(i32) -> Option<i32>,
     sockets: &mut Sockets,
     survey: &Survey<'_>,
 ) -> Vec<Tree> {
@@ -52,7 +54,8 @@ pub fn left_behind(
     tops.sort_unstable();
     let trees = tops.into_iter().filter_map(|top| {
         let its = environment(top).filter(Environment::is_of_claude)?;
-        Some(tree(top, its, &environment, sockets, survey))
+        let tmux_server = tmux_server(top).filter(|pid| survey.tmux_servers.contains(pid));
+        Some(tree(top, its, tmux_server, &environment, sockets, survey))
     });
     trees.collect()
 }
@@ -74,6 +77,24 @@ fn is_orphan(pid: i32, stat: &ProcessStat, survey: &Survey<'_>) -> bool {
     }
 }
 
+/// Whether a process leads a session of its own. Claude starts its servers in its own session, in
+/// all versions that were seen: what leads one was set free by something, to go on without it.
+fn leads_session(pid: i32, survey: &Survey<'_>) -> bool {
+    survey.processes.get(&pid).is_some_and(|stat| stat.sid == Some(pid))
+}
+
+/// Whether a process has what Claude has put into its environment from the living tmux server to
+/// which it belongs. A Claude that was started in that pane has a session of its own.
+fn is_of_tmux_server(
+    server: i32,
+    its: &Environment,
+    environment: &dyn Fn(i32) -> Option<Environment>,
+) -> bool {
+    environment(server).is_none_or(|of_server| {
+        of_server.is_of_claude() && of_server.record.session == its.record.session
+    })
+}
+
 fn is_of(uid: u32, pid: i32) -> bool {
     fs::metadata(path(pid, "")).is_ok_and(|metadata| metadata.uid() == uid)
 }
@@ -81,6 +102,7 @@ fn is_of(uid: u32, pid: i32) -> bool {
 fn tree(
     top: i32,
     its: Environment,
+    tmux_server: Option<i32>,
     environment: &dyn Fn(i32) -> Option<Environment>,
     sockets: &mut Sockets,
     survey: &Survey<'_>,
@@ -93,7 +115,9 @@ fn tree(
         claude: Vec::new(),
         tmux: Vec::new(),
     };
-    let is_server = its.is_of_server();
+    let is_server = its.is_of_server()
+        && !leads_session(top, survey)
+        && !tmux_server.is_some_and(|server| is_of_tmux_server(server, &its, environment));
     let session = its.record.session.clone();
     tree.environments.insert(top, its);
     let mut todo = vec![top];
@@ -139,7 +163,7 @@ fn tree(
             its.is_of_tool() || its.is_of_claude() && its.record.session != session
         });
         let its = stdio(*pid, sockets);
-        if !is_other && is_passed_on(&its, above) {
+        if !is_other && !leads_session(*pid, survey) && is_passed_on(*pid, &its, above) {
             chain.insert(*pid, its);
             tree.chain.push((*pid, its));
         }

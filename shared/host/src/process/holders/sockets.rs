@@ -50,6 +50,7 @@ pub struct Sockets {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct End {
     is_stream: bool,
+    is_datagram: bool,
     state: u8,
     has_name: bool,
     /// Inode of its peer; 0: it is gone.
@@ -90,11 +91,14 @@ impl Sockets {
         }
     }
 
-    /// Whether a unix socket listens. None when there is no such unix socket here.
+    /// Whether a unix socket listens, or waits for datagrams at a name. None when there is no
+    /// such unix socket here.
     pub fn listens(&mut self, inode: u64) -> Option<bool> {
         /// `TCP_LISTEN`.
         const LISTEN: u8 = 10;
-        self.end(inode).map(|end| end.state == LISTEN)
+        let end = self.end(inode)?;
+        let has_peer = !matches!(end.peer, None | Some(0));
+        Some(end.state == LISTEN || end.is_datagram && end.has_name && !has_peer)
     }
 
     /// The protocol of a socket, as `TCPv6` or `UNIX-STREAM`.
@@ -189,8 +193,11 @@ impl End {
         });
         /// `SOCK_STREAM`.
         const STREAM: u8 = 1;
+        /// `SOCK_DGRAM`.
+        const DATAGRAM: u8 = 2;
         End {
             is_stream: response.header.kind == STREAM,
+            is_datagram: response.header.kind == DATAGRAM,
             state: response.header.state,
             has_name: response.nlas.iter().any(|nla| matches!(nla, Nla::Name(_))),
             peer,

@@ -1,6 +1,8 @@
 //! The standard input and output of a process, as far as they can be those of an MCP server:
 //! Claude makes a pair of unix sockets for each.
 
+use std::io;
+
 use model::parse::fdinfo::{Target, target};
 
 use super::everyone::Everyone;
@@ -46,16 +48,29 @@ pub fn are_sockets(stdio: &Stdio) -> bool {
 }
 
 /// Whether a process with `stdio` may be of the chain of one with `above`: each is a pipe, or a
-/// socket that the one above has too.
-pub fn is_passed_on(stdio: &Stdio, above: &Stdio) -> bool {
+/// socket that the one above has too. One with pipes is not if its errors go to a file: so a
+/// server starts a job whose output it reads.
+pub fn is_passed_on(pid: i32, stdio: &Stdio, above: &Stdio) -> bool {
     let has = |inode: u64| {
         above.iter().any(|stream| matches!(stream, Stream::Socket(other, _) if *other == inode))
     };
+    let is_same = |stream: &Stream| matches!(stream, Stream::Socket(inode, _) if has(*inode));
+    if !stdio.iter().all(is_same) && has_file_of_errors(pid) {
+        return false;
+    }
     stdio.iter().all(|stream| match stream {
         Stream::Socket(inode, pair) => has(*inode) || matches!(pair, Pair::With(_)),
         Stream::Pipe(_) => true,
         Stream::Other => false,
     })
+}
+
+/// Whether standard error is a file with a name, or that could not be found out.
+fn has_file_of_errors(pid: i32) -> bool {
+    match link(pid, "fd/2") {
+        Ok(link) => matches!(target(&link), Target::Path(path) if path != "/dev/null"),
+        Err(error) => error.kind() != io::ErrorKind::NotFound,
+    }
 }
 
 /// Whether nobody outside the tree has the other ends. None where that could not be found out.

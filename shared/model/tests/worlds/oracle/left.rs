@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Row, World, array};
 
 /// What holds a server; anything else that it has does not.
-const HOLDS: [&str; 6] = ["self", "namespace", "parent", "peer", "service", "tracer"];
+const HOLDS: [&str; 7] = ["self", "namespace", "parent", "peer", "service", "tracer", "watcher"];
 
 impl World<'_> {
     fn left(&self) -> Vec<(&Value, &Value)> {
