@@ -73,15 +73,15 @@ uninstall:
 	for file in $(programs) $(scripts); do rm -f "$(DESTDIR)$(bash_completions)/$$file" \
 		"$(DESTDIR)$(zsh_completions)/_$$file" "$(DESTDIR)$(fish_completions)/$$file.fish"; done
 
-# Tarballs and .deb in target/dist, for each of these targets that can be built for here.
+# Tarballs and .deb in target/packages, for each of these targets that can be built for here.
 dist_targets = x86_64-unknown-linux-musl aarch64-unknown-linux-musl aarch64-apple-darwin x86_64-apple-darwin
 dist: completions
 	CARGO="$(CARGO)" sh tools/dist/dist.sh "$(target)" $(dist_targets)
 
 # What `make dist` has made, below a bare Debian's root and, for aarch64, under qemu.
 dist-test: all
-	sh tests/dist/bare_root.sh "$(target)/dist" "$(built)"
-	sh tests/dist/emulated.sh "$(target)/dist"
+	sh tests/dist/bare_root.sh "$(target)/packages" "$(built)"
+	sh tests/dist/emulated.sh "$(target)/packages"
 
 clean:
 	$(CARGO) clean

@@ -34,7 +34,8 @@ if [ -e "$root/etc/dpkg/dpkg.cfg.d/docker" ]; then rm "$root/etc/dpkg/dpkg.cfg.d
 inside() {
     # shellcheck disable=SC2016 # for the inner shell
     unshare --pid --fork --kill-child --mount --uts -- sh -c '
-        mount --bind "$1" "$1" && cd "$1" && mount -t proc proc proc && mount -t tmpfs tmpfs tmp &&
+        mount --bind "$1" "$1" && cd "$1" && mount -t proc proc proc && mkdir -p dev/pts &&
+        mount -t devpts -o newinstance,ptmxmode=0666 devpts dev/pts && ln -sf pts/ptmx dev/ptmx &&
         exec env -i PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 TERM=xterm \
             chroot . sh -eu' sh "$root"
 }
@@ -59,7 +60,8 @@ rm -rf /root/project
 cp -L "$(command -v lsagents)" "$(command -v lssessions)" "$(command -v lsclaude)" \
     "$(command -v agentdiff)" "$(command -v agentprune)" /demo/release/
 cp "$(command -v cleanup_leaked_agents.sh)" "$(command -v verify_cleanup.sh)" '"'$project/tools/'"'
-/demo/release/examples/demo </dev/null | tail -25
+/demo/release/examples/demo </dev/null >/tmp/demo.out 2>&1 || { tail -30 /tmp/demo.out; exit 1; }
+grep -A 12 "Before" /tmp/demo.out | head -26
 '
 
 before=$(files)
@@ -68,7 +70,7 @@ inside <<END
 ! command -v cc gcc rustc
 tar -xzf /root/tarball.tar.gz --strip-components=1 -C /usr/local --no-same-owner
 $trial
-tar -tzf /root/tarball.tar.gz | sed 's|^[^/]*/||' | grep -v '/\$' | while read -r file; do rm -f "/usr/local/\$file"; done
+tar -tzf /root/tarball.tar.gz | grep -v '/\$' | sed 's|^[^/]*/||' | while read -r file; do rm -f "/usr/local/\$file"; done
 END
 echo "== .deb"
 inside <<END
@@ -81,6 +83,6 @@ END
 after=$(files)
 # Directories that a tarball has made stay; files do not.
 left=$(printf '%s\n%s\n' "$before" "$after" | sort | uniq -u | while read -r path; do [ -d "$root/$path" ] || echo "$path"; done)
-rm -rf "$root/demo" "$root/root/tarball.tar.gz" "$root/root/package.deb"
+rm -rf "$root/demo" "$root/tmp/"* "$root/root/tarball.tar.gz" "$root/root/package.deb"
 [ -z "$left" ] || { echo "left behind: $left" >&2; exit 1; }
 echo "bare root: both work, and their removal leaves nothing"

@@ -5,7 +5,7 @@
 # (AGENTUTILS_SKIP=1: 0, as long as one was built).
 #
 # Two ways are known, and it says which it takes:
-#   rustup   the target's standard library comes from rustup; Linux without a C compiler for the
+#   rustup   rustup has installed the target (rustup target add TARGET); Linux without a C compiler for the
 #            target is linked by cargo-zigbuild
 #   source   no rustup component for the target: the standard library is built from its source
 #            (Debian: rustc-web cargo-web rust-web-src), and linked by cargo-zigbuild
@@ -17,7 +17,7 @@ shift
 cd "$(dirname "$0")/../.." || exit 2
 case $directory in /*) ;; *) directory=$PWD/$directory ;; esac
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml)
-dist=$directory/dist
+dist=$directory/packages
 : "${CARGO:=cargo}"
 : "${SOURCE_DATE_EPOCH:=$(git log -1 --format=%ct 2>/dev/null || date +%s)}"
 export SOURCE_DATE_EPOCH
@@ -50,7 +50,7 @@ build() { # TARGET: builds the programs for it; says why not
     # A Mac links for both of its processors.
     native=''
     case $target:$host in "$host:$host" | *-apple-darwin:*-apple-darwin) native=yes ;; esac
-    if has rustup && { rustup target list --installed | grep -qx "$target" || rustup target add "$target" >/dev/null 2>&1; }; then
+    if has rustup && rustup target list --installed | grep -qx "$target"; then
         if [ -n "$native" ]; then
             echo "$target: by rustup, linked by this machine's compiler"
             env "CARGO_TARGET_${variable}_RUSTFLAGS=$flags" CARGO_TARGET_DIR="$directory" \
@@ -64,7 +64,7 @@ build() { # TARGET: builds the programs for it; says why not
         return
     fi
     compiler=$(source_compiler) || {
-        reason="no standard library for it: neither rustup has it nor is there its source"
+        reason="no standard library for it (rustup target add $target), and not its source either"
         return 1
     }
     has cargo-zigbuild || { reason='no cargo-zigbuild (pip install cargo-zigbuild ziglang)'; return 1; }
@@ -76,7 +76,7 @@ build() { # TARGET: builds the programs for it; says why not
         *-musl) flags="$flags -C link-self-contained=no" ;;
         *-apple-darwin) strip=none ;;
     esac
-    set -- "CARGO_TARGET_${variable}_RUSTFLAGS=$flags" "PATH=$compiler:$PATH" "CARGO=$compiler/cargo" \
+    set -- "CARGO_TARGET_${variable}_RUSTFLAGS=$flags" "CARGO=$compiler/cargo" \
         "RUSTC=$compiler/rustc" RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR="$directory"
     [ -z "$strip" ] || set -- "$@" "CARGO_PROFILE_DIST_STRIP=$strip"
     env "$@" cargo-zigbuild zigbuild -Zbuild-std=std,panic_unwind --profile dist --locked -p agentutils --bins --target "$target"
@@ -125,7 +125,7 @@ agentutils ($version-1) unstable; urgency=medium
 
  -- the agentutils contributors <agentutils@localhost>  $(date -u -R -d "@$SOURCE_DATE_EPOCH")
 END
-    "$CARGO" deb -q --no-build --no-strip -p agentutils --profile dist --target "$1" --output "$dist"
+    env CARGO_TARGET_DIR="$directory" "$CARGO" deb -q --no-build --no-strip -p agentutils --profile dist --target "$1" --output "$dist"
 }
 
 built=''
